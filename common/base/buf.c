@@ -5,15 +5,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/arena.h"
+
 void buf_init(struct buf *buf, size_t max)
 {
     *buf = (struct buf){ .max = max };
 }
 
+void buf_init_arena(struct buf *buf, struct arena *arena, size_t max)
+{
+    *buf = (struct buf){ .max = max, .arena = arena };
+}
+
 void buf_deinit(struct buf *buf)
 {
-    free(buf->ptr);
-    *buf = (struct buf){ .max = buf->max };
+    if (!buf->arena) {
+        free(buf->ptr);
+    }
+    *buf = (struct buf){ .max = buf->max, .arena = buf->arena };
+}
+
+static void buf_grow(struct buf *buf, size_t cap)
+{
+    char *grown;
+    if (buf->arena) {
+        grown = arena_alloc(buf->arena, cap, 1);
+        if (buf->len) {
+            memcpy(grown, buf->ptr, buf->len);
+        }
+    } else {
+        grown = realloc(buf->ptr, cap);
+        check(grown);
+    }
+    buf->ptr = grown;
+    buf->cap = cap;
 }
 
 char *buf_reserve(struct buf *buf, size_t n)
@@ -27,10 +52,7 @@ char *buf_reserve(struct buf *buf, size_t n)
         while (cap < buf->len + n) {
             cap *= 2;
         }
-        char *grown = realloc(buf->ptr, cap);
-        check(grown);
-        buf->ptr = grown;
-        buf->cap = cap;
+        buf_grow(buf, cap);
     }
     return buf->ptr + buf->len;
 }

@@ -1,4 +1,5 @@
-/* Growable bytes with a mandatory maximum. Owns heap memory; free with buf_deinit. */
+/* Growable bytes with a mandatory maximum. Owns heap memory, to be freed with buf_deinit, or grows in an
+ * arena (the pure engines' way) and is never freed by itself. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,13 +10,15 @@
 #include "common/base/str.h"
 
 struct buf {
-    char *ptr; /* owned */
+    char *ptr; /* owned, or in the arena */
     size_t len, cap;
+    struct arena *arena; /* NULL: heap */
     size_t max; /* bytes; reaching it makes appends fail and sets overflow */
     bool overflow;
 };
 
 void buf_init(struct buf *buf, size_t max);
+void buf_init_arena(struct buf *buf, struct arena *arena, size_t max);
 void buf_deinit(struct buf *buf);
 /* Empty, keep memory, clear overflow. */
 static inline void buf_reset(struct buf *buf)
