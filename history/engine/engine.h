@@ -1,0 +1,342 @@
+/* The history engine: one run of a workflow as a pure state machine.
+ *
+ *     workflow_step(state, event) -> effects
+ *
+ * No clock, no randomness, no I/O, no lock, no log, no allocation outside the given arenas: time and fresh ids
+ * come in with the event, everything that must happen comes out as plain data. The driver (history/) commits the
+ * effects and only then lets anybody see them.
+ *
+ * Decide, then apply. A step first checks the request: an error means that nothing has changed. Then it becomes
+ * records, and each record is applied by the one function that changes state (apply.c). A record is a public
+ * history event in wire form, or an internal record (what events do not say: attempts, heartbeats, buffered
+ * events, request ids, outbox). State = fold of the records: workflow_fold over stored log rows gives the live
+ * state.
+ *
+ * Volatile records are applied, but not stored: a workflow task or a retryable activity being started. The task
+ * token can rebuild them, so that a completion in flight is accepted after a crash. workflow_forget_volatile
+ * gives what a reload would give.
+ *
+ * Checked after every step in tests: workflow_check_invariants; fold(records) equals the state without its
+ * volatile part; decode(encode(state)) equals it; the same input gives the same bytes. */
+#pragma once
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/rand.h"
+#include "common/base/uuid.h"
+#include "common/base/vec.h"
+#include "common/model/command.h"
+#include "common/model/ids.h"
+#include "common/model/policies.h"
+
+struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for others */
+
+/* ---- limits: per namespace, given with every event --------------------------------------------------- */
+
+struct engine_limits {
+    size_t blob_size_error;      /* bytes of one payload field; default 2 MiB */
+    size_t memo_size_error;      /* 2 MiB */
+    size_t id_length;            /* 1000 */
+    int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
+    size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
+    size_t state_size_error;     /* 8 MiB */
+    uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
+    uint32_t signals_per_run;    /* 10000 */
+    uint32_t buffered_events;    /* 100 */
+    size_t buffered_bytes;       /* 2 MiB */
+    struct duration default_workflow_task_timeout; /* 10 s */
+    struct duration workflow_task_retry_max;       /* 10 min: cap of the growing timeout */
+    struct duration workflow_task_heartbeat_max;   /* 30 min */
+    struct duration activity_start_grace; /* a started activity becomes durable after this: 500 ms */
+};
+extern const struct engine_limits engine_limits_default;
+
+/* ---- events: what comes in --------------------------------------------------------------------------- */
+
+/* Fields are borrowed for the step; the engine copies what it keeps. "message" = an encoded public message. */
+
+struct event_start {
+    struct uuid namespace_id, run_id;
+    struct str namespace_name, workflow_id, workflow_type, task_queue;
+    struct str request_id, identity, cron_schedule;
+    struct str input, header, memo, search_attributes, user_metadata, priority; /* messages */
+    struct str links; /* concatenated HistoryEvent.links fields (tag 302), ready to be appended */
+    struct duration execution_timeout, run_timeout, task_timeout; /* 0: not given */
+    struct duration start_delay;
+    struct retry_policy retry; /* of the run */
+    bool request_eager_execution;
+    /* chains: what a run takes over from the one before it; zero for a fresh start */
+    struct uuid first_run_id, original_run_id, continued_run_id; /* zero: run_id */
+    enum continue_as_new_initiator initiator;
+    int32_t attempt;              /* 0 means 1 */
+    struct instant expiration;    /* {0}: now + execution_timeout */
+    struct duration first_task_backoff;
+    struct str continued_failure, last_completion_result; /* messages */
+};
+
+struct event_signal {
+    struct str signal_name, request_id, identity;
+    struct str input, header, links; /* messages; links as above */
+    struct str external_workflow_id; /* of the sender, for signals by another workflow */
+    struct uuid external_run_id;
+};
+
+struct event_request_cancel {
+    struct str cause, identity, request_id, links;
+    struct str external_workflow_id;
+    struct uuid external_run_id;
+    int64_t external_initiated_event_id;
+};
+
+struct event_terminate {
+    struct str reason, identity, links;
+    struct str details; /* message */
+};
+
+/* A poll wants the task it was matched with. Idempotent by poll_id while the task is started. */
+struct event_claim {
+    int64_t scheduled_event_id;
+    int32_t attempt;
+    int32_t stamp;             /* activities: bumped by every reschedule; an older one is obsolete */
+    struct str poll_id;        /* request id of the poll */
+    struct str identity;
+    struct str worker_version; /* message, stored with the started event when given */
+    struct str task_queue;     /* the queue it was polled from: tells sticky from normal */
+};
+
+/* What a workflow task's token says: enough to rebuild the identical started event. */
+struct workflow_task_token {
+    int64_t scheduled_event_id, started_event_id;
+    int32_t attempt;
+    struct instant scheduled_time, started_time;
+    struct str identity, request_id;
+    int64_t history_size;
+    bool suggest_continue_as_new;
+};
+
+struct event_workflow_task_completed {
+    struct workflow_task_token token;
+    const struct command *commands;
+    size_t command_count;
+    struct str identity;
+    struct str sticky_task_queue; /* empty: not sticky */
+    struct duration sticky_schedule_to_start;
+    bool return_new_workflow_task, force_create_new_workflow_task;
+    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata, worker_version,
+     * binary_checksum, versioning_behavior, deployment... already encoded with that event's field numbers */
+    struct str completed_event_fields;
+    struct str poll_id; /* fresh: the request id of a task returned inline */
+};
+
+struct event_workflow_task_failed {
+    struct workflow_task_token token;
+    enum workflow_task_failed_cause cause;
+    struct str failure; /* message */
+    struct str identity;
+    struct str failed_event_fields; /* worker_version, binary_checksum ...: encoded for the failed event */
+};
+
+/* Which attempt of which activity: from the token, or by id (then scheduled_event_id is 0 and attempt 0). */
+struct activity_ref {
+    int64_t scheduled_event_id;
+    struct str activity_id;
+    int32_t attempt;
+    struct instant started_time; /* from the token: rebuilds a start that was volatile; {0} by id */
+    struct str identity, request_id; /* of the start, from the token */
+};
+
+struct event_activity_completed {
+    struct activity_ref ref;
+    struct str result, identity; /* message; the worker */
+};
+
+struct event_activity_failed {
+    struct activity_ref ref;
+    struct str failure, last_heartbeat_details, identity; /* messages; the worker */
+};
+
+struct event_activity_canceled {
+    struct activity_ref ref;
+    struct str details, identity;
+};
+
+struct event_activity_heartbeat {
+    struct activity_ref ref;
+    struct str details, identity;
+};
+
+enum event_kind {
+    EVENT_START,
+    EVENT_SIGNAL,
+    EVENT_REQUEST_CANCEL,
+    EVENT_TERMINATE,
+    EVENT_CLAIM_WORKFLOW_TASK,
+    EVENT_UNCLAIM_WORKFLOW_TASK, /* the answer provably never left: same attempt again (uses claim) */
+    EVENT_WORKFLOW_TASK_COMPLETED,
+    EVENT_WORKFLOW_TASK_FAILED,
+    EVENT_CLAIM_ACTIVITY,
+    EVENT_UNCLAIM_ACTIVITY,
+    EVENT_ACTIVITY_COMPLETED,
+    EVENT_ACTIVITY_FAILED,
+    EVENT_ACTIVITY_CANCELED,
+    EVENT_ACTIVITY_HEARTBEAT,
+    EVENT_RESET_STICKY,        /* the sticky worker is gone: later tasks go to the normal queue */
+    EVENT_TIME,                /* now has passed workflow_next_need: everything due is done */
+    EVENT_MESSAGE_SETTLED,     /* the target of an outbox message has answered */
+    EVENT_COUNT,
+};
+
+struct event {
+    enum event_kind kind;
+    struct instant now;
+    struct rand rand; /* fresh ids and jitter */
+    const struct engine_limits *limits;
+    union {
+        struct event_start start;
+        struct event_signal signal;
+        struct event_request_cancel request_cancel;
+        struct event_terminate terminate;
+        struct event_claim claim;
+        struct event_workflow_task_completed workflow_task_completed;
+        struct event_workflow_task_failed workflow_task_failed;
+        struct event_activity_completed activity_completed;
+        struct event_activity_failed activity_failed;
+        struct event_activity_canceled activity_canceled;
+        struct event_activity_heartbeat activity_heartbeat;
+        struct {
+            int64_t message_id; /* of the outbox message */
+            enum err outcome;   /* ERR_NONE, ERR_NOT_FOUND, ... as the target said */
+            struct str body;    /* what the target answered, by kind */
+        } settled;
+    };
+};
+
+/* ---- effects: what must happen ----------------------------------------------------------------------- */
+
+/* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim. */
+struct task_offer {
+    enum task_queue_type type;
+    struct str queue;
+    bool is_sticky;
+    struct duration sticky_schedule_to_start; /* how long a sticky offer may wait for its live poller */
+    int64_t scheduled_event_id;
+    int32_t attempt, stamp;
+    struct instant since; /* for the age of the backlog */
+};
+
+/* A workflow task handed to a worker: by a claim, or inline with a completion. */
+struct workflow_task_start {
+    struct workflow_task_token token;
+    int64_t previous_started_event_id; /* of the last completed workflow task; 0: none */
+    int64_t from_event_id; /* first event the worker needs: 1, or previous_started + 1 when sticky */
+    int64_t to_event_id;   /* last stored event it gets */
+    struct str suffix;     /* synthetic events after it (concatenated History.events fields), not stored yet */
+    struct str normal_task_queue;
+};
+
+/* An activity attempt handed to a worker. */
+struct activity_start {
+    int64_t scheduled_event_id;
+    struct str scheduled_event; /* the HistoryEvent; empty when it was too large to keep: read it from the log */
+    struct str activity_id, activity_type;
+    int32_t attempt;
+    struct instant scheduled_time, attempt_scheduled_time, started_time;
+    struct str heartbeat_details;   /* message, of an earlier attempt */
+    struct str identity, request_id; /* for the token */
+    struct duration schedule_to_close, start_to_close, heartbeat;
+    struct retry_policy retry;
+};
+
+/* A message to another run, delivered at least once, in order per target, until it is settled. */
+struct outbox_message {
+    int64_t id; /* unique within this run for ever */
+    enum outbox_kind { OUTBOX_SIGNAL = 1, OUTBOX_REQUEST_CANCEL = 2 } kind;
+    struct str namespace_name, workflow_id;
+    struct uuid run_id; /* zero: the current run */
+    struct str body;    /* by kind: the encoded public request that does it, with a stable request id */
+};
+
+struct effects {
+    struct arena *arena; /* everything here lives in it */
+    /* one log row; nothing to commit when changed is false */
+    bool changed;
+    int64_t first_event_id;
+    int32_t event_count;
+    struct buf events;
+    struct buf records;
+    /* the answer: error to be told although effects are committed (a refused completion); ERR_NONE: success */
+    struct fail answer;
+    bool has_workflow_task; /* claims; completions with return_new_workflow_task */
+    struct workflow_task_start workflow_task;
+    bool has_activity;
+    struct activity_start activity;
+    VEC(struct activity_start) eager_activities;
+    bool cancel_requested; /* heartbeats */
+    bool is_duplicate;     /* the request id was known: nothing was done again */
+    VEC(struct task_offer) offers;
+    VEC(struct outbox_message) messages;
+    struct event_start *successor; /* continue-as-new, retry, cron: start this run in the same commit */
+    bool closed;                   /* this step closed the run */
+};
+
+void effects_init(struct effects *fx, struct arena *arena);
+
+/* ---- the engine -------------------------------------------------------------------------------------- */
+
+/* An empty state, in its own arena: for EVENT_START, or for workflow_decode and workflow_fold. */
+struct workflow *workflow_new(struct arena *arena);
+
+/* Errors change nothing (fx is to be ignored): ERR_NOT_FOUND, ERR_INVALID_ARGUMENT, ERR_FAILED_PRECONDITION,
+ * ERR_RESOURCE_EXHAUSTED with the API's texts; ERR_OBSOLETE for claims that are too late. */
+enum err workflow_step(struct workflow *wf, const struct event *ev, struct effects *fx, struct fail *f) MUST_USE;
+
+/* Applies one stored log row. ERR_CORRUPT when it does not fit (gap, unknown record kind, malformed). */
+enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str events, struct str records,
+        struct fail *f) MUST_USE;
+
+/* Snapshot of the durable state; stable bytes. */
+void workflow_encode(const struct workflow *wf, struct buf *out);
+enum err workflow_decode(struct workflow *wf, struct str bytes, struct fail *f) MUST_USE;
+
+/* Drops what a crash would drop. Part of reload and of the tests. */
+void workflow_forget_volatile(struct workflow *wf);
+
+/* The earliest moment at which EVENT_TIME has something to do; INSTANT_NEVER: none. Counts volatile needs. */
+struct instant workflow_next_need(const struct workflow *wf);
+/* What wake_at must not exceed if everything in memory were lost: the durable needs. An undelivered or started
+ * task whose loss nobody would notice counts as a need now (its schedule or start time). */
+struct instant workflow_durable_need(const struct workflow *wf);
+/* The tasks that are waiting for a worker now: after a load, when the offers of earlier steps are lost. */
+void workflow_offers(const struct workflow *wf, struct arena *arena, struct effects *fx);
+/* The outbox messages that are not settled. */
+void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx);
+
+enum workflow_status workflow_status(const struct workflow *wf);
+int64_t workflow_next_event_id(const struct workflow *wf);
+/* True while a workflow task or an activity is out whose start is not stored. */
+bool workflow_has_volatile(const struct workflow *wf);
+size_t workflow_size(const struct workflow *wf); /* bytes, for the cache; O(1) */
+
+/* Aborts when something that must always hold does not. */
+void workflow_check_invariants(const struct workflow *wf);
+/* Stable text of the state, for scenarios and failures. */
+void workflow_dump(const struct workflow *wf, struct buf *out);
+
+/* ---- starting when the workflow id is taken ---------------------------------------------------------- */
+
+enum start_decision {
+    START_NEW,
+    START_RETURN_EXISTING,      /* request id dedup: the same start again (started = true) */
+    START_USE_EXISTING,         /* conflict policy (started = false) */
+    START_TERMINATE_THEN_NEW,
+    START_REFUSE,               /* already started: f carries text and detail fields for the API */
+};
+struct start_existing {
+    struct uuid run_id, first_run_id;
+    enum workflow_status status;
+    struct str start_request_id;
+};
+/* Pure decision table of id reuse and conflict policies; existing NULL: the id is free. */
+enum start_decision start_decide(const struct start_existing *existing, struct str request_id,
+        enum id_reuse_policy reuse, enum id_conflict_policy conflict);
