@@ -1,5 +1,5 @@
-/* The public RPCs that reach history as calls about one workflow (RPC_HISTORY_API). Numbers are internal and may
- * only grow: processes of adjacent releases talk to each other. */
+/* The public RPCs that reach history as calls about one workflow (RPC_HISTORY_API). Numbers are
+ * internal and may only grow: processes of adjacent releases talk to each other. */
 #pragma once
 
 enum api_method {

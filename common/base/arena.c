@@ -1,5 +1,5 @@
-/* Region allocator: a chain of malloc'd blocks, bump allocation in the newest. In AddressSanitizer builds
- * each allocation is its own block, so that overflows and use after reset are caught. */
+/* Region allocator: a chain of malloc'd blocks, bump allocation in the newest. In AddressSanitizer
+ * builds each allocation is its own block, so that overflows and use after reset are caught. */
 #include "common/base/arena.h"
 
 #include <stdint.h>

@@ -1,6 +1,7 @@
-/* Memory by lifetime: everything allocated from an arena is freed at once, when the arena is reset or
- * deinitialised. Not thread-safe: an arena belongs to one lane. Out of memory aborts; a cap bounds what
- * one lifetime may take (passing the cap is our mistake, peers' sizes are bounded before). */
+/* Memory by lifetime: everything allocated from an arena is freed at once, when the arena is reset
+ * or deinitialised. Not thread-safe: an arena belongs to one lane. Out of memory aborts; a cap
+ * bounds what one lifetime may take (passing the cap is our mistake, peers' sizes are bounded
+ * before). */
 #pragma once
 
 #include <stdalign.h>
@@ -46,7 +47,7 @@ static inline void *arena_zalloc(struct arena *arena, size_t size, size_t align)
 }
 
 /* A zeroed array of n things; the product is checked for overflow. */
-#define NEW(arena, type, n)                                                                        \
+#define NEW(arena, type, n) \
     ((type *)arena_zalloc((arena), arena_mul(sizeof(type), (size_t)(n)), alignof(type)))
 
 size_t arena_mul(size_t size, size_t n);

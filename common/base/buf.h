@@ -1,5 +1,5 @@
-/* Growable bytes with a mandatory maximum. Owns heap memory, to be freed with buf_deinit, or grows in an
- * arena (the pure engines' way) and is never freed by itself. */
+/* Growable bytes with a mandatory maximum. Owns heap memory, to be freed with buf_deinit, or grows
+ * in an arena (the pure engines' way) and is never freed by itself. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@ struct buf {
     char *ptr; /* owned, or in the arena */
     size_t len, cap;
     struct arena *arena; /* NULL: heap */
-    size_t max; /* bytes; reaching it makes appends fail and sets overflow */
+    size_t max;          /* bytes; reaching it makes appends fail and sets overflow */
     bool overflow;
 };
 
@@ -29,8 +29,8 @@ static inline void buf_reset(struct buf *buf)
 
 /* Makes room for n more bytes and returns where they go, or NULL past the maximum. */
 char *buf_reserve(struct buf *buf, size_t n);
-/* Appends; on overflow nothing is written, the flag is set and false is returned. A chain of appends may
- * ignore the results and test buf->overflow at the end. */
+/* Appends; on overflow nothing is written, the flag is set and false is returned. A chain of
+ * appends may ignore the results and test buf->overflow at the end. */
 bool buf_append(struct buf *buf, const void *bytes, size_t n);
 bool buf_append_str(struct buf *buf, struct str s);
 bool buf_append_byte(struct buf *buf, uint8_t b);

@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 
-#define check(cond)                                                                                \
-    do {                                                                                           \
-        if (__builtin_expect(!(cond), 0)) {                                                        \
-            check_failed(#cond, __FILE__, __LINE__);                                               \
-        }                                                                                          \
+#define check(cond)                                  \
+    do {                                             \
+        if (__builtin_expect(!(cond), 0)) {          \
+            check_failed(#cond, __FILE__, __LINE__); \
+        }                                            \
     } while (0)
 
 #define implies(a, b) (!(a) || (b))
@@ -20,6 +20,6 @@ _Noreturn void check_unreachable(const char *what, long value, const char *file,
 /* Called once before abort, to dump what helps (the recorder). NULL for none. */
 void check_set_hook(void (*hook)(void));
 
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MUST_USE __attribute__((warn_unused_result))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define MUST_USE                        __attribute__((warn_unused_result))

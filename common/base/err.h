@@ -1,5 +1,6 @@
-/* Errors: outcomes that a caller handles, faults that travel up unchanged and are logged once at the edge.
- * A struct fail belongs to the request and carries the text for the client and the place for the log. */
+/* Errors: outcomes that a caller handles, faults that travel up unchanged and are logged once at
+ * the edge. A struct fail belongs to the request and carries the text for the client and the place
+ * for the log. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,7 +22,8 @@ struct fail {
     int line;
     char message[512]; /* NUL-terminated UTF-8, cut at a character boundary */
     /* The API's error detail: message name within temporal.api.errordetails.v1 (for example
-     * "NotFoundFailure"; empty: none) and its encoded bytes. Borrowed: live as long as the request. */
+     * "NotFoundFailure"; empty: none) and its encoded bytes. Borrowed: live as long as the request.
+     */
     struct str detail_type;
     struct str detail;
 };
@@ -31,7 +33,8 @@ const char *err_name(enum err err);
 int err_grpc_status(enum err err);
 bool err_is_fault(enum err err);
 
-/* Records code, place and text (f may be NULL) and returns err: `return fail(f, ERR_NOT_FOUND, "...")`. */
+/* Records code, place and text (f may be NULL) and returns err: `return fail(f, ERR_NOT_FOUND,
+ * "...")`. */
 #define fail(f, err, ...) fail_at((f), (err), __FILE__, __LINE__, __VA_ARGS__)
 enum err fail_at(struct fail *f, enum err err, const char *file, int line, const char *fmt, ...)
         __attribute__((format(printf, 5, 6)));

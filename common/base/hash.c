@@ -1,5 +1,5 @@
-/* A stable 64-bit hash: eight bytes at a time through a multiply-fold, finished by the mixer. Byte order
- * is fixed to little endian. */
+/* A stable 64-bit hash: eight bytes at a time through a multiply-fold, finished by the mixer. Byte
+ * order is fixed to little endian. */
 #include "common/base/hash.h"
 
 static uint64_t fold(uint64_t a, uint64_t b)

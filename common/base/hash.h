@@ -1,5 +1,5 @@
-/* Hashing. hash_bytes is stable across versions and machines: shards and task queues are placed by it, so
- * it must never change. */
+/* Hashing. hash_bytes is stable across versions and machines: shards and task queues are placed by
+ * it, so it must never change. */
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* Intrusive pairing heap ordered by (key, sequence of insertion): the earliest key first, equal keys in
- * insertion order, which keeps timers deterministic. No memory of its own. */
+/* Intrusive pairing heap ordered by (key, sequence of insertion): the earliest key first, equal
+ * keys in insertion order, which keeps timers deterministic. No memory of its own. */
 #pragma once
 
 #include <stdbool.h>

@@ -78,6 +78,6 @@ static inline struct list_node *list_next(const struct list *list, const struct 
 
 #define list_entry(node, type, member) container_of(node, type, member)
 /* Safe against removal of the current node. */
-#define list_each(list, node)                                                                      \
-    for (struct list_node *node = (list)->head.next, *node##_next = node ? node->next : NULL;      \
+#define list_each(list, node)                                                                 \
+    for (struct list_node *node = (list)->head.next, *node##_next = node ? node->next : NULL; \
             node && node != &(list)->head; node = node##_next, node##_next = node->next)

@@ -39,7 +39,8 @@ static void map_grow(struct map *map)
         check(map->buckets);
     }
     map->bucket_count = count;
-    map_each (map, node) {
+    map_each(map, node)
+    {
         link_bucket(map, node);
     }
 }

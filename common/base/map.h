@@ -1,5 +1,6 @@
-/* Intrusive hash map keyed by bytes; iteration is in insertion order, so that everything built on it is
- * deterministic. The owner embeds a map_node and keeps the key bytes alive as long as it is in the map. */
+/* Intrusive hash map keyed by bytes; iteration is in insertion order, so that everything built on
+ * it is deterministic. The owner embeds a map_node and keeps the key bytes alive as long as it is
+ * in the map. */
 #pragma once
 
 #include <stdbool.h>

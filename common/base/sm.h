@@ -1,5 +1,5 @@
-/* State machines as tables: the allowed moves are data, one function moves, the machine's invariant is
- * checked after each move. */
+/* State machines as tables: the allowed moves are data, one function moves, the machine's invariant
+ * is checked after each move. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,8 +20,8 @@ static inline bool sm_allows(const struct sm_state *table, unsigned from, unsign
 }
 
 /* Moves, or aborts when the table does not allow it. The caller checks its invariant afterwards. */
-#define sm_move(table, field, to)                                                                  \
-    do {                                                                                           \
-        check(sm_allows((table), (unsigned)(field), (unsigned)(to)));                              \
-        (field) = (to);                                                                            \
+#define sm_move(table, field, to)                                     \
+    do {                                                              \
+        check(sm_allows((table), (unsigned)(field), (unsigned)(to))); \
+        (field) = (to);                                               \
     } while (0)

@@ -1,5 +1,5 @@
-/* Operations on borrowed bytes. Relies on the arena for copies; knows nothing of encodings but UTF-8
- * validity. */
+/* Operations on borrowed bytes. Relies on the arena for copies; knows nothing of encodings but
+ * UTF-8 validity. */
 #include "common/base/str.h"
 
 #include <stdarg.h>
@@ -94,7 +94,7 @@ bool str_to_u64(struct str s, uint64_t *ret)
             return false;
         }
         if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
-            __builtin_add_overflow(v, (uint64_t)(s.ptr[i] - '0'), &v)) {
+                __builtin_add_overflow(v, (uint64_t)(s.ptr[i] - '0'), &v)) {
             return false;
         }
     }
@@ -122,9 +122,10 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     if (p[0] < 0x80) {
         return 1;
     }
-    size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-             : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                            : 0;
+    size_t n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+               : (p[0] & 0xf0) == 0xe0        ? 3
+               : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                              : 0;
     if (n == 0 || left < n) {
         return 0;
     }

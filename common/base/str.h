@@ -15,9 +15,12 @@ struct str {
 
 /* A literal as str; the macro only accepts string literals. */
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
-#define STR_INIT(literal) { "" literal, sizeof(literal) - 1 }
+#define STR_INIT(literal)               \
+    {                                   \
+        "" literal, sizeof(literal) - 1 \
+    }
 /* For printf: "%.*s", STR_ARG(s) */
-#define STR_FMT "%.*s"
+#define STR_FMT    "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
 static inline struct str str_of(const void *ptr, size_t len)
@@ -69,7 +72,8 @@ bool str_eq_nocase(struct str a, struct str b);
 /* Copies into the arena. The copy has a NUL behind it (not counted). */
 struct str str_dup(struct arena *arena, struct str s);
 const char *str_cstr(struct arena *arena, struct str s);
-struct str str_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct str str_printf(struct arena *arena, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3)));
 
 /* Decimal numbers; the whole string must be the number. False on overflow, sign misuse or trailing
  * bytes; *ret is untouched then. */

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Wall-clock time: nanoseconds since 1970-01-01T00:00:00Z. {0} means "not set", INSTANT_NEVER "never". */
+/* Wall-clock time: nanoseconds since 1970-01-01T00:00:00Z. {0} means "not set", INSTANT_NEVER
+ * "never". */
 struct instant {
     int64_t ns;
 };
@@ -13,9 +14,9 @@ struct duration {
     int64_t ns;
 };
 
-#define INSTANT_NEVER ((struct instant){ INT64_MAX })
+#define INSTANT_NEVER       ((struct instant){ INT64_MAX })
 #define DURATION_SECONDS(n) ((struct duration){ (int64_t)(n)*1000000000 })
-#define DURATION_MS(n) ((struct duration){ (int64_t)(n)*1000000 })
+#define DURATION_MS(n)      ((struct duration){ (int64_t)(n)*1000000 })
 
 static inline int64_t time_add_saturating(int64_t a, int64_t b)
 {

@@ -1,11 +1,14 @@
-/* A lane: a thread with one event loop, and the door through which its code meets time and other lanes.
+/* A lane: a thread with one event loop, and the door through which its code meets time and other
+ * lanes.
  *
- * Everything about one workflow, one connection, one task queue happens on one lane, one step at a time.
- * Functions here may only be called on the lane itself, except lane_post. Two implementations exist, chosen
- * at link time: lane_uv.c (a real thread with a libuv loop) and the simulator's (virtual time).
+ * Everything about one workflow, one connection, one task queue happens on one lane, one step at a
+ * time. Functions here may only be called on the lane itself, except lane_post. Two implementations
+ * exist, chosen at link time: lane_uv.c (a real thread with a libuv loop) and the simulator's
+ * (virtual time).
  *
- * A turn: expired timers, then posted and deferred tasks, then I/O callbacks; at its end the turn-end hooks
- * run in the order of registration (flush what the turn produced), then the scratch arena is reset. */
+ * A turn: expired timers, then posted and deferred tasks, then I/O callbacks; at its end the
+ * turn-end hooks run in the order of registration (flush what the turn produced), then the scratch
+ * arena is reset. */
 #pragma once
 
 #include "common/base/arena.h"
@@ -15,9 +18,11 @@
 
 struct lane;
 
-/* Wall-clock time, read once per turn, corrected to the database's clock and never running backwards. */
+/* Wall-clock time, read once per turn, corrected to the database's clock and never running
+ * backwards. */
 struct instant lane_now(const struct lane *lane);
-/* For measuring spans and for timers: an arbitrary origin, unaffected by clock steps, once per turn. */
+/* For measuring spans and for timers: an arbitrary origin, unaffected by clock steps, once per
+ * turn. */
 struct instant lane_monotonic(const struct lane *lane);
 /* Adds an offset to lane_now from the next turn on (database clock minus ours). */
 void lane_set_clock_offset(struct lane *lane, struct duration offset);
@@ -28,8 +33,8 @@ struct rand *lane_rand(struct lane *lane);
 /* Temporary memory, valid until the end of the current turn. */
 struct arena *lane_scratch(struct lane *lane);
 
-/* A timer embedded in its owner; zeroed means stopped. Restarting a running timer moves it. The callback
- * runs with the timer stopped. */
+/* A timer embedded in its owner; zeroed means stopped. Restarting a running timer moves it. The
+ * callback runs with the timer stopped. */
 struct lane_timer {
     struct heap_node node;
     void (*fire)(struct lane_timer *timer);

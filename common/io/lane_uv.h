@@ -1,4 +1,5 @@
-/* Lanes as real threads: made by the composition root, and the libuv loop for code that owns sockets. */
+/* Lanes as real threads: made by the composition root, and the libuv loop for code that owns
+ * sockets. */
 #pragma once
 
 #include "common/io/lane.h"
@@ -15,7 +16,7 @@ void lane_join(struct lane *lane);
 /* After lane_join. */
 void lane_free(struct lane *lane);
 
-/* On the lane only. Callbacks of libuv handles must begin with lane_enter(lane): it refreshes the clock and
- * marks the turn as one that did something. */
+/* On the lane only. Callbacks of libuv handles must begin with lane_enter(lane): it refreshes the
+ * clock and marks the turn as one that did something. */
 struct uv_loop_s *lane_uv_loop(struct lane *lane);
 void lane_enter(struct lane *lane);

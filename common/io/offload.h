@@ -1,5 +1,5 @@
-/* Blocking work (SQLite, name lookup) on worker threads: work() runs on a thread of the pool, done() on the
- * lane that asked. One pool thread gives FIFO order. */
+/* Blocking work (SQLite, name lookup) on worker threads: work() runs on a thread of the pool,
+ * done() on the lane that asked. One pool thread gives FIFO order. */
 #pragma once
 
 #include "common/io/lane.h"

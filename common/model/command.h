@@ -1,5 +1,6 @@
-/* What a workflow task asks for: one struct per command type of the API. Opaque user data (payloads, headers,
- * failures, memos, search attributes, user metadata) are the encoded public messages, untouched. */
+/* What a workflow task asks for: one struct per command type of the API. Opaque user data
+ * (payloads, headers, failures, memos, search attributes, user metadata) are the encoded public
+ * messages, untouched. */
 #pragma once
 
 #include "common/model/policies.h"
@@ -27,14 +28,16 @@ enum command_type { /* numbers of temporal.api.enums.v1.CommandType */
 struct command_schedule_activity {
     struct str activity_id, activity_type, task_queue;
     struct str header, input, priority; /* messages */
-    struct duration schedule_to_close, schedule_to_start, start_to_close, heartbeat; /* 0: not given */
+    struct duration schedule_to_close, schedule_to_start, start_to_close,
+            heartbeat; /* 0: not given */
     struct retry_policy retry;
     bool request_eager_execution;
 };
 
 struct command_continue_as_new {
     struct str workflow_type, task_queue; /* empty: as the current run */
-    struct str input, failure, last_completion_result, header, memo, search_attributes; /* messages */
+    struct str input, failure, last_completion_result, header, memo,
+            search_attributes; /* messages */
     struct str cron_schedule;
     struct duration run_timeout, task_timeout, backoff_start_interval;
     struct retry_policy retry;
@@ -79,7 +82,7 @@ struct command {
             struct str marker_name;
             const struct marker_detail {
                 struct str key, payloads;
-            } *details;
+            } * details;
             size_t detail_count;
             struct str header, failure; /* messages */
         } marker;

@@ -5,7 +5,7 @@
 #include "common/base/time.h"
 
 struct retry_policy {
-    bool is_set; /* false: the caller gave none */
+    bool is_set;                      /* false: the caller gave none */
     struct duration initial_interval; /* 0: not given */
     double backoff_coefficient;       /* 0: not given */
     struct duration maximum_interval; /* 0: not given */

@@ -1,6 +1,6 @@
-/* The protobuf wire format, pure: writing into a buf and scanning borrowed bytes, field by field. For the
- * few messages that the engine itself reads and writes (history events, failures, commands); requests and
- * responses go through the generated codec. */
+/* The protobuf wire format, pure: writing into a buf and scanning borrowed bytes, field by field.
+ * For the few messages that the engine itself reads and writes (history events, failures,
+ * commands); requests and responses go through the generated codec. */
 #pragma once
 
 #include "common/base/buf.h"
@@ -9,8 +9,10 @@
 enum wire_type { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_I32 = 5 };
 
 /* --- writing; errors show in buf->overflow --- */
-void wire_put_varint(struct buf *out, uint32_t field, uint64_t v); /* also enums and bools; writes zeros too */
-void wire_put_bytes(struct buf *out, uint32_t field, struct str bytes); /* also strings and messages */
+void wire_put_varint(
+        struct buf *out, uint32_t field, uint64_t v); /* also enums and bools; writes zeros too */
+void wire_put_bytes(
+        struct buf *out, uint32_t field, struct str bytes); /* also strings and messages */
 void wire_put_double(struct buf *out, uint32_t field, double v);
 /* proto3 presence: nothing is written for zero or empty. */
 void wire_opt_varint(struct buf *out, uint32_t field, uint64_t v);
@@ -31,8 +33,8 @@ struct wire_field {
     struct str bytes; /* LEN */
 };
 
-/* Takes the next field off the front of *in. False at the end, or when the bytes are malformed: then
- * in->ptr becomes NULL. A caller that must tell them apart tests in->ptr after the loop. */
+/* Takes the next field off the front of *in. False at the end, or when the bytes are malformed:
+ * then in->ptr becomes NULL. A caller that must tell them apart tests in->ptr after the loop. */
 bool wire_next(struct str *in, struct wire_field *ret);
 
 static inline bool wire_ok(struct str in)
@@ -40,6 +42,6 @@ static inline bool wire_ok(struct str in)
     return in.ptr != NULL;
 }
 
-struct instant wire_timestamp(struct str message);  /* {0} when malformed or absent */
+struct instant wire_timestamp(struct str message); /* {0} when malformed or absent */
 struct duration wire_duration(struct str message);
 double wire_double(const struct wire_field *f);

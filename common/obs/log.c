@@ -1,5 +1,6 @@
-/* Formats a log line in one buffer and writes it with one write(2). The level and format are the only
- * global state, set once at start-up (level: relaxed atomic, so that it may change at run time). */
+/* Formats a log line in one buffer and writes it with one write(2). The level and format are the
+ * only global state, set once at start-up (level: relaxed atomic, so that it may change at run
+ * time). */
 #include "common/obs/log.h"
 
 #include <stdatomic.h>
@@ -101,7 +102,8 @@ static void put_time(struct line *l)
     put_cstr(l, text);
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+void log_write(
+        enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
     static const char *const names[] = { "debug", "info", "warn", "error", "never" };
     if ((int)level < atomic_load_explicit(&current_level, memory_order_relaxed)) {

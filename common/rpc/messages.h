@@ -1,6 +1,7 @@
-/* The messages between services and their msgpack form. One encode and one decode function per message; arrays
- * with a fixed field order, optional fields at the end. Decoding borrows strings from the body and takes arrays
- * from the arena; anything malformed or out of bounds is ERR_PROTOCOL.
+/* The messages between services and their msgpack form. One encode and one decode function per
+ * message; arrays with a fixed field order, optional fields at the end. Decoding borrows strings
+ * from the body and takes arrays from the arena; anything malformed or out of bounds is
+ * ERR_PROTOCOL.
  *
  * Public API payloads travel inside as untouched bytes. */
 #pragma once
@@ -21,15 +22,15 @@ struct task_ref {
     int32_t attempt, stamp;
 };
 
-/* RPC_HISTORY_API: a public call about one workflow, already validated and limited by the frontend. The answer
- * is the encoded public response, or the failure. May park (long polls). */
+/* RPC_HISTORY_API: a public call about one workflow, already validated and limited by the frontend.
+ * The answer is the encoded public response, or the failure. May park (long polls). */
 struct msg_api_request {
     uint32_t method; /* enum api_method of common/api/methods.h */
     struct uuid namespace_id;
     struct str namespace_name;
     struct str workflow_id;
-    struct str request;  /* the public request, untouched */
-    bool from_worker;    /* an SDK, not the CLI or UI: sees the transient suffix of histories */
+    struct str request; /* the public request, untouched */
+    bool from_worker;   /* an SDK, not the CLI or UI: sees the transient suffix of histories */
 };
 /* The answer's body: the response bytes, and for commands that return tasks inline nothing else. */
 
@@ -59,38 +60,45 @@ struct msg_poll_answer {
     int64_t backlog_hint;
 };
 
-/* RPC_MATCHING_ADVERTISE (notify, history lane -> owner of the queues): what I have, and tasks as far as the
- * owner's demand allows. Absolute figures, coalesced per turn: a later one replaces an earlier one. */
+/* RPC_MATCHING_ADVERTISE (notify, history lane -> owner of the queues): what I have, and tasks as
+ * far as the owner's demand allows. Absolute figures, coalesced per turn: a later one replaces an
+ * earlier one. */
 struct msg_offer {
     struct task_ref task;
     struct instant since;
-    struct duration sticky_schedule_to_start; /* sticky queues: how long it may wait for a live poller */
+    struct duration
+            sticky_schedule_to_start; /* sticky queues: how long it may wait for a live poller */
 };
 struct msg_advertised_queue {
     struct uuid namespace_id;
     struct str name;
     enum task_queue_type type;
     bool is_sticky;
-    uint64_t backlog;       /* tasks that wait here and were not sent */
-    struct instant oldest;  /* of them */
-    const struct msg_offer *offers; /* each consumes one demand; known ones are ignored (re-offers) */
+    uint64_t backlog;      /* tasks that wait here and were not sent */
+    struct instant oldest; /* of them */
+    const struct msg_offer
+            *offers; /* each consumes one demand; known ones are ignored (re-offers) */
     size_t offer_count;
 };
 struct msg_advertise {
-    uint32_t lane;       /* of the sender: demand goes to (sending member, lane) */
-    uint64_t incarnation; /* of the sending lane's book-keeping; a new one starts with fresh demand */
+    uint32_t lane;        /* of the sender: demand goes to (sending member, lane) */
+    uint64_t incarnation; /* of the sending lane's book-keeping; a new one starts with fresh demand
+                           */
     const struct msg_advertised_queue *queues;
     size_t queue_count;
 };
-enum { DEMAND_INITIAL = 16 }; /* offers a history lane may send for a queue before it hears of demand */
+enum {
+    DEMAND_INITIAL = 16
+}; /* offers a history lane may send for a queue before it hears of demand */
 
 /* RPC_HISTORY_DEMAND (notify, queue owner -> history lane (key = lane)). */
 struct msg_demanded_queue {
     struct uuid namespace_id;
     struct str name;
     enum task_queue_type type;
-    uint32_t more;               /* so many more offers may be sent */
-    const struct task_ref *gone; /* offers that were handed to a poll, or dropped: no longer held here */
+    uint32_t more; /* so many more offers may be sent */
+    const struct task_ref
+            *gone; /* offers that were handed to a poll, or dropped: no longer held here */
     size_t gone_count;
     const struct task_ref *refused; /* sticky queues: no live poller, use the normal queue */
     size_t refused_count;
@@ -126,7 +134,8 @@ struct msg_shutdown_worker {
     struct str sticky_task_queue;
 };
 
-/* RPC_HISTORY_MESSAGE: an outbox message of another run; idempotent by (source run, id). Answer: by kind. */
+/* RPC_HISTORY_MESSAGE: an outbox message of another run; idempotent by (source run, id). Answer: by
+ * kind. */
 struct msg_outbox {
     struct uuid source_namespace_id, source_run_id;
     struct str source_workflow_id;
@@ -136,7 +145,8 @@ struct msg_outbox {
     struct str target_workflow_id, body;
 };
 
-/* RPC_HISTORY_SHARD_GIVE: the planner asks the owner to hand shards over to `to`. Answer empty when done. */
+/* RPC_HISTORY_SHARD_GIVE: the planner asks the owner to hand shards over to `to`. Answer empty when
+ * done. */
 struct msg_shard_give {
     struct uuid to;
     const uint32_t *shards;
@@ -145,7 +155,8 @@ struct msg_shard_give {
 
 #define MESSAGE(name)                                                                              \
     void name##_encode(const struct name *m, struct buf *out);                                     \
-    enum err name##_decode(struct str body, struct arena *arena, struct name *ret, struct fail *f) MUST_USE;
+    enum err name##_decode(struct str body, struct arena *arena, struct name *ret, struct fail *f) \
+            MUST_USE;
 MESSAGE(msg_api_request)
 MESSAGE(msg_claim)
 MESSAGE(msg_poll)

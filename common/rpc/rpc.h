@@ -1,9 +1,10 @@
 /* Calls between processes (and, through the same door, between services inside one process).
  *
- * A call names a peer, a method and a key (shard number or task-queue hash) that picks the lane at the
- * callee. It is answered exactly once, on the lane that issued it: with a body, with an error of the callee, or
- * with a failure of the transport. The transport never resends. Bodies are msgpack, packed and unpacked by
- * the caller (common/rpc/messages.h); the transport does not look into them.
+ * A call names a peer, a method and a key (shard number or task-queue hash) that picks the lane at
+ * the callee. It is answered exactly once, on the lane that issued it: with a body, with an error
+ * of the callee, or with a failure of the transport. The transport never resends. Bodies are
+ * msgpack, packed and unpacked by the caller (common/rpc/messages.h); the transport does not look
+ * into them.
  *
  * Everything that a turn of a lane sends to one peer leaves in one write at the end of the turn.
  *
@@ -30,18 +31,21 @@ enum rpc_result {
     RPC_UNKNOWN,   /* the link died after sending: it may or may not have been executed */
     RPC_BUSY,      /* transmit buffer or inbound limit full: not executed */
 };
-/* How an rpc_result other than OK and APP_ERROR looks to a client: Unavailable, or DeadlineExceeded. */
+/* How an rpc_result other than OK and APP_ERROR looks to a client: Unavailable, or
+ * DeadlineExceeded. */
 enum err rpc_result_err(enum rpc_result result);
 
 struct rpc_config {
-    struct uuid member_id;    /* this process; a new one at every start, so it is the incarnation too */
-    struct uuid cluster_id;   /* peers of another cluster are refused at HELLO */
-    struct str role;          /* "frontend", ... for logs */
-    size_t max_frame;         /* bytes; default 4 MiB + 64 KiB */
-    size_t transmit_soft;     /* bytes queued to one peer before new calls get RPC_BUSY; default 8 MiB */
-    unsigned inbound_max;     /* parked inbound calls per link; default 100000 */
+    struct uuid
+            member_id; /* this process; a new one at every start, so it is the incarnation too */
+    struct uuid cluster_id; /* peers of another cluster are refused at HELLO */
+    struct str role;        /* "frontend", ... for logs */
+    size_t max_frame;       /* bytes; default 4 MiB + 64 KiB */
+    size_t transmit_soft;   /* bytes queued to one peer before new calls get RPC_BUSY; default 8 MiB
+                             */
+    unsigned inbound_max;   /* parked inbound calls per link; default 100000 */
     struct duration ping_after, dead_after; /* default 1 s, 3 s */
-    void *tls;                /* struct rpc_tls of common/rpc/rpc_tls.h, or NULL: plain */
+    void *tls; /* struct rpc_tls of common/rpc/rpc_tls.h, or NULL: plain */
 };
 
 struct rpc *rpc_new(const struct rpc_config *config);
@@ -52,9 +56,10 @@ enum err rpc_listen(struct rpc *rpc, struct str url, uint16_t *port, struct fail
 /* Closes links, fails outstanding calls; after all lanes have stopped using it. Any thread. */
 void rpc_free(struct rpc *rpc);
 
-/* A peer by address. `member` is who we expect there (a HELLO by anybody else closes the link and fails the calls
- * with NOT_SENT). Links are dialled when first used and redialled with back-off while somebody holds the
- * peer. Any lane; reference-counted. An address of rpc_local_url() is this process: no sockets. */
+/* A peer by address. `member` is who we expect there (a HELLO by anybody else closes the link and
+ * fails the calls with NOT_SENT). Links are dialled when first used and redialled with back-off
+ * while somebody holds the peer. Any lane; reference-counted. An address of rpc_local_url() is this
+ * process: no sockets. */
 struct rpc_peer *rpc_peer_get(struct rpc *rpc, struct str url, struct uuid member);
 struct rpc_peer *rpc_peer_ref(struct rpc_peer *peer);
 void rpc_peer_put(struct rpc_peer *peer);
@@ -64,7 +69,8 @@ struct uuid rpc_peer_member(const struct rpc_peer *peer);
 /* --- calling --- */
 struct rpc_call {
     /* set by the caller */
-    void (*done)(struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *fail);
+    void (*done)(struct rpc_call *call, enum rpc_result result, struct str body,
+            const struct fail *fail);
     /* private */
     uint64_t id;
     struct rpc_lane *lane;
@@ -74,11 +80,11 @@ struct rpc_call {
     struct map_node by_id;
     uint8_t state;
 };
-/* The call struct is embedded in its owner and must live until done() has run (or rpc_cancel was called).
- * body is copied. body and fail given to done() are borrowed for the duration of the callback. done() never
- * runs inside rpc_call. */
-void rpc_call(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body,
-        struct duration timeout, struct rpc_call *call);
+/* The call struct is embedded in its owner and must live until done() has run (or rpc_cancel was
+ * called). body is copied. body and fail given to done() are borrowed for the duration of the
+ * callback. done() never runs inside rpc_call. */
+void rpc_call(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key,
+        struct str body, struct duration timeout, struct rpc_call *call);
 /* done() will not run; the callee is told, best effort. Nothing if the call is already done. */
 void rpc_cancel(struct rpc_call *call);
 static inline bool rpc_call_pending(const struct rpc_call *call)
@@ -86,14 +92,16 @@ static inline bool rpc_call_pending(const struct rpc_call *call)
     return call->state != 0;
 }
 /* One way, at most once, no answer. */
-void rpc_notify(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body);
+void rpc_notify(
+        struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body);
 
 /* --- serving --- */
-/* An inbound call; it may stay parked as long as its deadline. Answer exactly once, on the same lane. After
- * gone() has run the call is dead: do not answer. */
+/* An inbound call; it may stay parked as long as its deadline. Answer exactly once, on the same
+ * lane. After gone() has run the call is dead: do not answer. */
 struct rpc_in {
-    void (*gone)(struct rpc_in *in); /* set by the handler that parks: caller cancelled, link lost, deadline */
-    void *owner;                     /* free for the handler */
+    void (*gone)(struct rpc_in
+                    *in); /* set by the handler that parks: caller cancelled, link lost, deadline */
+    void *owner;          /* free for the handler */
     struct rpc_lane *lane;
     uint16_t method;
     uint64_t key;

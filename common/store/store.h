@@ -1,12 +1,13 @@
-/* The store's door, in domain words. PostgreSQL, SQLite and a simulated store stand behind it; one contract
- * suite (tests/store) holds all three to what is written here.
+/* The store's door, in domain words. PostgreSQL, SQLite and a simulated store stand behind it; one
+ * contract suite (tests/store) holds all three to what is written here.
  *
- * Everything is asynchronous: an operation is a struct embedded in its owner, with a done() callback that runs
- * on the lane that started it, never inside the starting call. Results are borrowed for the duration of done().
+ * Everything is asynchronous: an operation is a struct embedded in its owner, with a done()
+ * callback that runs on the lane that started it, never inside the starting call. Results are
+ * borrowed for the duration of done().
  *
  * Faults of the database never lose anything: while it is away, commits are kept and retried (see
- * store_commit), reads and cluster operations answer ERR_UNAVAILABLE after their timeout. The store says once
- * in the log that the database went away and once that it is back. */
+ * store_commit), reads and cluster operations answer ERR_UNAVAILABLE after their timeout. The store
+ * says once in the log that the database went away and once that it is back. */
 #pragma once
 
 #include "common/base/err.h"
@@ -14,20 +15,25 @@
 #include "common/io/lane.h"
 #include "common/model/ids.h"
 
-/* ---- what is stored ---------------------------------------------------------------------------------- */
+/* ---- what is stored
+ * ---------------------------------------------------------------------------------- */
 
-/* One transition of a run: one row of the log. Ids of events are contiguous within a run; seq starts at 1. */
+/* One transition of a run: one row of the log. Ids of events are contiguous within a run; seq
+ * starts at 1. */
 struct store_log_row {
     run_key key;
     int32_t seq;
     int64_t first_event_id; /* 0 when the transition has no public events */
     int32_t event_count;
-    struct str events;  /* concatenated History.events fields (tag 1, length, HistoryEvent): what a reader sends */
+    struct str events;  /* concatenated History.events fields (tag 1, length, HistoryEvent): what a
+                           reader sends */
     struct str records; /* internal records; readers of history skip this column */
-    uint64_t group;     /* rows that stand or fall together if one is refused: one number per workflow id */
+    uint64_t group; /* rows that stand or fall together if one is refused: one number per workflow
+                       id */
 };
 
-/* The run's own row, ~200 bytes. Not touched per transition: wake_at is a lower bound of the true need. */
+/* The run's own row, ~200 bytes. Not touched per transition: wake_at is a lower bound of the true
+ * need. */
 struct store_run_row {
     run_key key;
     uint32_t shard;
@@ -35,7 +41,7 @@ struct store_run_row {
     struct uuid run_id;
     struct str workflow_id; /* UTF-8 without NUL */
     enum workflow_status status;
-    struct instant wake_at; /* INSTANT_NEVER: nothing to wake for (closed runs) */
+    struct instant wake_at;                /* INSTANT_NEVER: nothing to wake for (closed runs) */
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
     enum task_queue_type backlog_type;
@@ -62,30 +68,33 @@ struct store_snapshot_row {
 struct store_batch {
     VEC(struct store_log_row) log;
     VEC(struct store_run_row) run_inserts;
-    VEC(struct store_run_row) run_updates; /* by key: status, wake_at, close_time, backlog_* are written */
-    VEC(struct store_current_row) currents; /* insert or replace by (namespace, workflow id) */
+    VEC(struct store_run_row)
+    run_updates; /* by key: status, wake_at, close_time, backlog_* are written */
+    VEC(struct store_current_row) currents;   /* insert or replace by (namespace, workflow id) */
     VEC(struct store_snapshot_row) snapshots; /* insert or replace by key */
     run_key last_run_key; /* highest key this writer has issued so far: kept in the writer row */
 };
 
-/* ---- processes, writers ------------------------------------------------------------------------------ */
+/* ---- processes, writers
+ * ------------------------------------------------------------------------------ */
 
 struct store; /* one per process */
 
 struct store_pg_config {
     const char *conninfo; /* libpq; multi-host strings allowed */
     struct duration connect_timeout, statement_timeout;
-    unsigned lane_count; /* at most two connections per lane (writer, reader) and one for cluster matters */
+    unsigned lane_count; /* at most two connections per lane (writer, reader) and one for cluster
+                            matters */
 };
 /* Connects lazily: a database that is away at start is no error. */
 struct store *store_pg_new(const struct store_pg_config *config);
 
 struct store_sqlite_config {
-    const char *path; /* NULL: in memory */
+    const char *path;           /* NULL: in memory */
     const char *const *pragmas; /* "key=value", NULL-terminated, or NULL */
 };
-enum err store_sqlite_new(const struct store_sqlite_config *config, struct store **ret, struct fail *f)
-        MUST_USE;
+enum err store_sqlite_new(
+        const struct store_sqlite_config *config, struct store **ret, struct fail *f) MUST_USE;
 void store_free(struct store *store); /* after all its lanes have ended */
 
 /* The store's side of one lane: its connections. Made and closed on the lane. */
@@ -99,23 +108,25 @@ struct store_op {
     void *private; /* the store's, while the operation runs */
 };
 
-/* Applies missing migrations under a lock, resumable; any number of processes may call it at once. Blocking;
- * before the lanes start. ERR_UNAVAILABLE: the database is away. ERR_FAILED_PRECONDITION: the schema is newer
- * than this executable can serve. */
+/* Applies missing migrations under a lock, resumable; any number of processes may call it at once.
+ * Blocking; before the lanes start. ERR_UNAVAILABLE: the database is away. ERR_FAILED_PRECONDITION:
+ * the schema is newer than this executable can serve. */
 enum err store_migrate(struct store *store, struct fail *f) MUST_USE;
 /* Version found (0: empty database) and version this executable brings. Blocking. */
 enum err store_schema_version(struct store *store, int *found, int *ours, struct fail *f) MUST_USE;
 
-/* ---- the writer: one per history lane ---------------------------------------------------------------- */
+/* ---- the writer: one per history lane
+ * ---------------------------------------------------------------- */
 
-/* A claimed writer row (writer, owner, epoch, seq, last_run_key). Whoever changes the row fences the lane. */
+/* A claimed writer row (writer, owner, epoch, seq, last_run_key). Whoever changes the row fences
+ * the lane. */
 struct store_claim_writer {
     struct store_op op;
     struct uuid member; /* in: the owner, this process */
     uint32_t lane;      /* in: which of its lanes; one row per (member, lane) */
     /* out */
-    uint32_t writer;       /* small number, reused after its owner's end: part of run keys */
-    run_key last_run_key;  /* the highest ever issued under this writer number */
+    uint32_t writer;      /* small number, reused after its owner's end: part of run keys */
+    run_key last_run_key; /* the highest ever issued under this writer number */
 };
 /* Takes the row of a member that is gone, or makes a new one. */
 void store_claim_writer(struct store_lane *sl, struct store_claim_writer *op);
@@ -123,28 +134,29 @@ void store_claim_writer(struct store_lane *sl, struct store_claim_writer *op);
 struct store_commit {
     struct store_op op;
     struct store_batch *batch;
-    /* out: groups refused because one of their rows was poisonous (bad data); everything else is committed.
-     * Valid in done() with ERR_NONE. */
+    /* out: groups refused because one of their rows was poisonous (bad data); everything else is
+     * committed. Valid in done() with ERR_NONE. */
     const uint64_t *poisoned;
     size_t poisoned_count;
     struct fail poison; /* what the database said of the first of them */
 };
-/* Appends a batch atomically, fenced by the writer row's compare-and-set. One commit per lane at a time.
- * done(): ERR_NONE - durable (a connection lost in the middle is resolved by reading the writer row and, if
- * need be, resending the identical batch; this takes as long as the database is away).
- * ERR_FENCED - another owner holds the row: nothing of the batch is stored, nothing ever will be; everything in
- * memory that depends on it must be dropped. ERR_CORRUPT - an acknowledged commit is missing in the database
- * (restored from an older state): the writer must stop. */
+/* Appends a batch atomically, fenced by the writer row's compare-and-set. One commit per lane at a
+ * time. done(): ERR_NONE - durable (a connection lost in the middle is resolved by reading the
+ * writer row and, if need be, resending the identical batch; this takes as long as the database is
+ * away). ERR_FENCED - another owner holds the row: nothing of the batch is stored, nothing ever
+ * will be; everything in memory that depends on it must be dropped. ERR_CORRUPT - an acknowledged
+ * commit is missing in the database (restored from an older state): the writer must stop. */
 void store_commit(struct store_lane *sl, struct store_commit *op);
 /* Since when the writer waits for the database; {0}: it does not. For load shedding and health. */
 struct instant store_writer_stalled_since(const struct store_lane *sl);
 
-/* ---- reading runs ------------------------------------------------------------------------------------ */
+/* ---- reading runs
+ * ------------------------------------------------------------------------------------ */
 
 struct store_load {
     struct store_op op;
-    /* in: by key, or (key 0) by namespace and workflow id: the run with run_id, or the current one (zero run_id).
-     * Borrowed until done(). */
+    /* in: by key, or (key 0) by namespace and workflow id: the run with run_id, or the current one
+     * (zero run_id). Borrowed until done(). */
     run_key key;
     struct uuid namespace_id;
     struct str workflow_id;
@@ -159,7 +171,8 @@ struct store_load {
 };
 void store_load(struct store_lane *sl, struct store_load *op);
 
-/* Only the run's row of the current run: what a start needs to know of an id. ERR_NOT_FOUND: the id is unknown. */
+/* Only the run's row of the current run: what a start needs to know of an id. ERR_NOT_FOUND: the id
+ * is unknown. */
 struct store_find_current {
     struct store_op op;
     struct uuid namespace_id;
@@ -168,8 +181,8 @@ struct store_find_current {
 };
 void store_find_current(struct store_lane *sl, struct store_find_current *op);
 
-/* Pages of the log's events: rows that contain ids >= from_event_id (or, backwards, <= from_event_id), until
- * max_bytes of events are reached (at least one row). */
+/* Pages of the log's events: rows that contain ids >= from_event_id (or, backwards, <=
+ * from_event_id), until max_bytes of events are reached (at least one row). */
 struct store_read_history {
     struct store_op op;
     run_key key;
@@ -182,13 +195,14 @@ struct store_read_history {
 };
 void store_read_history(struct store_lane *sl, struct store_read_history *op);
 
-/* Open runs of the given shards with wake_at <= until, earliest first: take-over and the wake-up sweep. */
+/* Open runs of the given shards with wake_at <= until, earliest first: take-over and the wake-up
+ * sweep. */
 struct store_scan_wakes {
     struct store_op op;
     const uint32_t *shards; /* borrowed until done() */
     size_t shard_count;
     struct instant until;
-    run_key after_key;         /* paging: rows after (after_wake, after_key); {0}, 0 to begin */
+    run_key after_key; /* paging: rows after (after_wake, after_key); {0}, 0 to begin */
     struct instant after_wake;
     size_t limit;
     const struct store_run_row *rows; /* out */
@@ -196,7 +210,8 @@ struct store_scan_wakes {
 };
 void store_scan_wakes(struct store_lane *sl, struct store_scan_wakes *op);
 
-/* Open runs with an undelivered task for a queue (backlog_queue), oldest key first, after_key excluded. */
+/* Open runs with an undelivered task for a queue (backlog_queue), oldest key first, after_key
+ * excluded. */
 struct store_scan_backlog {
     struct store_op op;
     const uint32_t *shards;
@@ -211,14 +226,15 @@ struct store_scan_backlog {
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
 
-/* ---- cluster ----------------------------------------------------------------------------------------- */
+/* ---- cluster
+ * ----------------------------------------------------------------------------------------- */
 
 struct store_member {
-    struct uuid id;   /* new at every process start */
-    struct str roles; /* comma list: "history", or "frontend,history,matching,worker" */
+    struct uuid id;     /* new at every process start */
+    struct str roles;   /* comma list: "history", or "frontend,history,matching,worker" */
     struct str address; /* rpc url */
     uint32_t lanes;
-    bool draining;        /* wants to leave: gets no new shards, gives away what it has */
+    bool draining;          /* wants to leave: gets no new shards, gives away what it has */
     struct instant beat_at; /* database clock */
 };
 
@@ -249,26 +265,29 @@ struct store_read_assignments {
 };
 void store_read_assignments(struct store_lane *sl, struct store_read_assignments *op);
 
-/* Compare-and-set: each shard moves from `from` (zero: nobody) to `to`, all in one transaction; the ones whose
- * owner is another by now are left alone. A live owner gives its own shards away by this, after it has flushed. */
+/* Compare-and-set: each shard moves from `from` (zero: nobody) to `to`, all in one transaction; the
+ * ones whose owner is another by now are left alone. A live owner gives its own shards away by
+ * this, after it has flushed. */
 struct store_assign {
     struct store_op op;
     const struct store_assign_move {
         uint32_t shard;
         struct uuid from, to;
-    } *moves;
+    } * moves;
     size_t move_count;
     size_t moved;    /* out */
     int64_t version; /* out */
 };
 void store_assign(struct store_lane *sl, struct store_assign *op);
 
-/* Fences every writer row of a member and forgets the member, in one transaction: from then on it can commit
- * nothing, whenever its transaction began. Its shards are then assigned with `from` = the dead member. */
+/* Fences every writer row of a member and forgets the member, in one transaction: from then on it
+ * can commit nothing, whenever its transaction began. Its shards are then assigned with `from` =
+ * the dead member. */
 struct store_fence_member {
     struct store_op op;
     struct uuid member;
-    struct duration silent_for; /* only if its beat is at least this old by the database's clock; 0: always */
+    struct duration silent_for; /* only if its beat is at least this old by the database's clock; 0:
+                                   always */
     bool fenced;                /* out: false when it has beaten since */
 };
 void store_fence_member(struct store_lane *sl, struct store_fence_member *op);
@@ -280,33 +299,35 @@ struct store_leave {
 };
 void store_leave(struct store_lane *sl, struct store_leave *op);
 
-/* Session-level: held until the connection of this lane ends. *out held. One planner in the cluster. */
+/* Session-level: held until the connection of this lane ends. *out held. One planner in the
+ * cluster. */
 struct store_try_plan {
     struct store_op op;
     bool held; /* out */
 };
 void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
 
-/* ---- namespaces -------------------------------------------------------------------------------------- */
+/* ---- namespaces
+ * -------------------------------------------------------------------------------------- */
 
 struct store_namespace {
     struct uuid id;
     struct str name;
-    int state;            /* temporal.api.enums.v1.NamespaceState */
-    struct str data;      /* encoded description, owned by the namespace code */
-    int64_t version;      /* of the row: compare-and-set */
+    int state;       /* temporal.api.enums.v1.NamespaceState */
+    struct str data; /* encoded description, owned by the namespace code */
+    int64_t version; /* of the row: compare-and-set */
 };
 /* All namespaces, with the version of the whole set (grows with every change). */
 struct store_list_namespaces {
     struct store_op op;
-    int64_t since; /* when the set's version is still this, rows stay empty */
+    int64_t since;   /* when the set's version is still this, rows stay empty */
     int64_t version; /* out */
     const struct store_namespace *rows;
     size_t row_count;
 };
 void store_list_namespaces(struct store_lane *sl, struct store_list_namespaces *op);
-/* version 0: insert (ERR_ALREADY_EXISTS on a name or id that exists); else replace that version (ERR_ABORTED when
- * it has changed, ERR_NOT_FOUND when it is gone). */
+/* version 0: insert (ERR_ALREADY_EXISTS on a name or id that exists); else replace that version
+ * (ERR_ABORTED when it has changed, ERR_NOT_FOUND when it is gone). */
 struct store_put_namespace {
     struct store_op op;
     struct store_namespace row;

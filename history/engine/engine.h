@@ -2,22 +2,23 @@
  *
  *     workflow_step(state, event) -> effects
  *
- * No clock, no randomness, no I/O, no lock, no log, no allocation outside the given arenas: time and fresh ids
- * come in with the event, everything that must happen comes out as plain data. The driver (history/) commits the
- * effects and only then lets anybody see them.
+ * No clock, no randomness, no I/O, no lock, no log, no allocation outside the given arenas: time
+ * and fresh ids come in with the event, everything that must happen comes out as plain data. The
+ * driver (history/) commits the effects and only then lets anybody see them.
  *
- * Decide, then apply. A step first checks the request: an error means that nothing has changed. Then it becomes
- * records, and each record is applied by the one function that changes state (apply.c). A record is a public
- * history event in wire form, or an internal record (what events do not say: attempts, heartbeats, buffered
- * events, request ids, outbox). State = fold of the records: workflow_fold over stored log rows gives the live
- * state.
+ * Decide, then apply. A step first checks the request: an error means that nothing has changed.
+ * Then it becomes records, and each record is applied by the one function that changes state
+ * (apply.c). A record is a public history event in wire form, or an internal record (what events do
+ * not say: attempts, heartbeats, buffered events, request ids, outbox). State = fold of the
+ * records: workflow_fold over stored log rows gives the live state.
  *
- * Volatile records are applied, but not stored: a workflow task or a retryable activity being started. The task
- * token can rebuild them, so that a completion in flight is accepted after a crash. workflow_forget_volatile
- * gives what a reload would give.
+ * Volatile records are applied, but not stored: a workflow task or a retryable activity being
+ * started. The task token can rebuild them, so that a completion in flight is accepted after a
+ * crash. workflow_forget_volatile gives what a reload would give.
  *
- * Checked after every step in tests: workflow_check_invariants; fold(records) equals the state without its
- * volatile part; decode(encode(state)) equals it; the same input gives the same bytes. */
+ * Checked after every step in tests: workflow_check_invariants; fold(records) equals the state
+ * without its volatile part; decode(encode(state)) equals it; the same input gives the same bytes.
+ */
 #pragma once
 
 #include "common/base/arena.h"
@@ -30,31 +31,36 @@
 #include "common/model/ids.h"
 #include "common/model/policies.h"
 
-struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for others */
+struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
+                    others */
 
-/* ---- limits: per namespace, given with every event --------------------------------------------------- */
+/* ---- limits: per namespace, given with every event
+ * --------------------------------------------------- */
 
 struct engine_limits {
-    size_t blob_size_error;      /* bytes of one payload field; default 2 MiB */
-    size_t memo_size_error;      /* 2 MiB */
-    size_t id_length;            /* 1000 */
+    size_t blob_size_error; /* bytes of one payload field; default 2 MiB */
+    size_t memo_size_error; /* 2 MiB */
+    size_t id_length;       /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
-    size_t state_size_error;     /* 8 MiB */
+    size_t state_size_error;                            /* 8 MiB */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
-    uint32_t signals_per_run;    /* 10000 */
-    uint32_t buffered_events;    /* 100 */
-    size_t buffered_bytes;       /* 2 MiB */
-    struct duration default_workflow_task_timeout; /* 10 s */
-    struct duration workflow_task_retry_max;       /* 10 min: cap of the growing timeout */
-    struct duration workflow_task_heartbeat_max;   /* 30 min */
-    struct duration activity_start_grace; /* a started activity becomes durable after this: 500 ms */
+    uint32_t signals_per_run;                                                        /* 10000 */
+    uint32_t buffered_events;                                                        /* 100 */
+    size_t buffered_bytes;                                                           /* 2 MiB */
+    struct duration default_workflow_task_timeout;                                   /* 10 s */
+    struct duration workflow_task_retry_max;     /* 10 min: cap of the growing timeout */
+    struct duration workflow_task_heartbeat_max; /* 30 min */
+    struct duration
+            activity_start_grace; /* a started activity becomes durable after this: 500 ms */
 };
 extern const struct engine_limits engine_limits_default;
 
-/* ---- events: what comes in --------------------------------------------------------------------------- */
+/* ---- events: what comes in
+ * --------------------------------------------------------------------------- */
 
-/* Fields are borrowed for the step; the engine copies what it keeps. "message" = an encoded public message. */
+/* Fields are borrowed for the step; the engine copies what it keeps. "message" = an encoded public
+ * message. */
 
 struct event_start {
     struct uuid namespace_id, run_id;
@@ -69,8 +75,8 @@ struct event_start {
     /* chains: what a run takes over from the one before it; zero for a fresh start */
     struct uuid first_run_id, original_run_id, continued_run_id; /* zero: run_id */
     enum continue_as_new_initiator initiator;
-    int32_t attempt;              /* 0 means 1 */
-    struct instant expiration;    /* {0}: now + execution_timeout */
+    int32_t attempt;           /* 0 means 1 */
+    struct instant expiration; /* {0}: now + execution_timeout */
     struct duration first_task_backoff;
     struct str continued_failure, last_completion_result; /* messages */
 };
@@ -98,8 +104,8 @@ struct event_terminate {
 struct event_claim {
     int64_t scheduled_event_id;
     int32_t attempt;
-    int32_t stamp;             /* activities: bumped by every reschedule; an older one is obsolete */
-    struct str poll_id;        /* request id of the poll */
+    int32_t stamp;      /* activities: bumped by every reschedule; an older one is obsolete */
+    struct str poll_id; /* request id of the poll */
     struct str identity;
     struct str worker_version; /* message, stored with the started event when given */
     struct str task_queue;     /* the queue it was polled from: tells sticky from normal */
@@ -123,8 +129,9 @@ struct event_workflow_task_completed {
     struct str sticky_task_queue; /* empty: not sticky */
     struct duration sticky_schedule_to_start;
     bool return_new_workflow_task, force_create_new_workflow_task;
-    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata, worker_version,
-     * binary_checksum, versioning_behavior, deployment... already encoded with that event's field numbers */
+    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata,
+     * worker_version, binary_checksum, versioning_behavior, deployment... already encoded with that
+     * event's field numbers */
     struct str completed_event_fields;
     struct str poll_id; /* fresh: the request id of a task returned inline */
 };
@@ -134,10 +141,12 @@ struct event_workflow_task_failed {
     enum workflow_task_failed_cause cause;
     struct str failure; /* message */
     struct str identity;
-    struct str failed_event_fields; /* worker_version, binary_checksum ...: encoded for the failed event */
+    struct str failed_event_fields; /* worker_version, binary_checksum ...: encoded for the failed
+                                       event */
 };
 
-/* Which attempt of which activity: from the token, or by id (then scheduled_event_id is 0 and attempt 0). */
+/* Which attempt of which activity: from the token, or by id (then scheduled_event_id is 0 and
+ * attempt 0). */
 struct activity_ref {
     int64_t scheduled_event_id;
     struct str activity_id;
@@ -172,7 +181,8 @@ enum event_kind {
     EVENT_REQUEST_CANCEL,
     EVENT_TERMINATE,
     EVENT_CLAIM_WORKFLOW_TASK,
-    EVENT_UNCLAIM_WORKFLOW_TASK, /* the answer provably never left: same attempt again (uses claim) */
+    EVENT_UNCLAIM_WORKFLOW_TASK, /* the answer provably never left: same attempt again (uses claim)
+                                  */
     EVENT_WORKFLOW_TASK_COMPLETED,
     EVENT_WORKFLOW_TASK_FAILED,
     EVENT_CLAIM_ACTIVITY,
@@ -181,9 +191,9 @@ enum event_kind {
     EVENT_ACTIVITY_FAILED,
     EVENT_ACTIVITY_CANCELED,
     EVENT_ACTIVITY_HEARTBEAT,
-    EVENT_RESET_STICKY,        /* the sticky worker is gone: later tasks go to the normal queue */
-    EVENT_TIME,                /* now has passed workflow_next_need: everything due is done */
-    EVENT_MESSAGE_SETTLED,     /* the target of an outbox message has answered */
+    EVENT_RESET_STICKY,    /* the sticky worker is gone: later tasks go to the normal queue */
+    EVENT_TIME,            /* now has passed workflow_next_need: everything due is done */
+    EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
     EVENT_COUNT,
 };
 
@@ -212,14 +222,17 @@ struct event {
     };
 };
 
-/* ---- effects: what must happen ----------------------------------------------------------------------- */
+/* ---- effects: what must happen
+ * ----------------------------------------------------------------------- */
 
-/* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim. */
+/* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim.
+ */
 struct task_offer {
     enum task_queue_type type;
     struct str queue;
     bool is_sticky;
-    struct duration sticky_schedule_to_start; /* how long a sticky offer may wait for its live poller */
+    struct duration
+            sticky_schedule_to_start; /* how long a sticky offer may wait for its live poller */
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since; /* for the age of the backlog */
@@ -229,20 +242,23 @@ struct task_offer {
 struct workflow_task_start {
     struct workflow_task_token token;
     int64_t previous_started_event_id; /* of the last completed workflow task; 0: none */
-    int64_t from_event_id; /* first event the worker needs: 1, or previous_started + 1 when sticky */
+    int64_t from_event_id; /* first event the worker needs: 1, or previous_started + 1 when sticky
+                            */
     int64_t to_event_id;   /* last stored event it gets */
-    struct str suffix;     /* synthetic events after it (concatenated History.events fields), not stored yet */
+    struct str suffix; /* synthetic events after it (concatenated History.events fields), not stored
+                          yet */
     struct str normal_task_queue;
 };
 
 /* An activity attempt handed to a worker. */
 struct activity_start {
     int64_t scheduled_event_id;
-    struct str scheduled_event; /* the HistoryEvent; empty when it was too large to keep: read it from the log */
+    struct str scheduled_event; /* the HistoryEvent; empty when it was too large to keep: read it
+                                   from the log */
     struct str activity_id, activity_type;
     int32_t attempt;
     struct instant scheduled_time, attempt_scheduled_time, started_time;
-    struct str heartbeat_details;   /* message, of an earlier attempt */
+    struct str heartbeat_details;    /* message, of an earlier attempt */
     struct str identity, request_id; /* for the token */
     struct duration schedule_to_close, start_to_close, heartbeat;
     struct retry_policy retry;
@@ -254,7 +270,8 @@ struct outbox_message {
     enum outbox_kind { OUTBOX_SIGNAL = 1, OUTBOX_REQUEST_CANCEL = 2 } kind;
     struct str namespace_name, workflow_id;
     struct uuid run_id; /* zero: the current run */
-    struct str body;    /* by kind: the encoded public request that does it, with a stable request id */
+    struct str
+            body; /* by kind: the encoded public request that does it, with a stable request id */
 };
 
 struct effects {
@@ -265,7 +282,8 @@ struct effects {
     int32_t event_count;
     struct buf events;
     struct buf records;
-    /* the answer: error to be told although effects are committed (a refused completion); ERR_NONE: success */
+    /* the answer: error to be told although effects are committed (a refused completion); ERR_NONE:
+     * success */
     struct fail answer;
     bool has_workflow_task; /* claims; completions with return_new_workflow_task */
     struct workflow_task_start workflow_task;
@@ -276,24 +294,29 @@ struct effects {
     bool is_duplicate;     /* the request id was known: nothing was done again */
     VEC(struct task_offer) offers;
     VEC(struct outbox_message) messages;
-    struct event_start *successor; /* continue-as-new, retry, cron: start this run in the same commit */
-    bool closed;                   /* this step closed the run */
+    struct event_start
+            *successor; /* continue-as-new, retry, cron: start this run in the same commit */
+    bool closed;        /* this step closed the run */
 };
 
 void effects_init(struct effects *fx, struct arena *arena);
 
-/* ---- the engine -------------------------------------------------------------------------------------- */
+/* ---- the engine
+ * -------------------------------------------------------------------------------------- */
 
 /* An empty state, in its own arena: for EVENT_START, or for workflow_decode and workflow_fold. */
 struct workflow *workflow_new(struct arena *arena);
 
-/* Errors change nothing (fx is to be ignored): ERR_NOT_FOUND, ERR_INVALID_ARGUMENT, ERR_FAILED_PRECONDITION,
- * ERR_RESOURCE_EXHAUSTED with the API's texts; ERR_OBSOLETE for claims that are too late. */
-enum err workflow_step(struct workflow *wf, const struct event *ev, struct effects *fx, struct fail *f) MUST_USE;
+/* Errors change nothing (fx is to be ignored): ERR_NOT_FOUND, ERR_INVALID_ARGUMENT,
+ * ERR_FAILED_PRECONDITION, ERR_RESOURCE_EXHAUSTED with the API's texts; ERR_OBSOLETE for claims
+ * that are too late. */
+enum err workflow_step(
+        struct workflow *wf, const struct event *ev, struct effects *fx, struct fail *f) MUST_USE;
 
-/* Applies one stored log row. ERR_CORRUPT when it does not fit (gap, unknown record kind, malformed). */
-enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str events, struct str records,
-        struct fail *f) MUST_USE;
+/* Applies one stored log row. ERR_CORRUPT when it does not fit (gap, unknown record kind,
+ * malformed). */
+enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str events,
+        struct str records, struct fail *f) MUST_USE;
 
 /* Snapshot of the durable state; stable bytes. */
 void workflow_encode(const struct workflow *wf, struct buf *out);
@@ -302,12 +325,15 @@ enum err workflow_decode(struct workflow *wf, struct str bytes, struct fail *f) 
 /* Drops what a crash would drop. Part of reload and of the tests. */
 void workflow_forget_volatile(struct workflow *wf);
 
-/* The earliest moment at which EVENT_TIME has something to do; INSTANT_NEVER: none. Counts volatile needs. */
+/* The earliest moment at which EVENT_TIME has something to do; INSTANT_NEVER: none. Counts volatile
+ * needs. */
 struct instant workflow_next_need(const struct workflow *wf);
-/* What wake_at must not exceed if everything in memory were lost: the durable needs. An undelivered or started
- * task whose loss nobody would notice counts as a need now (its schedule or start time). */
+/* What wake_at must not exceed if everything in memory were lost: the durable needs. An undelivered
+ * or started task whose loss nobody would notice counts as a need now (its schedule or start time).
+ */
 struct instant workflow_durable_need(const struct workflow *wf);
-/* The tasks that are waiting for a worker now: after a load, when the offers of earlier steps are lost. */
+/* The tasks that are waiting for a worker now: after a load, when the offers of earlier steps are
+ * lost. */
 void workflow_offers(const struct workflow *wf, struct arena *arena, struct effects *fx);
 /* The outbox messages that are not settled. */
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx);
@@ -323,14 +349,15 @@ void workflow_check_invariants(const struct workflow *wf);
 /* Stable text of the state, for scenarios and failures. */
 void workflow_dump(const struct workflow *wf, struct buf *out);
 
-/* ---- starting when the workflow id is taken ---------------------------------------------------------- */
+/* ---- starting when the workflow id is taken
+ * ---------------------------------------------------------- */
 
 enum start_decision {
     START_NEW,
-    START_RETURN_EXISTING,      /* request id dedup: the same start again (started = true) */
-    START_USE_EXISTING,         /* conflict policy (started = false) */
+    START_RETURN_EXISTING, /* request id dedup: the same start again (started = true) */
+    START_USE_EXISTING,    /* conflict policy (started = false) */
     START_TERMINATE_THEN_NEW,
-    START_REFUSE,               /* already started: f carries text and detail fields for the API */
+    START_REFUSE, /* already started: f carries text and detail fields for the API */
 };
 struct start_existing {
     struct uuid run_id, first_run_id;

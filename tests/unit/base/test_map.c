@@ -25,7 +25,8 @@ static void fill_and_check(struct map *m)
         cr_assert(!n || map_entry(n, struct item, node)->number == i);
     }
     int expect = 1;
-    map_each (m, n) {
+    map_each(m, n)
+    {
         cr_assert_eq(map_entry(n, struct item, node)->number, expect);
         expect += 2;
     }

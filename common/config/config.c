@@ -1,0 +1,269 @@
+/* From text to settings: looks keys up in the table made from config.def, checks types and bounds.
+ * Relies on yaml.c for the syntax; what the settings mean is left to their users. */
+#include "common/config/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "common/config/yaml.h"
+
+enum type { TYPE_STR, TYPE_INT, TYPE_BOOL, TYPE_SIZE, TYPE_TIME };
+
+static const struct row {
+    const char *key;
+    enum type type;
+    size_t offset;
+    const char *def;
+    int64_t min, max;
+    const char *doc;
+} rows[] = {
+#define CONFIG(field, key, type, def, min, max, doc) \
+    { key, TYPE_##type, offsetof(struct config, field), def, min, max, doc },
+#include "common/config/config.def"
+#undef CONFIG
+};
+
+static bool parse_scaled(struct str text, const char *const *units, const int64_t *factors,
+        size_t count, int64_t *ret)
+{
+    size_t digits = 0;
+    while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9') {
+        digits++;
+    }
+    int64_t n;
+    if (!str_to_i64(str_of(text.ptr, digits), &n)) {
+        return false;
+    }
+    struct str unit = str_drop(text, digits);
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(unit, str_from_cstr(units[i]))) {
+            return !__builtin_mul_overflow(n, factors[i], ret);
+        }
+    }
+    return false;
+}
+
+bool config_parse_time(struct str text, struct duration *ret)
+{
+    static const char *const units[] = { "ms", "s", "m", "h" };
+    static const int64_t factors[] = { 1000000, 1000000000, 60000000000, 3600000000000 };
+    if (str_eq(text, STR("0"))) {
+        ret->ns = 0;
+        return true;
+    }
+    return parse_scaled(text, units, factors, ARRAY_LEN(units), &ret->ns);
+}
+
+bool config_parse_size(struct str text, int64_t *ret)
+{
+    static const char *const units[] = { "", "k", "m", "g" };
+    static const int64_t factors[] = { 1, 1 << 10, 1 << 20, 1 << 30 };
+    return parse_scaled(text, units, factors, ARRAY_LEN(units), ret);
+}
+
+static enum err out_of_range(const struct row *row, struct str value, struct fail *f)
+{
+    return fail(f, ERR_INVALID_ARGUMENT, "%s: " STR_FMT " is not between %lld and %lld%s", row->key,
+            STR_ARG(value), (long long)row->min, (long long)row->max,
+            row->type == TYPE_TIME ? " ms" : "");
+}
+
+static enum err bad_value(
+        const struct row *row, struct str value, const char *expected, struct fail *f)
+{
+    return fail(f, ERR_INVALID_ARGUMENT, "%s: '" STR_FMT "' is not %s", row->key, STR_ARG(value),
+            expected);
+}
+
+static enum err set_number(const struct row *row, void *at, struct str value, struct fail *f)
+{
+    int64_t n;
+    bool ok = row->type == TYPE_INT ? str_to_i64(value, &n) : config_parse_size(value, &n);
+    if (!ok) {
+        return bad_value(row, value,
+                row->type == TYPE_INT ? "a whole number" : "a size such as 512k or 4m", f);
+    }
+    if (n < row->min || n > row->max) {
+        return out_of_range(row, value, f);
+    }
+    memcpy(at, &n, sizeof(n));
+    return ERR_NONE;
+}
+
+static enum err set_time(
+        const struct row *row, struct duration *at, struct str value, struct fail *f)
+{
+    struct duration d;
+    if (!config_parse_time(value, &d)) {
+        return bad_value(row, value, "a time such as 250ms, 3s, 5m or 2h", f);
+    }
+    if (duration_ms(d) < row->min || duration_ms(d) > row->max) {
+        return out_of_range(row, value, f);
+    }
+    *at = d;
+    return ERR_NONE;
+}
+
+static enum err set_row(
+        struct config *config, const struct row *row, struct str value, struct fail *f)
+{
+    void *at = (char *)config + row->offset;
+    switch (row->type) {
+    case TYPE_STR:
+        *(struct str *)at = value;
+        return ERR_NONE;
+    case TYPE_INT:
+    case TYPE_SIZE:
+        return set_number(row, at, value, f);
+    case TYPE_TIME:
+        return set_time(row, at, value, f);
+    case TYPE_BOOL:
+        if (!str_eq(value, STR("true")) && !str_eq(value, STR("false"))) {
+            return bad_value(row, value, "true or false", f);
+        }
+        *(bool *)at = str_eq(value, STR("true"));
+        return ERR_NONE;
+    }
+    return ERR_NONE;
+}
+
+static const struct row *find_row(struct str key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (str_eq(key, str_from_cstr(rows[i].key))) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+void config_init(struct config *config)
+{
+    *config = (struct config){ 0 };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        check(!set_row(config, &rows[i], str_from_cstr(rows[i].def), NULL));
+    }
+}
+
+enum err config_set(
+        struct config *config, struct arena *arena, struct str assignment, struct fail *f)
+{
+    struct str value;
+    struct str key = str_split(assignment, '=', &value);
+    const struct row *row = find_row(key);
+    if (key.len == assignment.len) {
+        return fail(f, ERR_INVALID_ARGUMENT, "'" STR_FMT "' is not of the form key=value",
+                STR_ARG(assignment));
+    }
+    if (!row) {
+        return fail(f, ERR_INVALID_ARGUMENT, "unknown key '" STR_FMT "'", STR_ARG(key));
+    }
+    return set_row(config, row, str_dup(arena, value), f);
+}
+
+static enum err place(struct str file, const struct yaml_value *v, const char *text, struct fail *f)
+{
+    return fail(f, ERR_INVALID_ARGUMENT, STR_FMT ": line %d, column %d: %s", STR_ARG(file), v->line,
+            v->column, text);
+}
+
+enum err config_parse(struct config *config, struct arena *arena, struct str file_name,
+        struct str text, struct fail *f)
+{
+    struct yaml_doc doc;
+    struct fail inner = { 0 };
+    enum err err = yaml_parse(text, arena, &doc, &inner);
+    if (err) {
+        return fail(f, err, STR_FMT ": %s", STR_ARG(file_name), inner.message);
+    }
+    for (size_t i = 0; i < doc.values.len; i++) {
+        const struct yaml_value *v = &doc.values.ptr[i];
+        const struct row *row = find_row(v->key);
+        if (!row) {
+            return place(file_name, v,
+                    str_printf(arena, "unknown key '" STR_FMT "'", STR_ARG(v->key)).ptr, f);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (str_eq(doc.values.ptr[j].key, v->key)) {
+                return place(file_name, v, str_printf(arena, "%s is set twice", row->key).ptr, f);
+            }
+        }
+        if (set_row(config, row, v->value, &inner)) {
+            return place(file_name, v, inner.message, f);
+        }
+    }
+    return ERR_NONE;
+}
+
+enum err config_read_file(
+        struct config *config, struct arena *arena, const char *path, struct fail *f)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return fail(f, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+    }
+    size_t max = (1 << 20) + 1;
+    char *text = arena_alloc(arena, max, 1);
+    size_t n = fread(text, 1, max, file);
+    bool broken = ferror(file);
+    fclose(file);
+    if (broken) {
+        return fail(f, ERR_INVALID_ARGUMENT, "%s: cannot be read", path);
+    }
+    return config_parse(config, arena, str_from_cstr(path), str_of(text, n), f);
+}
+
+static void print_value(const struct row *row, const void *at, FILE *out)
+{
+    switch (row->type) {
+    case TYPE_STR:
+        fprintf(out, "\"" STR_FMT "\"", STR_ARG(*(const struct str *)at));
+        return;
+    case TYPE_INT:
+    case TYPE_SIZE:
+        fprintf(out, "%lld", (long long)*(const int64_t *)at);
+        return;
+    case TYPE_BOOL:
+        fprintf(out, "%s", *(const bool *)at ? "true" : "false");
+        return;
+    case TYPE_TIME:
+        fprintf(out, "%lldms", (long long)duration_ms(*(const struct duration *)at));
+        return;
+    }
+}
+
+/* Prints what differs in the path from the key before, so that the nesting comes out as YAML. */
+static void print_path(const char *before, const char *key, FILE *out)
+{
+    size_t same = 0;
+    for (size_t i = 0; key[i] && key[i] == before[i]; i++) {
+        same = key[i] == '.' ? i + 1 : same;
+    }
+    int depth = 0;
+    for (size_t i = 0; i < same; i++) {
+        depth += key[i] == '.';
+    }
+    for (const char *rest = key + same, *dot; (dot = strchr(rest, '.')); rest = dot + 1) {
+        fprintf(out, "%*s%.*s:\n", depth++ * 2, "", (int)(dot - rest), rest);
+    }
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+    const char *before = "";
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct row *row = &rows[i];
+        int depth = 0;
+        for (const char *c = row->key; *c; c++) {
+            depth += *c == '.';
+        }
+        const char *leaf = strrchr(row->key, '.');
+        print_path(before, row->key, out);
+        fprintf(out, "%*s# %s\n", depth * 2, "", row->doc);
+        fprintf(out, "%*s%s: ", depth * 2, "", leaf ? leaf + 1 : row->key);
+        print_value(row, (const char *)config + row->offset, out);
+        fprintf(out, "\n");
+        before = row->key;
+    }
+}

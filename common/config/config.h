@@ -1,0 +1,40 @@
+/* The settings of a process: one struct made from the rows of config.def, read from a YAML file and
+ * from key=value overrides. Wrong settings stop the process before it listens, with the key and the
+ * place. */
+#pragma once
+
+#include <stdio.h>
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/base/time.h"
+
+typedef struct str config_STR;
+typedef int64_t config_INT;
+typedef bool config_BOOL;
+typedef int64_t config_SIZE; /* bytes */
+typedef struct duration config_TIME;
+
+struct config {
+#define CONFIG(field, key, type, def, min, max, doc) config_##type field;
+#include "common/config/config.def"
+#undef CONFIG
+};
+
+/* All defaults. */
+void config_init(struct config *config);
+/* One setting, from the command line: "key=value". */
+enum err config_set(
+        struct config *config, struct arena *arena, struct str assignment, struct fail *f) MUST_USE;
+/* Strings live in the arena. Errors read "FILE: line L, column C: ...". */
+enum err config_parse(struct config *config, struct arena *arena, struct str file_name,
+        struct str text, struct fail *f) MUST_USE;
+enum err config_read_file(
+        struct config *config, struct arena *arena, const char *path, struct fail *f) MUST_USE;
+/* The whole configuration as a YAML file with its documentation. */
+void config_print(const struct config *config, FILE *out);
+
+/* "250ms", "3s", "5m", "2h"; a bare "0". Shared with command-line flags. */
+bool config_parse_time(struct str text, struct duration *ret);
+/* "4m" = 4 MiB; k, m, g or none. */
+bool config_parse_size(struct str text, int64_t *ret);
