@@ -1,0 +1,104 @@
+/* The executable's entry: picks the command and hands over. Services are composed in process.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "deploy/process.h"
+#include "deploy/schema_command.h"
+#include "deploy/start_dev.h"
+
+static const char usage[] =
+        "usage: perdure COMMAND [flags]\n"
+        "\n"
+        "  server start-dev            all services in one process, for development\n"
+        "  frontend|history|matching|worker --config FILE\n"
+        "                              one service of a cluster\n"
+        "  schema migrate|status --config FILE\n"
+        "                              the database's schema\n"
+        "  version\n"
+        "\n"
+        "Flags of a service: --config FILE, --set key=value (repeatable), --print-config.\n";
+
+static const struct {
+    const char *name;
+    enum role role;
+} roles[] = {
+    { "frontend", ROLE_FRONTEND },
+    { "history", ROLE_HISTORY },
+    { "matching", ROLE_MATCHING },
+    { "worker", ROLE_WORKER },
+};
+
+enum err service_config(int argc, char **argv, struct arena *arena, struct config *config,
+        struct flag_list *words, bool *print, struct fail *f)
+{
+    struct str file = { 0 };
+    struct flag_list settings = { 0 };
+    const struct flag flags[] = {
+        { .name = "config", .kind = FLAG_STR, .target = &file },
+        { .name = "set", .kind = FLAG_LIST, .target = &settings },
+        { .name = "print-config", .kind = FLAG_SWITCH, .target = print },
+    };
+    enum err err = args_parse(argc, argv, flags, ARRAY_LEN(flags), arena, words, f);
+    config_init(config);
+    if (!err && file.len) {
+        err = config_read_file(config, arena, str_cstr(arena, file), f);
+    }
+    for (size_t i = 0; !err && i < settings.items.len; i++) {
+        err = config_set(config, arena, settings.items.ptr[i], f);
+    }
+    return err;
+}
+
+static int service_main(enum role role, int argc, char **argv)
+{
+    struct arena arena = { 0 };
+    struct fail f = { 0 };
+    struct process_options options = { .roles = role };
+    bool print = false;
+    if (service_config(argc, argv, &arena, &options.config, NULL, &print, &f)) {
+        fprintf(stderr, "perdure: %s\n", f.message);
+        return 2;
+    }
+    if (print) {
+        config_print(&options.config, stdout);
+        return 0;
+    }
+    if (process_run(&options, &f)) {
+        fprintf(stderr, "perdure: %s\n", f.message);
+        return err_is_fault(f.err) || f.err == ERR_UNAVAILABLE ? 1 : 2;
+    }
+    arena_deinit(&arena);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+    const char *sub = argc > 2 ? argv[2] : "";
+    if (!strcmp(command, "server") && !strcmp(sub, "start-dev")) {
+        return start_dev_main(argc - 3, argv + 3);
+    }
+    if (!strcmp(command, "version") || !strcmp(command, "--version")) {
+        printf("perdure %s\n", PERDURE_VERSION);
+        return 0;
+    }
+    if (!strcmp(command, "schema")) {
+        return schema_main(argc - 2, argv + 2);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        if (!strcmp(command, roles[i].name)) {
+            return service_main(roles[i].role, argc - 2, argv + 2);
+        }
+    }
+    if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h")) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    fprintf(stderr, argc > 1 ? "perdure: unknown command '%s%s%s'\n\n%s" : "", command,
+            *sub ? " " : "", sub, usage);
+    if (argc <= 1) {
+        fputs(usage, stderr);
+    }
+    return 2;
+}

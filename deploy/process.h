@@ -1,0 +1,22 @@
+/* One process of Perdure: which services it runs, and how it lives and ends. */
+#pragma once
+
+#include "common/base/err.h"
+#include "common/base/vec.h"
+#include "common/config/config.h"
+
+enum role { ROLE_FRONTEND = 1, ROLE_HISTORY = 2, ROLE_MATCHING = 4, ROLE_WORKER = 8 };
+
+struct process_options {
+    unsigned roles; /* of enum role */
+    struct config config;
+    bool in_memory;                    /* SQLite without a file */
+    const char *const *sqlite_pragmas; /* NULL-terminated, or NULL */
+    const struct str *namespaces;      /* created at start, besides those that exist */
+    size_t namespace_count;
+    const char *banner; /* printed to stdout once the process serves; NULL: none */
+};
+
+/* Runs until SIGINT or SIGTERM; the exit status of the process. Errors that stop it before it
+ * listens are returned, with the key of the setting where there is one. */
+enum err process_run(const struct process_options *options, struct fail *f) MUST_USE;

@@ -1,0 +1,183 @@
+/* The dev server's command line, in the grammar of `temporal server start-dev`: flags become the
+ * settings of one process with all roles. What the flags of later features ask for is accepted and
+ * said to have no effect. */
+#include "deploy/start_dev.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/args.h"
+#include "common/obs/log.h"
+#include "deploy/process.h"
+
+struct start_dev_flags {
+    struct str ip, db_filename, log_level, log_format, log_config;
+    struct str ui_ip, ui_asset_path, ui_public_path, ui_codec_endpoint, codec_endpoint;
+    int64_t port, http_port, ui_port, metrics_port;
+    bool headless, help;
+    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config;
+};
+
+enum { FLAG_COUNT_MAX = 32 };
+
+static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
+{
+    const struct flag rows[] = {
+        { "ip", 0, FLAG_STR, &v->ip, 0, 0, "ADDRESS", "where the API listens (127.0.0.1)" },
+        { "port", 'p', FLAG_INT, &v->port, 1, 65535, "PORT", "port of the gRPC API (7233)" },
+        { "db-filename", 'f', FLAG_STR, &v->db_filename, 0, 0, "FILE",
+                "keep everything in this file (in memory)" },
+        { "namespace", 'n', FLAG_LIST, &v->namespaces, 0, 0, "NAME",
+                "create this namespace; repeatable" },
+        { "search-attribute", 0, FLAG_LIST, &v->search_attributes, 0, 0, "NAME=TYPE",
+                "register an attribute; repeatable" },
+        { "sqlite-pragma", 0, FLAG_LIST, &v->sqlite_pragmas, 0, 0, "KEY=VALUE",
+                "for the file; repeatable" },
+        { "dynamic-config-value", 0, FLAG_LIST, &v->dynamic_config, 0, 0, "KEY=JSON",
+                "a setting by its known name; repeatable" },
+        { "headless", 0, FLAG_SWITCH, &v->headless, 0, 0, NULL, "no web UI" },
+        { "http-port", 0, FLAG_INT, &v->http_port, 0, 65535, "PORT", "port of the HTTP API" },
+        { "ui-ip", 0, FLAG_STR, &v->ui_ip, 0, 0, "ADDRESS", "where the web UI listens" },
+        { "ui-port", 0, FLAG_INT, &v->ui_port, 0, 65535, "PORT", "port of the web UI" },
+        { "ui-asset-path", 0, FLAG_STR, &v->ui_asset_path, 0, 0, "DIR",
+                "other assets for the web UI" },
+        { "ui-public-path", 0, FLAG_STR, &v->ui_public_path, 0, 0, "PATH",
+                "path prefix of the web UI" },
+        { "ui-codec-endpoint", 0, FLAG_STR, &v->ui_codec_endpoint, 0, 0, "URL",
+                "codec server for the web UI" },
+        { "codec-endpoint", 0, FLAG_STR, &v->codec_endpoint, 0, 0, "URL", "codec server" },
+        { "metrics-port", 0, FLAG_INT, &v->metrics_port, 0, 65535, "PORT", "port of the metrics" },
+        { "log-level", 0, FLAG_STR, &v->log_level, 0, 0, "LEVEL",
+                "debug, info, warn, error, never (warn)" },
+        { "log-format", 0, FLAG_STR, &v->log_format, 0, 0, "FORMAT",
+                "text, json or pretty (text)" },
+        { "log-config", 0, FLAG_STR, &v->log_config, 0, 0, "BOOL", "accepted" },
+        { "help", 'h', FLAG_SWITCH, &v->help, 0, 0, NULL, "this text" },
+    };
+    _Static_assert(sizeof(rows) / sizeof(rows[0]) <= FLAG_COUNT_MAX, "room for every flag");
+    memcpy(flags, rows, sizeof(rows));
+    return ARRAY_LEN(rows);
+}
+
+/* The known names of the reference's dynamic configuration that change one of our settings. */
+static const struct {
+    const char *name, *key;
+} dynamic_keys[] = {
+    { "limit.blobSize.error", "limits.blob" },
+    { "limit.memoSize.error", "limits.memo" },
+    { "limit.maxIDLength", "limits.id_length" },
+    { "limit.historyCount.error", "limits.history_count" },
+    { "limit.historyCount.suggestContinueAsNew", "limits.history_count_suggest_continue_as_new" },
+    { "limit.historySize.error", "limits.history_size" },
+    { "limit.historySize.suggestContinueAsNew", "limits.history_size_suggest_continue_as_new" },
+    { "limit.numPendingActivities.error", "limits.pending_activities" },
+    { "history.maximumSignalsPerExecution", "limits.signals" },
+    { "history.longPollExpirationInterval", "history.long_poll" },
+};
+
+static struct str unquote(struct str json)
+{
+    json = str_trim(json);
+    bool quoted = json.len >= 2 && json.ptr[0] == '"' && json.ptr[json.len - 1] == '"';
+    return quoted ? str_of(json.ptr + 1, json.len - 2) : json;
+}
+
+static enum err set_dynamic(
+        struct config *config, struct arena *arena, struct str assignment, struct fail *f)
+{
+    struct str value;
+    struct str name = str_split(assignment, '=', &value);
+    if (name.len == assignment.len) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "--dynamic-config-value: '" STR_FMT "' is not of the form KEY=JSON",
+                STR_ARG(assignment));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(dynamic_keys); i++) {
+        if (str_eq_nocase(name, str_from_cstr(dynamic_keys[i].name))) {
+            struct str known =
+                    str_printf(arena, "%s=" STR_FMT, dynamic_keys[i].key, STR_ARG(unquote(value)));
+            return config_set(config, arena, known, f);
+        }
+    }
+    log_warn("dynamic_config_ignored", LOG_STR("key", name));
+    return ERR_NONE;
+}
+
+static enum err apply(const struct start_dev_flags *v, struct arena *arena,
+        struct process_options *o, struct fail *f)
+{
+    struct config *c = &o->config;
+    bool pretty = str_eq(v->log_format, STR("pretty"));
+    c->frontend_listen = str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->port);
+    c->frontend_open_to_all = true; /* whoever passes --ip has chosen */
+    c->log_level = v->log_level;
+    c->log_format = pretty ? STR("text") : v->log_format;
+    c->store_sqlite = v->db_filename;
+    c->lanes = 1;
+    o->in_memory = str_empty(v->db_filename);
+    const char **pragmas = NEW(arena, const char *, v->sqlite_pragmas.items.len + 1);
+    for (size_t i = 0; i < v->sqlite_pragmas.items.len; i++) {
+        pragmas[i] = str_cstr(arena, v->sqlite_pragmas.items.ptr[i]);
+    }
+    o->sqlite_pragmas = pragmas;
+    for (size_t i = 0; i < v->dynamic_config.items.len; i++) {
+        enum err err = set_dynamic(c, arena, v->dynamic_config.items.ptr[i], f);
+        if (err) {
+            return err;
+        }
+    }
+    if (v->search_attributes.items.len) {
+        log_warn("search_attributes_not_supported_yet",
+                LOG_U64("given", v->search_attributes.items.len));
+    }
+    struct str *names = NEW(arena, struct str, v->namespaces.items.len + 1);
+    names[0] = STR("default");
+    for (size_t i = 0; i < v->namespaces.items.len; i++) {
+        names[i + 1] = v->namespaces.items.ptr[i];
+    }
+    o->namespaces = names;
+    o->namespace_count = v->namespaces.items.len + 1;
+    return ERR_NONE;
+}
+
+int start_dev_main(int argc, char **argv)
+{
+    struct arena arena = { 0 };
+    struct fail f = { 0 };
+    struct start_dev_flags v = {
+        .ip = STR("127.0.0.1"),
+        .port = 7233,
+        .log_level = STR("warn"),
+        .log_format = STR("text"),
+    };
+    struct flag flags[FLAG_COUNT_MAX];
+    size_t count = make_flags(&v, flags);
+    struct process_options options = { .roles = ROLE_FRONTEND | ROLE_HISTORY | ROLE_MATCHING |
+                                                ROLE_WORKER };
+    config_init(&options.config);
+    if (args_parse(argc, argv, flags, count, &arena, NULL, &f)) {
+        fprintf(stderr, "perdure server start-dev: %s (see --help)\n", f.message);
+        return 2;
+    }
+    if (v.help) {
+        printf("usage: perdure server start-dev [flags]\n\nAll services in one process, for "
+               "development.\n\n");
+        args_print_help(flags, count);
+        return 0;
+    }
+    if (apply(&v, &arena, &options, &f)) {
+        fprintf(stderr, "perdure server start-dev: %s\n", f.message);
+        return 2;
+    }
+    options.banner = str_printf(&arena,
+            "Perdure %s\ngRPC API   " STR_FMT "\nstore      " STR_FMT "\n", PERDURE_VERSION,
+            STR_ARG(options.config.frontend_listen),
+            STR_ARG(options.in_memory ? STR("in memory; ends with this process") : v.db_filename))
+                             .ptr;
+    if (process_run(&options, &f)) {
+        fprintf(stderr, "perdure: %s\n", f.message);
+        return 1;
+    }
+    arena_deinit(&arena);
+    return 0;
+}
