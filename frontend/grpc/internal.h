@@ -1,0 +1,100 @@
+/* What the files of this folder share; nobody else includes it. */
+#pragma once
+
+#include "common/base/map.h"
+#include "frontend/grpc/frame.h"
+#include "frontend/grpc/grpc.h"
+#include "frontend/grpc/gzip.h"
+#include "frontend/grpc/text.h"
+
+/* The life of a call. The client's side (stream) and the handler's side end independently; the memory goes
+ * when both have ended.
+ *
+ *   RECEIVING --complete--> READY --handler runs--> OWNED --reply, fail--> ANSWERED --stream closed--> freed
+ *       |                     |                       |
+ *       +---closed: freed-----+                       +--closed or deadline--> ABANDONED --answer--> freed *
+ *
+ *   * once the stream is closed too
+ *
+ * RECEIVING, READY and an OWNED streaming call hold request bytes. OWNED and ABANDONED calls belong to a
+ * handler. A call refused while RECEIVING goes straight to ANSWERED. */
+enum call_state { CALL_RECEIVING, CALL_READY, CALL_OWNED, CALL_ABANDONED, CALL_ANSWERED };
+
+enum call_encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_UNKNOWN };
+
+struct call {
+    struct grpc_call pub;
+    struct h2_stream stream;
+    struct grpc_conn *conn; /* NULL once the stream is closed */
+    struct list_node in_ready;
+    struct lane_timer timer;
+    struct frame_reader reader;
+    void *ctx;
+    char *meta; /* entries: u16 name length, u16 value length, name, value */
+    uint32_t meta_len, meta_cap;
+    uint32_t header_bytes; /* as HTTP/2 counts: 32 more for each */
+    struct duration timeout;
+    enum call_state state : 8;
+    enum call_encoding encoding : 8;
+    bool has_timeout : 1;
+    bool is_post : 1;
+    bool is_grpc : 1;
+    bool accepts_gzip : 1;
+    bool is_timeout_bad : 1;
+    bool is_reply : 1; /* answered OK: may turn out undelivered */
+    bool has_headers : 1; /* streaming: response headers are sent */
+    struct h2_header status_trailer[3];
+};
+
+/* One HTTP/2 connection. */
+struct grpc_conn {
+    struct grpc_server *server;
+    struct h2_session *session;
+    const struct h2_peer *peer;
+    struct list ready; /* call.in_ready: complete requests of this feed */
+    size_t received;   /* capacity of unfinished requests */
+};
+
+struct method_entry {
+    struct map_node node;
+    const struct grpc_method *method;
+    void *ctx;
+};
+
+struct service_entry {
+    struct map_node node;
+};
+
+struct slot {
+    struct call *call; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct grpc_server {
+    struct lane *lane;
+    struct grpc_config config;
+    struct map methods, services;
+    struct arena arena; /* the entries */
+    struct slot *slots;
+    uint32_t slot_count, slot_free; /* slot_free: index + 1, 0: none */
+    unsigned call_count;
+    size_t received;
+    struct gzip *gzip;
+    struct buf inflated, deflated;
+};
+
+/* call.c */
+struct call *call_new(struct grpc_conn *conn);
+void call_fail(struct call *call, const struct fail *f);
+void call_run(struct call *call);
+void call_set_frame_memory(struct call *call, uint32_t before);
+void call_closed(struct call *call);
+enum err call_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;
+void call_start_timer(struct call *call);
+
+/* request.c: the events of streams */
+void request_header(struct h2_stream *stream, struct str name, struct str value);
+void request_headers_done(struct h2_stream *stream, bool is_end);
+void request_data(struct h2_stream *stream, struct str bytes);
+void request_ended(struct h2_stream *stream);

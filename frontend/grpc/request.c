@@ -1,0 +1,229 @@
+/* From stream events to a request that can be handled: headers, checks, messages, limits. Every refusal that
+ * gRPC itself makes is made here. Leaves the life of the call to call.c. */
+#include <stdlib.h>
+
+#include "frontend/grpc/internal.h"
+
+static struct call *call_of(struct h2_stream *stream)
+{
+    return container_of(stream, struct call, stream);
+}
+
+static void store_metadata(struct call *c, struct str name, struct str value)
+{
+    uint32_t need = (uint32_t)(4 + name.len + value.len);
+    if (c->meta_len + need > c->meta_cap) {
+        uint32_t cap = c->meta_cap ? c->meta_cap * 2 : 256;
+        c->meta_cap = cap < c->meta_len + need ? c->meta_len + need : cap;
+        c->meta = realloc(c->meta, c->meta_cap);
+        check(c->meta);
+    }
+    char *to = c->meta + c->meta_len;
+    uint16_t lens[2] = { (uint16_t)name.len, (uint16_t)value.len };
+    memcpy(to, lens, 4);
+    memcpy(to + 4, name.ptr, name.len);
+    if (value.len) {
+        memcpy(to + 4 + name.len, value.ptr, value.len);
+    }
+    c->meta_len += need;
+}
+
+void request_header(struct h2_stream *stream, struct str name, struct str value)
+{
+    struct call *c = call_of(stream);
+    if (c->header_bytes > c->conn->server->config.header_max) {
+        return;
+    }
+    c->header_bytes += (uint32_t)(32 + name.len + value.len);
+    if (c->header_bytes > c->conn->server->config.header_max) {
+        return; /* refused when the headers are done */
+    }
+    if (str_eq(name, STR(":method"))) {
+        c->is_post = str_eq(value, STR("POST"));
+    } else if (str_eq(name, STR("content-type"))) {
+        c->is_grpc = grpc_content_type_ok(value);
+    } else if (str_eq(name, STR("grpc-timeout"))) {
+        c->has_timeout = grpc_timeout_parse(value, &c->timeout);
+        c->is_timeout_bad = !c->has_timeout;
+    } else if (str_eq(name, STR("grpc-encoding"))) {
+        c->encoding = str_eq(value, STR("identity")) ? ENCODING_IDENTITY
+                : str_eq(value, STR("gzip"))         ? ENCODING_GZIP
+                                                     : ENCODING_UNKNOWN;
+        if (c->encoding == ENCODING_UNKNOWN) {
+            store_metadata(c, name, value);
+        }
+    } else if (str_eq(name, STR("grpc-accept-encoding"))) {
+        c->accepts_gzip = grpc_accepts(value, STR("gzip"));
+    } else if (!str_eq(name, STR("te")) && !str_eq(name, STR(":scheme"))) {
+        store_metadata(c, name, value);
+    }
+}
+
+static void refuse(struct call *c, const struct fail *f)
+{
+    call_fail(c, f);
+}
+
+static enum err find_method(struct call *c, struct fail *f)
+{
+    struct grpc_server *s = c->conn->server;
+    struct str path = grpc_call_metadata(&c->pub, STR(":path"));
+    struct map_node *n = map_get(&s->methods, path);
+    if (n) {
+        struct method_entry *e = map_entry(n, struct method_entry, node);
+        c->pub.method = e->method;
+        c->ctx = e->ctx;
+        return ERR_NONE;
+    }
+    struct str service, method;
+    if (!grpc_path_split(path, &service, &method)) {
+        return fail(f, ERR_UNIMPLEMENTED, "malformed method name: \"" STR_FMT "\"", STR_ARG(path));
+    }
+    if (!map_get(&s->services, service)) {
+        return fail(f, ERR_UNIMPLEMENTED, "unknown service " STR_FMT, STR_ARG(service));
+    }
+    return fail(f, ERR_UNIMPLEMENTED, "unknown method " STR_FMT " for service " STR_FMT,
+            STR_ARG(method), STR_ARG(service));
+}
+
+static enum err check_headers(struct call *c, struct fail *f)
+{
+    struct grpc_server *s = c->conn->server;
+    if (c->header_bytes > s->config.header_max) {
+        return fail(f, ERR_RESOURCE_EXHAUSTED, "request headers are larger than %u bytes",
+                s->config.header_max);
+    }
+    if (s->call_count > s->config.calls_max) {
+        return fail(f, ERR_RESOURCE_EXHAUSTED, "too many open calls");
+    }
+    if (c->is_timeout_bad) {
+        return fail(f, ERR_PROTOCOL, "malformed grpc-timeout");
+    }
+    if (c->encoding == ENCODING_UNKNOWN || (c->encoding == ENCODING_GZIP && s->config.refuse_gzip)) {
+        struct str name = c->encoding == ENCODING_GZIP
+                ? STR("gzip")
+                : grpc_call_metadata(&c->pub, STR("grpc-encoding"));
+        return fail(f, ERR_UNIMPLEMENTED,
+                "grpc: Decompressor is not installed for grpc-encoding \"" STR_FMT "\"",
+                STR_ARG(name));
+    }
+    return find_method(c, f);
+}
+
+void request_headers_done(struct h2_stream *stream, bool is_end)
+{
+    struct call *c = call_of(stream);
+    struct fail f;
+    if (c->header_bytes <= c->conn->server->config.header_max && (!c->is_grpc || !c->is_post)) {
+        /* Not gRPC: answered in HTTP's own terms. */
+        const struct h2_header status = { STR(":status"), c->is_post ? STR("415") : STR("405") };
+        c->state = CALL_ANSWERED;
+        h2_stream_respond(stream, &status, 1, true);
+        return;
+    }
+    if (check_headers(c, &f)) {
+        refuse(c, &f);
+        return;
+    }
+    if (c->has_timeout) {
+        c->pub.deadline = instant_add(lane_monotonic(c->pub.lane), c->timeout);
+    }
+    if (c->pub.method->is_streaming) {
+        call_run(c);
+    }
+}
+
+/* A complete message of a streaming call. */
+static bool deliver(struct call *c)
+{
+    struct str message = frame_message(&c->reader);
+    struct fail f;
+    if (call_decompress(c, &message, &f)) {
+        call_fail(c, &f);
+        return false;
+    }
+    if (c->pub.on_message) {
+        c->pub.on_message(&c->pub, message);
+    }
+    frame_next(&c->reader);
+    return c->state == CALL_OWNED;
+}
+
+static enum err check_received(struct call *c, struct fail *f)
+{
+    struct grpc_server *s = c->conn->server;
+    if (c->conn->received > s->config.received_max || s->received > s->config.received_max_lane) {
+        return fail(f, ERR_RESOURCE_EXHAUSTED, "too many request bytes are under way");
+    }
+    return ERR_NONE;
+}
+
+static enum err take(struct call *c, struct str *bytes, struct fail *f)
+{
+    uint32_t max = c->conn->server->config.message_max;
+    uint32_t before = c->reader.cap;
+    enum frame_result result = frame_feed(&c->reader, bytes, max);
+    call_set_frame_memory(c, before);
+    switch (result) {
+    case FRAME_MESSAGE:
+    case FRAME_MORE:
+        return check_received(c, f);
+    case FRAME_TOO_LARGE:
+        return fail(f, ERR_RESOURCE_EXHAUSTED,
+                "grpc: received message larger than max (%u vs. %u)", c->reader.size, max);
+    case FRAME_BAD:
+        return fail(f, ERR_PROTOCOL, "grpc: received unexpected payload format %u",
+                c->reader.prefix[0]);
+    }
+    unreachable_state(result);
+}
+
+void request_data(struct h2_stream *stream, struct str bytes)
+{
+    struct call *c = call_of(stream);
+    struct fail f;
+    while (bytes.len && (c->state == CALL_RECEIVING ||
+                                (c->state == CALL_OWNED && c->pub.method->is_streaming))) {
+        bool was_complete = frame_is_complete(&c->reader);
+        enum err err = was_complete
+                ? fail(&f, ERR_PROTOCOL, "more than one message for a unary method")
+                : take(c, &bytes, &f);
+        if (err) {
+            call_fail(c, &f);
+            return;
+        }
+        if (c->pub.method->is_streaming && frame_is_complete(&c->reader) && !deliver(c)) {
+            return;
+        }
+    }
+    if (c->state == CALL_RECEIVING && !lane_timer_running(&c->timer) &&
+            !frame_is_complete(&c->reader)) {
+        call_start_timer(c); /* a slow upload is subject to the deadline too */
+    }
+}
+
+void request_ended(struct h2_stream *stream)
+{
+    struct call *c = call_of(stream);
+    struct fail f;
+    if (c->state == CALL_OWNED && c->pub.method->is_streaming) {
+        if (c->reader.prefix_len) {
+            fail(&f, ERR_PROTOCOL, "the request ends within a message");
+            call_fail(c, &f);
+        } else if (c->pub.on_half_close) {
+            c->pub.on_half_close(&c->pub);
+        }
+        return;
+    }
+    if (c->state != CALL_RECEIVING) {
+        return;
+    }
+    if (!frame_is_complete(&c->reader)) {
+        fail(&f, ERR_PROTOCOL, c->reader.prefix_len ? "the request ends within a message"
+                                                    : "the request has no message");
+        call_fail(c, &f);
+        return;
+    }
+    c->state = CALL_READY;
+    list_append(&c->conn->ready, &c->in_ready);
+}
