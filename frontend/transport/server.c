@@ -33,7 +33,9 @@ struct conn {
     size_t write_size; /* bytes of the write in flight, 0: none */
     struct h2_peer peer;
     char address[64], certificate[128];
-    bool is_closing, is_broken, is_pinged;
+    struct lane_task close_task;
+    const char *close_reason;
+    bool is_closing, is_close_deferred, is_broken, is_pinged;
 };
 
 struct listener {
@@ -50,7 +52,7 @@ struct transport {
     struct listener *listeners[LISTENERS_MAX];
     unsigned listener_count, open_listeners, conn_count;
     struct buf plain, out; /* scratch of the lane's connections */
-    bool is_draining;
+    bool is_draining, is_flushing;
     struct lane_timer drain_timer;
     void (*drained)(void *arg);
     void *drained_arg;
@@ -65,7 +67,7 @@ struct write {
 
 static void conn_mark(struct conn *c)
 {
-    if (!c->is_closing && !list_linked(&c->in_dirty)) {
+    if (!c->is_closing && !c->is_close_deferred && !list_linked(&c->in_dirty)) {
         list_append(&c->transport->dirty, &c->in_dirty);
     }
 }
@@ -98,12 +100,23 @@ static void on_conn_closed(uv_handle_t *handle)
     transport_check_drained(t);
 }
 
+static void on_close_deferred(struct lane_task *task);
+
+/* Closing tells handlers that their calls are cancelled, and what they do then must not be missed by the
+ * hooks that ran before ours: at the end of a turn, closing waits for the next one. */
 static void conn_close(struct conn *c, const char *reason)
 {
-    if (c->is_closing) {
+    if (c->is_closing || c->is_close_deferred) {
         return;
     }
     struct transport *t = c->transport;
+    if (t->is_flushing) {
+        c->is_close_deferred = true;
+        c->close_reason = reason;
+        c->close_task.run = on_close_deferred;
+        lane_defer(t->lane, &c->close_task);
+        return;
+    }
     c->is_closing = true;
     log_debug("connection_closed", LOG_CSTR("peer", c->address), LOG_CSTR("reason", reason));
     if (c->h2 && c->write_size &&
@@ -119,6 +132,18 @@ static void conn_close(struct conn *c, const char *reason)
     uv_close((uv_handle_t *)&c->tcp, on_conn_closed);
 }
 
+static void on_close_deferred(struct lane_task *task)
+{
+    struct conn *c = container_of(task, struct conn, close_task);
+    c->is_close_deferred = false;
+    conn_close(c, c->close_reason);
+}
+
+static bool is_gone(const struct conn *c)
+{
+    return c->is_closing || c->is_close_deferred;
+}
+
 /* --- writing --- */
 
 static void on_written(uv_write_t *req, int status)
@@ -126,7 +151,7 @@ static void on_written(uv_write_t *req, int status)
     struct write *w = container_of(req, struct write, req);
     struct conn *c = w->conn;
     free(w);
-    if (c->is_closing) {
+    if (is_gone(c)) {
         return;
     }
     lane_enter(c->transport->lane);
@@ -217,7 +242,7 @@ static void conn_end(struct conn *c)
 static void conn_flush(struct conn *c)
 {
     struct transport *t = c->transport;
-    while (!c->is_closing && c->write_size == 0) {
+    while (!is_gone(c) && c->write_size == 0) {
         bool ok = conn_collect(c);
         if (t->out.len && !conn_write(c, buf_str(&t->out))) {
             return;
@@ -230,7 +255,7 @@ static void conn_flush(struct conn *c)
             break;
         }
     }
-    if (c->is_closing || c->write_size) {
+    if (is_gone(c) || c->write_size) {
         return;
     }
     if (c->is_broken || (c->h2 && h2_session_is_done(c->h2))) {
@@ -244,9 +269,11 @@ static void on_turn_end(struct lane_hook *hook)
 {
     struct transport *t = container_of(hook, struct transport, hook);
     struct list_node *n;
+    t->is_flushing = true;
     while ((n = list_pop(&t->dirty)) != NULL) {
         conn_flush(list_entry(n, struct conn, in_dirty));
     }
+    t->is_flushing = false;
 }
 
 /* --- reading --- */
@@ -293,7 +320,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = stream->data;
     lane_enter(c->transport->lane);
-    if (n == 0 || c->is_closing || c->is_broken) {
+    if (n == 0 || is_gone(c) || c->is_broken) {
         return;
     }
     if (n < 0) {
