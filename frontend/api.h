@@ -1,0 +1,77 @@
+/* What the frontend's own files share: the service of a lane, one public call under way, the table
+ * of methods. */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "common/rpc/messages.h"
+#include "common/rpc/methods.h"
+#include "frontend/frontend.h"
+#include "frontend/namespaces.h"
+
+enum api_flags {
+    LONG_POLL = 1,
+    IDEMPOTENT = 2,
+    REGISTERED = 4,
+    NO_NAMESPACE = 8,
+};
+
+/* Where in the decoded request the routing fields are; -1: the request has none. Found once, by
+ * name. */
+struct api_route {
+    int namespace_at, workflow_id_at, execution_at, token_at;
+};
+
+struct request;
+
+struct api_row {
+    const char *service, *name;
+    const ProtobufCMessageDescriptor *input;
+    void (*handle)(struct request *rq);
+    int arg;
+    unsigned flags;
+    struct api_route route;
+};
+
+/* One public call. Lives in the call's arena until the call is answered. */
+struct request {
+    struct frontend *fe;
+    struct grpc_call *call;
+    const struct api_row *row;
+    ProtobufCMessage *message; /* the decoded view; borrows nothing from the transport's buffer */
+    struct str raw; /* the request's bytes; valid only while the handler runs the first time */
+    struct uuid namespace_id;
+    struct str namespace_name;
+    struct fail fail;
+    void (*resume)(struct request *rq); /* after waiting for something */
+    struct namespace_wait wait;
+};
+
+struct frontend {
+    struct lane *lane;
+    struct rpc_lane *rl;
+    struct store_lane *sl;
+    struct cluster_lane *cl;
+    struct grpc_server *grpc;
+    const struct frontend_shared *shared;
+    struct namespaces *namespaces;
+    struct frontend_stats stats;
+};
+
+/* Each answers the call exactly once; rq is gone afterwards. */
+void request_reply(struct request *rq, const ProtobufCMessage *response);
+void request_reply_bytes(struct request *rq, struct str bytes);
+void request_fail(struct request *rq); /* with rq->fail */
+/* What is left of the client's time, bounded by cap. */
+struct duration request_time_left(const struct request *rq, struct duration cap);
+/* Is the caller an SDK (true) or the command line or the UI (false)? */
+bool request_is_from_worker(const struct request *rq);
+
+/* String and message fields by the offsets of api_route; empty when the row has no such field. */
+struct str request_str(const struct request *rq, int at);
+
+/* Handlers named in methods.def. */
+#define METHOD(service, Name, c_name, handler, arg, flags) \
+    void frontend_##handler(struct request *rq);
+#include "frontend/methods.def"
+#undef METHOD

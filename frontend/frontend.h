@@ -1,0 +1,37 @@
+/* The frontend service of one lane: terminates the public API, resolves namespaces, validates, and
+ * routes calls to the owners of workflows and task queues. Keeps no state of its own. */
+#pragma once
+
+#include "common/cluster/cluster.h"
+#include "common/config/config.h"
+#include "common/rpc/rpc.h"
+#include "common/store/store.h"
+#include "frontend/grpc/grpc.h"
+
+struct frontend;
+
+/* What all lanes of a process share; immutable. */
+struct frontend_shared {
+    const struct config *config;
+    struct uuid cluster_id;
+    const char *store_name; /* "postgresql", "sqlite" */
+};
+
+struct frontend_stats {
+    uint64_t calls, failed;   /* answered in all, and with an error */
+    uint64_t history_retries; /* calls sent again to an owner */
+    uint64_t polls_empty, polls_matched, claims_obsolete, tasks_returned;
+};
+
+struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct store_lane *sl,
+        struct cluster_lane *cl, struct grpc_server *grpc, const struct frontend_shared *shared);
+void frontend_free(struct frontend *fe);
+
+/* True once the namespaces are known: calls before that are held for a moment, then answered
+ * UNAVAILABLE. */
+bool frontend_is_ready(const struct frontend *fe);
+struct frontend_stats frontend_stats(const struct frontend *fe);
+
+/* Creates the namespaces that do not exist yet; done(arg) when they are usable on this lane. */
+void frontend_ensure_namespaces(struct frontend *fe, const struct str *names, size_t count,
+        void (*done)(void *arg), void *arg);

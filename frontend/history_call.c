@@ -1,0 +1,174 @@
+/* Calls about one workflow: finds the owner of its shard, sends the public request there untouched,
+ * and holds and retries while ownership moves, so that a rolling restart shows clients no error. */
+#include <stdlib.h>
+
+#include "common/api/token.h"
+#include "common/api/view.h"
+#include "common/model/ids.h"
+#include "frontend/api.h"
+
+/* How long a call without a deadline of its own may take in all, and how long it is held without an
+ * owner. */
+#define CALL_TIME_MAX DURATION_SECONDS(60)
+#define HOLD_TIME_MAX DURATION_SECONDS(12)
+
+struct history_call {
+    struct request *rq;
+    struct rpc_call call;
+    struct lane_timer timer;
+    struct str body; /* encoded msg_api_request, in the call's arena */
+    uint32_t shard;
+    int attempts;
+    struct instant hold_until; /* monotonic */
+    struct fail last;          /* why it was held, for the final answer */
+};
+
+static void attempt(struct history_call *hc);
+
+static void give_up(struct history_call *hc)
+{
+    struct request *rq = hc->rq;
+    rq->fail = hc->last;
+    request_fail(rq);
+}
+
+static void on_timer(struct lane_timer *timer)
+{
+    attempt(container_of(timer, struct history_call, timer));
+}
+
+/* 5 ms doubling to 200 ms, with jitter. */
+static void hold(struct history_call *hc)
+{
+    struct lane *lane = hc->rq->fe->lane;
+    if (lane_monotonic(lane).ns >= hc->hold_until.ns) {
+        give_up(hc);
+        return;
+    }
+    int64_t ms = 5 << (hc->attempts < 6 ? hc->attempts : 6);
+    ms = ms > 200 ? 200 : ms;
+    hc->attempts++;
+    hc->rq->fe->stats.history_retries++;
+    int64_t jittered = ms / 2 + (int64_t)rand_below(lane_rand(lane), (uint64_t)ms);
+    lane_timer_start(lane, &hc->timer, DURATION_MS(jittered), on_timer);
+}
+
+static void on_done(
+        struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
+{
+    struct history_call *hc = container_of(call, struct history_call, call);
+    struct request *rq = hc->rq;
+    switch (result) {
+    case RPC_OK:
+        request_reply_bytes(rq, body);
+        return;
+    case RPC_APP_ERROR:
+        if (f->err == ERR_NOT_OWNER || f->err == ERR_FENCED) {
+            cluster_hint(rq->fe->cl);
+            fail(&hc->last, ERR_UNAVAILABLE, "the workflow's shard is moving");
+            hold(hc);
+            return;
+        }
+        rq->fail = *f;
+        request_fail(rq);
+        return;
+    case RPC_NOT_SENT:
+        fail(&hc->last, ERR_UNAVAILABLE, "the workflow's owner is not reachable");
+        hold(hc);
+        return;
+    case RPC_UNKNOWN:
+        fail(&hc->last, ERR_UNAVAILABLE, "the connection to the workflow's owner was lost");
+        if (rq->row->flags & IDEMPOTENT) {
+            hold(hc);
+        } else {
+            give_up(hc);
+        }
+        return;
+    case RPC_BUSY:
+        fail(&hc->last, ERR_RESOURCE_EXHAUSTED, "the workflow's owner is overloaded");
+        give_up(hc);
+        return;
+    case RPC_TIMEOUT:
+        fail(&hc->last, ERR_DEADLINE_EXCEEDED, "context deadline exceeded");
+        give_up(hc);
+        return;
+    case RPC_CANCELLED:
+        return;
+    }
+}
+
+static void attempt(struct history_call *hc)
+{
+    struct request *rq = hc->rq;
+    struct rpc_peer *peer = cluster_history_peer(rq->fe->cl, hc->shard);
+    if (!peer) {
+        fail(&hc->last, ERR_UNAVAILABLE, "the workflow's shard has no owner yet");
+        hold(hc);
+        return;
+    }
+    hc->call.done = on_done;
+    rpc_call(rq->fe->rl, peer, RPC_HISTORY_API, hc->shard, hc->body,
+            request_time_left(rq, CALL_TIME_MAX), &hc->call);
+}
+
+static void on_cancel(struct grpc_call *call, enum grpc_cancel why)
+{
+    struct history_call *hc = call->owner;
+    lane_timer_stop(hc->rq->fe->lane, &hc->timer);
+    rpc_cancel(&hc->call);
+    fail(&hc->rq->fail, ERR_CANCELLED, "cancelled");
+    request_fail(hc->rq);
+}
+
+static enum err find_workflow_id(struct request *rq, struct str *ret)
+{
+    const struct api_route *r = &rq->row->route;
+    if (r->token_at >= 0) {
+        const ProtobufCBinaryData *bytes = (const void *)((const char *)rq->message + r->token_at);
+        struct api_token token;
+        enum err err = api_token_decode(
+                str_of(bytes->data, bytes->len), &rq->call->arena, &token, &rq->fail);
+        if (!err) {
+            *ret = token.workflow_id;
+        }
+        return err;
+    }
+    if (r->execution_at >= 0) {
+        const Api__WorkflowExecution *e =
+                *(Api__WorkflowExecution *const *)((const char *)rq->message + r->execution_at);
+        *ret = str_from_cstr(e->workflow_id);
+        return ERR_NONE;
+    }
+    *ret = request_str(rq, r->workflow_id_at);
+    return ret->len ? ERR_NONE
+                    : fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowId is not set on request.");
+}
+
+void frontend_history(struct request *rq)
+{
+    struct arena *arena = &rq->call->arena;
+    struct history_call *hc = NEW(arena, struct history_call, 1);
+    struct msg_api_request m = {
+        .method = (uint32_t)rq->row->arg,
+        .namespace_id = rq->namespace_id,
+        .namespace_name = rq->namespace_name,
+        .request = rq->raw,
+        .from_worker = request_is_from_worker(rq),
+    };
+    struct buf body;
+    if (find_workflow_id(rq, &m.workflow_id)) {
+        request_fail(rq);
+        return;
+    }
+    buf_init_arena(&body, arena, rq->raw.len + 8192);
+    msg_api_request_encode(&m, &body);
+    check(!body.overflow);
+    hc->rq = rq;
+    hc->body = buf_str(&body);
+    hc->shard = shard_of(m.namespace_id, m.workflow_id);
+    hc->hold_until =
+            instant_add(lane_monotonic(rq->fe->lane), request_time_left(rq, HOLD_TIME_MAX));
+    rq->call->owner = hc;
+    rq->call->on_cancel = on_cancel;
+    attempt(hc);
+}

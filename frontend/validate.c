@@ -1,0 +1,62 @@
+/* Bounds on what a request carries, by rules on field names that hold for the whole API: an id or a
+ * name is at most limits.id_length bytes, an execution's run id is a UUID. Rules of one method only
+ * are with its handler or with the engine. */
+#include "frontend/validate.h"
+
+#include "common/api/view.h"
+
+static const struct {
+    const char *field;
+    const char *text;
+} bounded[] = {
+    { "workflow_id", "WorkflowId length exceeds limit." },
+    { "request_id", "RequestId length exceeds limit." },
+    { "identity", "Identity length exceeds limit." },
+    { "signal_name", "SignalName length exceeds limit." },
+    { "activity_id", "ActivityId length exceeds limit." },
+    { "namespace", "Namespace length exceeds limit." },
+    { "reason", "Reason length exceeds limit." },
+};
+
+static enum err check_lengths(struct request *rq, size_t max)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bounded); i++) {
+        const ProtobufCFieldDescriptor *f =
+                protobuf_c_message_descriptor_get_field_by_name(rq->row->input, bounded[i].field);
+        if (f && f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED &&
+                request_str(rq, (int)f->offset).len > max) {
+            return fail(&rq->fail, ERR_INVALID_ARGUMENT, "%s", bounded[i].text);
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err check_execution(struct request *rq, size_t max)
+{
+    if (rq->row->route.execution_at < 0) {
+        return ERR_NONE;
+    }
+    const Api__WorkflowExecution *e =
+            *(Api__WorkflowExecution *const *)((char *)rq->message + rq->row->route.execution_at);
+    struct uuid run_id;
+    if (!e) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "Execution is not set on request.");
+    }
+    if (!*e->workflow_id) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowId is not set on request.");
+    }
+    if (strlen(e->workflow_id) > max) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowId length exceeds limit.");
+    }
+    if (*e->run_id && !uuid_parse(str_from_cstr(e->run_id), &run_id)) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "Invalid RunId.");
+    }
+    return ERR_NONE;
+}
+
+enum err validate_request(struct request *rq)
+{
+    size_t max = (size_t)rq->fe->shared->config->limit_id;
+    enum err err = check_lengths(rq, max);
+    return err ? err : check_execution(rq, max);
+}
