@@ -10,17 +10,7 @@
 #include "common/base/err.h"
 #include "common/base/time.h"
 #include "common/model/ids.h"
-
-/* A task that a worker may claim. Identifies it; the payload stays with history until the claim. */
-struct task_ref {
-    struct uuid namespace_id;
-    struct str workflow_id;
-    struct uuid run_id;
-    run_key key;
-    enum task_queue_type type;
-    int64_t scheduled_event_id;
-    int32_t attempt, stamp;
-};
+#include "common/model/task.h"
 
 /* RPC_HISTORY_API: a public call about one workflow, already validated and limited by the frontend.
  * The answer is the encoded public response, or the failure. May park (long polls). */
