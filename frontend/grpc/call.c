@@ -139,6 +139,15 @@ enum err call_decompress(struct call *call, struct str *message, struct fail *f)
     return fail(f, ERR_PROTOCOL, "grpc: failed to decompress the received message");
 }
 
+void call_drain(struct call *call)
+{
+    void (*drain)(struct grpc_call *) = call->pub.on_drain;
+    if (call->state == CALL_OWNED && drain) {
+        call->pub.on_drain = NULL;
+        drain(&call->pub);
+    }
+}
+
 /* Gives the call to its handler. Nothing the handler does frees the call before this returns: its stream is
  * still open. */
 void call_run(struct call *call)
@@ -162,6 +171,9 @@ void call_run(struct call *call)
     call->pub.message = (struct str){ 0 };
     if (!is_streaming) {
         call_drop_request(call);
+    }
+    if (call->pub.server->is_draining) {
+        call_drain(call);
     }
     if (call->state == CALL_OWNED) {
         call_start_timer(call);

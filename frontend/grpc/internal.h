@@ -80,6 +80,7 @@ struct grpc_server {
     uint32_t slot_count, slot_free; /* slot_free: index + 1, 0: none */
     unsigned call_count;
     size_t received;
+    bool is_draining;
     struct gzip *gzip;
     struct buf inflated, deflated;
 };
@@ -88,6 +89,7 @@ struct grpc_server {
 struct call *call_new(struct grpc_conn *conn);
 void call_free(struct call *call);
 void call_run(struct call *call);
+void call_drain(struct call *call);
 void call_set_frame_memory(struct call *call, uint32_t before);
 void call_closed(struct call *call);
 enum err call_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;

@@ -25,9 +25,21 @@ static void conn_mark(struct conn *c)
     }
 }
 
+static void on_turn(struct lane_task *task)
+{
+    container_of(task, struct transport, turn)->is_turn_asked = false;
+}
+
 static void on_wake(void *arg)
 {
-    conn_mark(arg);
+    struct conn *c = arg;
+    struct transport *t = c->transport;
+    conn_mark(c);
+    if (!t->is_turn_asked) {
+        t->is_turn_asked = true;
+        t->turn.run = on_turn;
+        lane_defer(t->lane, &t->turn);
+    }
 }
 
 /* --- the end of a connection --- */

@@ -35,10 +35,11 @@ struct transport {
     struct duration tick;
     struct list all, dirty;
     struct lane_hook hook;
+    struct lane_task turn; /* asks for a turn: a hook behind ours may produce output too */
     struct listener *listeners[LISTENERS_MAX];
     unsigned listener_count, open_listeners, conn_count;
     struct buf plain, out; /* scratch of the lane's connections */
-    bool is_draining, is_flushing;
+    bool is_draining, is_flushing, is_turn_asked;
     struct lane_timer drain_timer;
     void (*drained)(void *arg);
     void *drained_arg;

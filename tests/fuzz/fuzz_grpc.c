@@ -126,8 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     grpc_server_add(server, methods, ARRAY_LEN(methods), NULL);
     struct health *health = health_new(server, names, 1);
     struct reflection *reflection = reflection_new(server,
-            STR("\x0a\x1c\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
-                "Echo\x22\x01"));
+            STR("\x0a\x19\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
+                "Echo"));
     struct h2_session *session = h2_session_new(&h2, grpc_app(), server, &peer, on_wake, NULL);
     converse(session, lane, data[0], data[1], str_of(data + 2, size - 2));
     health_set_serving(health, true);
