@@ -11,12 +11,14 @@ enum {
     KEEP_COST = 48,  /* per unknown field, which protobuf-c keeps */
     ALLOC_COST = 16, /* rounding of one allocation */
     PATH_MAX_LEN = 200,
+    SEEN_WORDS = 2, /* of 64 fields; the widest message has 70 */
+    TAG_LEN_MAX = 5, /* also of lengths; longer ones are padded, which protobuf-c does not take */
 };
 
 /* Where the walk is, for the text of an error. */
 struct place {
     const struct place *parent;
-    const char *name; /* message name at the root, then fields; NULL: not inside a declared field */
+    const char *name; /* of the message at the root, then of fields */
 };
 
 struct walk {
@@ -29,9 +31,7 @@ static void place_print(const struct place *place, struct buf *out)
     if (place->parent) {
         place_print(place->parent, out);
     }
-    if (place->name) {
-        buf_printf(out, "%s%s", place->parent ? "." : "", place->name);
-    }
+    buf_printf(out, "%s%s", place->parent ? "." : "", place->name);
 }
 
 static enum err refuse(struct walk *walk, const struct place *place, const char *what)
@@ -73,7 +73,8 @@ struct field {
 static const char *take_field(struct str *in, struct field *ret)
 {
     uint64_t tag, v;
-    if (!take_varint(in, &tag) || tag > UINT32_MAX) {
+    struct str at = *in;
+    if (!take_varint(in, &tag) || tag > UINT32_MAX || in->ptr - at.ptr > TAG_LEN_MAX) {
         return "malformed field tag";
     }
     *ret = (struct field){ .number = (uint32_t)(tag >> 3), .wire_type = (unsigned)(tag & 7) };
@@ -91,7 +92,8 @@ static const char *take_field(struct str *in, struct field *ret)
         fixed = 4;
         break;
     case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
-        if (!take_varint(in, &v)) {
+        at = *in;
+        if (!take_varint(in, &v) || in->ptr - at.ptr > TAG_LEN_MAX) {
             return "malformed length";
         }
         if (v > in->len) {
@@ -176,9 +178,26 @@ static enum err check_declared(struct walk *walk, const ProtobufCFieldDescriptor
     return ERR_NONE;
 }
 
+/* Protobuf would merge a single sub-message that comes in two parts. No encoder writes that, protobuf-c
+ * refuses some forms of it, and a carried one could not be merged at all. */
+static bool seen_twice(uint64_t seen[SEEN_WORDS], const ProtobufCMessageDescriptor *type,
+        const ProtobufCFieldDescriptor *d)
+{
+    if (d->type != PROTOBUF_C_TYPE_MESSAGE || d->label == PROTOBUF_C_LABEL_REPEATED) {
+        return false;
+    }
+    size_t i = (size_t)(d - type->fields);
+    uint64_t bit = (uint64_t)1 << (i % 64);
+    bool is_twice = seen[i / 64] & bit;
+    seen[i / 64] |= bit;
+    return is_twice;
+}
+
 static enum err check_message(struct walk *walk, const ProtobufCMessageDescriptor *type,
         struct str bytes, const struct place *at)
 {
+    uint64_t seen[SEEN_WORDS] = { 0 };
+    check(type->n_fields <= SEEN_WORDS * 64);
     walk->memory += type->sizeof_message + ALLOC_COST;
     while (bytes.len) {
         struct field field;
@@ -191,6 +210,9 @@ static enum err check_message(struct walk *walk, const ProtobufCMessageDescripto
         walk->memory += SCAN_COST;
         if (d) {
             const struct place inner = { at, d->name };
+            if (seen_twice(seen, type, d)) {
+                return refuse(walk, &inner, "occurs twice");
+            }
             enum err err = check_declared(walk, d, &field, &inner);
             if (err) {
                 return err;

@@ -15,9 +15,9 @@
 enum { API_DECODE_MEMORY_MAX = 64 * 1024 * 1024 };
 
 /* The decoded message, or NULL with ERR_INVALID_ARGUMENT and the path of the offending field in f (may be
- * NULL). Stricter than protobuf: text must be UTF-8 without NUL characters, and a declared field must have
- * its declared wire type. Unknown fields are accepted. Bytes fields, carried messages among them, are not
- * looked into. */
+ * NULL). Stricter than protobuf: text must be UTF-8 without NUL characters, a declared field must have its
+ * declared wire type, and a single sub-message may not come in two parts. Unknown fields are accepted.
+ * Bytes fields, carried messages among them, are not looked into. */
 void *api_decode(const ProtobufCMessageDescriptor *type, struct arena *arena, struct str bytes,
         struct fail *f) __attribute__((warn_unused_result));
 

@@ -147,6 +147,17 @@ Test(codec, refuses_bad_text)
             "SearchAttributes.indexed_fields.key: not valid UTF-8");
 }
 
+Test(codec, refuses_a_message_in_two_parts)
+{
+    refused(START, STR("\x1a\x03\x0a\x01n\x1a\x00"),
+            "StartWorkflowExecutionRequest.workflow_type: occurs twice");
+    /* Text that comes twice is legal: the last one counts. */
+    Api__StartWorkflowExecutionRequest *start =
+            api_decode(START, &arena, STR("\x0a\x01x\x0a\x01y"), &f);
+    cr_assert(start, "%s", f.message);
+    cr_assert_str_eq(start->namespace_, "y");
+}
+
 Test(codec, packed_and_plain_numbers)
 {
     const ProtobufCMessageDescriptor *type = &api__reset_workflow_execution_request__descriptor;
