@@ -1,7 +1,8 @@
-/* One pass over the wire form, guided by the descriptors: well-formed tags and lengths, declared wire
- * types, text in UTF-8, and an estimate of what decoding will take. protobuf-c checks neither UTF-8 nor
- * memory, says nothing about the place of an error, and would cut text at a NUL character. The walk
- * recurses as deep as the view nests; the view has no recursive message (tests/proto proves it). */
+/* One pass over the wire form, guided by the descriptors: well-formed tags and lengths, declared
+ * wire types, text in UTF-8, and an estimate of what decoding will take. protobuf-c checks neither
+ * UTF-8 nor memory, says nothing about the place of an error, and would cut text at a NUL
+ * character. The walk recurses as deep as the view nests; the view has no recursive message
+ * (tests/proto proves it). */
 #include "common/api/check.h"
 
 #include "common/api/codec.h"
@@ -11,7 +12,7 @@ enum {
     KEEP_COST = 48,  /* per unknown field, which protobuf-c keeps */
     ALLOC_COST = 16, /* rounding of one allocation */
     PATH_MAX_LEN = 200,
-    SEEN_WORDS = 2, /* of 64 fields; the widest message has 70 */
+    SEEN_WORDS = 2,  /* of 64 fields; the widest message has 70 */
     TAG_LEN_MAX = 5, /* also of lengths; longer ones are padded, which protobuf-c does not take */
 };
 
@@ -39,7 +40,8 @@ static enum err refuse(struct walk *walk, const struct place *place, const char 
     struct buf path;
     buf_init(&path, PATH_MAX_LEN);
     place_print(place, &path);
-    enum err err = fail(walk->f, ERR_INVALID_ARGUMENT, STR_FMT ": %s", STR_ARG(buf_str(&path)), what);
+    enum err err =
+            fail(walk->f, ERR_INVALID_ARGUMENT, STR_FMT ": %s", STR_ARG(buf_str(&path)), what);
     buf_deinit(&path);
     return err;
 }
@@ -160,8 +162,9 @@ static enum err check_declared(struct walk *walk, const ProtobufCFieldDescriptor
     unsigned wire_type = declared_wire_type(d->type);
     if (field->wire_type != wire_type) {
         bool packed = d->label == PROTOBUF_C_LABEL_REPEATED &&
-                field->wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-        return packed ? check_packed(walk, d, field->bytes, at) : refuse(walk, at, "wrong wire type");
+                      field->wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+        return packed ? check_packed(walk, d, field->bytes, at)
+                      : refuse(walk, at, "wrong wire type");
     }
     walk->memory += field->bytes.len + ALLOC_COST + 1;
     if (d->type == PROTOBUF_C_TYPE_MESSAGE) {
@@ -178,8 +181,8 @@ static enum err check_declared(struct walk *walk, const ProtobufCFieldDescriptor
     return ERR_NONE;
 }
 
-/* Protobuf would merge a single sub-message that comes in two parts. No encoder writes that, protobuf-c
- * refuses some forms of it, and a carried one could not be merged at all. */
+/* Protobuf would merge a single sub-message that comes in two parts. No encoder writes that,
+ * protobuf-c refuses some forms of it, and a carried one could not be merged at all. */
 static bool seen_twice(uint64_t seen[SEEN_WORDS], const ProtobufCMessageDescriptor *type,
         const ProtobufCFieldDescriptor *d)
 {

@@ -1,6 +1,6 @@
-/* Fuzzes the decoding of requests, as a client's bytes reach it. The first byte selects the message. What
- * decodes must encode to bytes that decode to the same bytes again, and what the check lets through,
- * protobuf-c must take. */
+/* Fuzzes the decoding of requests, as a client's bytes reach it. The first byte selects the
+ * message. What decodes must encode to bytes that decode to the same bytes again, and what the
+ * check lets through, protobuf-c must take. */
 #include <stdint.h>
 #include <stdlib.h>
 
