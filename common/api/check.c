@@ -49,6 +49,11 @@ static enum err refuse(struct walk *walk, const struct place *place, const char 
 /* Takes a varint off the front; false when it is cut off or longer than 64 bits. */
 static bool take_varint(struct str *in, uint64_t *ret)
 {
+    if (in->len && !(in->ptr[0] & 0x80)) {
+        *ret = (uint8_t)in->ptr[0];
+        *in = str_drop(*in, 1);
+        return true;
+    }
     uint64_t v = 0;
     for (size_t i = 0; i < in->len && i < 10; i++) {
         uint8_t b = (uint8_t)in->ptr[i];
@@ -181,6 +186,19 @@ static enum err check_declared(struct walk *walk, const ProtobufCFieldDescriptor
     return ERR_NONE;
 }
 
+/* Encoders write fields in the order of their numbers, which is the descriptor's: so the field is
+ * mostly the hint, the one found last, or the one behind it. */
+static const ProtobufCFieldDescriptor *find_field(
+        const ProtobufCMessageDescriptor *type, uint32_t number, size_t hint)
+{
+    for (size_t i = hint; i < type->n_fields && i < hint + 2; i++) {
+        if (type->fields[i].id == number) {
+            return &type->fields[i];
+        }
+    }
+    return protobuf_c_message_descriptor_get_field(type, number);
+}
+
 /* Protobuf would merge a single sub-message that comes in two parts. No encoder writes that,
  * protobuf-c refuses some forms of it, and a carried one could not be merged at all. */
 static bool seen_twice(uint64_t seen[SEEN_WORDS], const ProtobufCMessageDescriptor *type,
@@ -202,16 +220,17 @@ static enum err check_message(struct walk *walk, const ProtobufCMessageDescripto
     uint64_t seen[SEEN_WORDS] = { 0 };
     check(type->n_fields <= SEEN_WORDS * 64);
     walk->memory += type->sizeof_message + ALLOC_COST;
+    size_t hint = 0;
     while (bytes.len) {
         struct field field;
         const char *wrong = take_field(&bytes, &field);
         if (wrong) {
             return refuse(walk, at, wrong);
         }
-        const ProtobufCFieldDescriptor *d =
-                protobuf_c_message_descriptor_get_field(type, field.number);
+        const ProtobufCFieldDescriptor *d = find_field(type, field.number, hint);
         walk->memory += SCAN_COST;
         if (d) {
+            hint = (size_t)(d - type->fields);
             const struct place inner = { at, d->name };
             if (seen_twice(seen, type, d)) {
                 return refuse(walk, &inner, "occurs twice");
