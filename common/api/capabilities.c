@@ -1,0 +1,32 @@
+/* The first set of claims. Left out until they work: eager start, schedules, nexus, server-scaled
+ * deployments; and every capability of a namespace: updates, heartbeats of workers, the pause family. */
+#include "common/api/capabilities.h"
+
+#include "common/api/codec.h"
+
+Api__GetSystemInfoResponse *api_system_info(struct arena *arena)
+{
+    Api__GetSystemInfoResponse__Capabilities *capabilities =
+            api_new(arena, &api__get_system_info_response__capabilities__descriptor);
+    capabilities->signal_and_query_header = true;
+    capabilities->internal_error_differentiation = true;
+    capabilities->activity_failure_include_heartbeat = true;
+    capabilities->encoded_failure_attributes = true;
+    capabilities->build_id_based_versioning = true;
+    capabilities->upsert_memo = true;
+    capabilities->sdk_metadata = true;
+    capabilities->count_group_by_execution_status = true;
+    Api__GetSystemInfoResponse *info = api_new(arena, &api__get_system_info_response__descriptor);
+    info->server_version = API_SERVER_VERSION;
+    info->capabilities = capabilities;
+    return info;
+}
+
+void api_namespace_features(struct arena *arena, Api__NamespaceInfo *info, int64_t blob_size_max,
+        int64_t memo_size_max)
+{
+    info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
+    info->limits = api_new(arena, &api__namespace_info__limits__descriptor);
+    info->limits->blob_size_limit_error = blob_size_max;
+    info->limits->memo_size_limit_error = memo_size_max;
+}
