@@ -1,0 +1,215 @@
+/* Task queues: found, made and forgotten; who polls them; when they want attention. Knows nothing of how polls
+ * and offers meet (match.c) or of what advertisers are told (source.c). */
+#include "matching/engine/state.h"
+
+/* Queue names and namespaces make the key; built on the stack for a look-up. */
+struct key_bytes {
+    char b[1 + sizeof(struct uuid) + NAME_MAX_BYTES];
+    size_t len;
+};
+
+static bool key_build(struct key_bytes *key, const struct queue_id *id, bool is_sticky)
+{
+    if (id->name.len > NAME_MAX_BYTES) {
+        return false;
+    }
+    key->b[0] = (char)((unsigned)id->type | (is_sticky ? 0x10u : 0u));
+    memcpy(key->b + 1, id->namespace_id.b, sizeof(struct uuid));
+    if (id->name.len > 0) {
+        memcpy(key->b + 1 + sizeof(struct uuid), id->name.ptr, id->name.len);
+    }
+    key->len = 1 + sizeof(struct uuid) + id->name.len;
+    return true;
+}
+
+static struct queue *find_by_key(const struct matching_engine *e, const struct key_bytes *key)
+{
+    struct map_node *n = map_get(&e->queues, str_of(key->b, key->len));
+    return n ? map_entry(n, struct queue, by_key) : NULL;
+}
+
+struct queue *queue_find(const struct matching_engine *e, const struct queue_id *id, bool is_sticky)
+{
+    struct key_bytes key;
+    return key_build(&key, id, is_sticky) ? find_by_key(e, &key) : NULL;
+}
+
+bool queue_is_idle(const struct queue *q)
+{
+    return q->poll_count == 0 && q->offers.len == 0 && q->backlog == 0;
+}
+
+bool queue_may_go(const struct queue *q)
+{
+    if (!queue_is_idle(q)) {
+        return false;
+    }
+    for (struct list_node *n = list_first(&q->sources); n; n = list_next(&q->sources, n)) {
+        if (!list_empty(&list_entry(n, struct source, in_queue)->leaving)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* At the limit the queue that wants attention first goes, if it is an idle one: its need is its end. */
+static bool make_room(struct matching_engine *e)
+{
+    if (e->queues.len < e->limits.queues) {
+        return true;
+    }
+    struct heap_node *n = heap_min(&e->needs);
+    struct queue *q = n ? container_of(n, struct queue, need) : NULL;
+    if (!q || !queue_may_go(q)) {
+        return false;
+    }
+    queue_forget(e, q);
+    return true;
+}
+
+struct queue *queue_get(struct matching_engine *e, const struct queue_id *id, bool is_sticky,
+        struct instant now)
+{
+    struct key_bytes key;
+    if (!key_build(&key, id, is_sticky)) {
+        return NULL;
+    }
+    struct queue *q = find_by_key(e, &key);
+    if (!q) {
+        if (!make_room(e)) {
+            return NULL;
+        }
+        size_t size = sizeof(*q) + key.len;
+        q = pool_alloc(&e->pool, size);
+        q->size = size;
+        q->is_sticky = is_sticky;
+        q->serial = ++e->next_serial;
+        memcpy(q->key, key.b, key.len);
+        q->id = *id;
+        q->id.name = str_of(q->key + 1 + sizeof(struct uuid), id->name.len);
+        list_init(&q->polls);
+        list_init(&q->sources);
+        map_init(&q->pollers, NULL);
+        map_put(&e->queues, &q->by_key, str_of(q->key, key.len));
+    }
+    q->used_at = now;
+    return q;
+}
+
+static void poller_forget(struct matching_engine *e, struct queue *q, struct poller *p)
+{
+    map_remove(&q->pollers, &p->by_identity);
+    pool_free(&e->pool, p, p->size);
+}
+
+void queue_forget(struct matching_engine *e, struct queue *q)
+{
+    check(q->poll_count == 0);
+    list_each(&q->sources, n) {
+        source_forget(e, list_entry(n, struct source, in_queue));
+    }
+    map_each(&q->pollers, n) {
+        poller_forget(e, q, map_entry(n, struct poller, by_identity));
+    }
+    map_deinit(&q->pollers);
+    heap_remove(&e->needs, &q->need);
+    map_remove(&e->queues, &q->by_key);
+    pool_free(&e->pool, q, q->size);
+}
+
+void queue_saw_poller(struct matching_engine *e, struct queue *q, struct str identity, double rate,
+        struct instant now)
+{
+    if (identity.len > IDENTITY_MAX_BYTES) {
+        identity.len = IDENTITY_MAX_BYTES;
+    }
+    struct map_node *n = map_get(&q->pollers, identity);
+    struct poller *p = n ? map_entry(n, struct poller, by_identity) : NULL;
+    if (p) {
+        map_remove(&q->pollers, &p->by_identity);
+    } else {
+        struct map_node *oldest = map_first(&q->pollers);
+        struct poller *old = oldest ? map_entry(oldest, struct poller, by_identity) : NULL;
+        if (old && (q->pollers.len >= e->limits.pollers_per_queue ||
+                           instant_since(now, old->seen_at).ns > e->limits.pollers_kept.ns)) {
+            poller_forget(e, q, old);
+        }
+        size_t size = sizeof(*p) + identity.len;
+        p = pool_alloc(&e->pool, size);
+        p->size = size;
+        if (identity.len > 0) {
+            memcpy(p->identity, identity.ptr, identity.len);
+        }
+    }
+    map_put(&q->pollers, &p->by_identity, str_of(p->identity, identity.len));
+    p->seen_at = now;
+    p->rate_per_second = rate;
+}
+
+uint64_t queue_backlog(const struct queue *q)
+{
+    return q->backlog + q->offers.len;
+}
+
+void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
+{
+    struct instant at = INSTANT_NEVER;
+    if (q->poll_count > 0 && q->offers.len > 0) {
+        at = q->is_sticky ? q->closed_until : rate_limit_next(&q->limit, now);
+    }
+    if (q->is_cut && q->offers.len > 0) {
+        at = instant_min(at, q->alive_until);
+    }
+    if (q->poll_count > 0 && q->backlog > 0) {
+        at = instant_min(at, instant_add(now, e->limits.stall));
+    }
+    if (queue_is_idle(q)) {
+        at = instant_add(q->used_at, e->limits.idle);
+    }
+    heap_remove(&e->needs, &q->need);
+    if (at.ns != INT64_MAX) {
+        heap_insert(&e->needs, &q->need, at.ns);
+    }
+}
+
+void matching_describe(const struct matching_engine *e, const struct queue_id *id, struct instant now,
+        struct arena *arena, struct matching_queue_info *ret)
+{
+    *ret = (struct matching_queue_info){ 0 };
+    struct queue *q = queue_find(e, id, false);
+    if (!q) {
+        q = queue_find(e, id, true);
+    }
+    if (!q) {
+        return;
+    }
+    map_each(&q->pollers, n) {
+        struct poller *p = map_entry(n, struct poller, by_identity);
+        if (instant_since(now, p->seen_at).ns <= e->limits.pollers_kept.ns) {
+            struct matching_poller_info info = { str_dup(arena, p->by_identity.key), p->seen_at,
+                p->rate_per_second };
+            vec_push(arena, &ret->pollers, info);
+        }
+    }
+    for (size_t i = 0; i < ret->pollers.len / 2; i++) { /* the latest first */
+        struct matching_poller_info *a = &ret->pollers.ptr[i];
+        struct matching_poller_info *b = &ret->pollers.ptr[ret->pollers.len - 1 - i];
+        struct matching_poller_info t = *a;
+        *a = *b;
+        *b = t;
+    }
+    ret->backlog = queue_backlog(q);
+    struct instant oldest = INSTANT_NEVER;
+    if (heap_min(&q->offers)) {
+        oldest = container_of(heap_min(&q->offers), struct offer, by_since)->since;
+    }
+    list_each(&q->sources, n) {
+        struct source *s = list_entry(n, struct source, in_queue);
+        if (s->backlog > 0 && instant_is_set(s->oldest)) {
+            oldest = instant_min(oldest, s->oldest);
+        }
+    }
+    ret->oldest = oldest.ns == INT64_MAX ? (struct instant){ 0 } : oldest;
+    ret->add_rate = rate_count_per_second(&q->added, now);
+    ret->dispatch_rate = rate_count_per_second(&q->handed, now);
+}

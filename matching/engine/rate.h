@@ -1,0 +1,30 @@
+/* A token bucket and a count per second of the last half minute: exact, a few words each. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/time.h"
+
+/* Holds at most one second's worth of tokens, at least one. Zeroed: no limit. */
+struct rate_limit {
+    double per_second; /* 0: no limit */
+    int64_t empty_at;  /* ns: when a bucket that now drains at the limit's pace would be full again */
+};
+
+/* Nothing but a positive number sets a limit. */
+void rate_limit_set(struct rate_limit *limit, double per_second);
+/* Takes one token if there is one. */
+bool rate_limit_take(struct rate_limit *limit, struct instant now);
+/* When the next token is there. */
+struct instant rate_limit_next(const struct rate_limit *limit, struct instant now);
+
+enum { RATE_SLOTS = 6, RATE_SLOT_SECONDS = 5 };
+
+struct rate_count {
+    int64_t slot; /* number of the latest slot */
+    uint64_t count[RATE_SLOTS];
+};
+
+void rate_count_add(struct rate_count *rate, struct instant now, uint64_t n);
+double rate_count_per_second(const struct rate_count *rate, struct instant now);

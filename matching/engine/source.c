@@ -1,0 +1,282 @@
+/* Advertisers, what they have in each queue, and the credit they get for sending it.
+ *
+ * Credit. An advertiser may send as many offers of a queue as it was granted. It starts with credit_initial; at
+ * each flush the engine tops up so that
+ *
+ *     credit not used + offers held  =  credit_initial + (waiting polls, while it has a backlog)
+ *
+ * so a task is prefetched before a poll asks for it, and what is held here stays bounded. An advertiser that
+ * sends more than it may is served all the same up to offers_held; beyond that its offers are dropped. */
+#include "matching/engine/state.h"
+
+/* ---- advertisers --------------------------------------------------------------------------------------- */
+
+struct advertiser *advertiser_get(struct matching_engine *e, const struct advertiser_id *id,
+        uint64_t incarnation)
+{
+    struct advertiser_key key;
+    memset(&key, 0, sizeof(key));
+    key.member = id->member;
+    key.lane = id->lane;
+    struct map_node *n = map_get(&e->advertisers, str_of(&key, sizeof(key)));
+    if (n) {
+        struct advertiser *known = map_entry(n, struct advertiser, by_id);
+        if (known->incarnation != incarnation) {
+            advertiser_void(e, known);
+            known->incarnation = incarnation;
+        }
+        return known;
+    }
+    struct advertiser *a = pool_alloc(&e->pool, sizeof(*a));
+    a->key = key;
+    a->incarnation = incarnation;
+    list_init(&a->sources);
+    list_init(&a->dirty_sources);
+    map_put(&e->advertisers, &a->by_id, str_of(&a->key, sizeof(a->key)));
+    return a;
+}
+
+void advertiser_void(struct matching_engine *e, struct advertiser *a)
+{
+    list_each(&a->sources, n) {
+        struct source *s = list_entry(n, struct source, in_advertiser);
+        struct queue *q = s->queue;
+        source_forget(e, s);
+        queue_plan(e, q, q->used_at);
+    }
+    list_remove(&a->dirty);
+}
+
+void advertiser_forget(struct matching_engine *e, struct advertiser *a)
+{
+    advertiser_void(e, a);
+    map_remove(&e->advertisers, &a->by_id);
+    pool_free(&e->pool, a, sizeof(*a));
+}
+
+/* ---- offers -------------------------------------------------------------------------------------------- */
+
+static struct offer_key offer_key_of(const struct queue *q, const struct task_ref *t)
+{
+    struct offer_key key;
+    memset(&key, 0, sizeof(key));
+    key.queue_serial = q->serial;
+    key.run_id = t->run_id;
+    key.scheduled_event_id = t->scheduled_event_id;
+    key.attempt = t->attempt;
+    key.stamp = t->stamp;
+    return key;
+}
+
+static struct offer *offer_new(struct matching_engine *e, struct source *s, const struct matching_offer *from)
+{
+    size_t size = sizeof(struct offer) + from->task.workflow_id.len;
+    struct offer *o = pool_alloc(&e->pool, size);
+    o->size = size;
+    o->source = s;
+    o->task = from->task;
+    if (from->task.workflow_id.len > 0) {
+        memcpy(o->workflow_id, from->task.workflow_id.ptr, from->task.workflow_id.len);
+    }
+    o->task.workflow_id.ptr = o->workflow_id;
+    o->since = from->since;
+    return o;
+}
+
+/* Out of everything that finds held offers; stays in the list of its source. */
+static void offer_unhold(struct matching_engine *e, struct offer *o)
+{
+    heap_remove(&o->source->queue->offers, &o->by_since);
+    heap_remove(&e->expiries, &o->expiry);
+    map_remove(&e->offers, &o->by_key);
+    list_remove(&o->in_source);
+    o->source->held_count--;
+}
+
+void offer_leave(struct matching_engine *e, struct offer *o, bool is_refused)
+{
+    offer_unhold(e, o);
+    o->is_refused = is_refused;
+    list_append(&o->source->leaving, &o->in_source);
+    source_mark_dirty(e, o->source);
+}
+
+struct offer *source_take_offer(struct matching_engine *e, struct source *s, const struct matching_offer *from,
+        struct instant now)
+{
+    struct queue *q = s->queue;
+    s->credit -= s->credit > 0;
+    s->heard_at = now;
+    source_mark_dirty(e, s); /* the credit comes back, one way or another */
+    if (from->task.workflow_id.len > NAME_MAX_BYTES) {
+        e->totals.dropped++;
+        return NULL;
+    }
+    struct offer_key key = offer_key_of(q, &from->task);
+    if (map_get(&e->offers, str_of(&key, sizeof(key)))) {
+        e->totals.duplicates++;
+        return NULL;
+    }
+    struct offer *o = offer_new(e, s, from);
+    if (s->held_count >= e->limits.offers_held) {
+        e->totals.dropped++;
+        list_append(&s->leaving, &o->in_source);
+        return NULL;
+    }
+    o->key = key;
+    map_put(&e->offers, &o->by_key, str_of(&o->key, sizeof(o->key)));
+    heap_insert(&q->offers, &o->by_since, o->since.ns);
+    if (q->is_sticky) {
+        struct duration wait = from->sticky_schedule_to_start.ns > 0 ? from->sticky_schedule_to_start :
+                                                                       e->limits.sticky_alive;
+        heap_insert(&e->expiries, &o->expiry, instant_add(now, wait).ns);
+    }
+    list_append(&s->held, &o->in_source);
+    s->held_count++;
+    return o;
+}
+
+/* ---- sources ------------------------------------------------------------------------------------------- */
+
+struct source *source_get(struct matching_engine *e, struct queue *q, struct advertiser *a,
+        struct instant now, bool *is_new)
+{
+    struct source_key key = { q, a };
+    struct map_node *n = map_get(&e->sources, str_of(&key, sizeof(key)));
+    *is_new = !n;
+    if (n) {
+        return map_entry(n, struct source, by_key);
+    }
+    struct source *s = pool_alloc(&e->pool, sizeof(*s));
+    s->key = key;
+    s->queue = q;
+    s->advertiser = a;
+    s->credit = e->limits.credit_initial;
+    s->heard_at = now;
+    list_init(&s->held);
+    list_init(&s->leaving);
+    list_append(&q->sources, &s->in_queue);
+    list_append(&a->sources, &s->in_advertiser);
+    map_put(&e->sources, &s->by_key, str_of(&s->key, sizeof(s->key)));
+    return s;
+}
+
+static void source_drop_leaving(struct matching_engine *e, struct source *s)
+{
+    list_each(&s->leaving, n) {
+        struct offer *o = list_entry(n, struct offer, in_source);
+        list_remove(n);
+        pool_free(&e->pool, o, o->size);
+    }
+}
+
+void source_forget(struct matching_engine *e, struct source *s)
+{
+    list_each(&s->held, n) {
+        struct offer *o = list_entry(n, struct offer, in_source);
+        offer_unhold(e, o);
+        pool_free(&e->pool, o, o->size);
+    }
+    source_drop_leaving(e, s);
+    source_set_backlog(s, 0, (struct instant){ 0 });
+    list_remove(&s->dirty);
+    list_remove(&s->in_queue);
+    list_remove(&s->in_advertiser);
+    map_remove(&e->sources, &s->by_key);
+    pool_free(&e->pool, s, sizeof(*s));
+}
+
+void source_set_backlog(struct source *s, uint64_t backlog, struct instant oldest)
+{
+    s->queue->backlog += backlog - s->backlog;
+    s->backlog = backlog;
+    s->oldest = oldest;
+}
+
+void source_mark_dirty(struct matching_engine *e, struct source *s)
+{
+    if (!list_linked(&s->dirty)) {
+        list_append(&s->advertiser->dirty_sources, &s->dirty);
+    }
+    if (!list_linked(&s->advertiser->dirty)) {
+        list_append(&e->dirty, &s->advertiser->dirty);
+    }
+}
+
+void queue_ask_for_more(struct matching_engine *e, struct queue *q)
+{
+    if (q->backlog == 0 || q->offers.len > 0) {
+        return;
+    }
+    list_each(&q->sources, n) {
+        struct source *s = list_entry(n, struct source, in_queue);
+        if (s->backlog > 0) {
+            source_mark_dirty(e, s);
+        }
+    }
+}
+
+void queue_unstall(struct matching_engine *e, struct queue *q, struct instant now)
+{
+    if (q->poll_count == 0 || q->offers.len > 0) {
+        return;
+    }
+    list_each(&q->sources, n) {
+        struct source *s = list_entry(n, struct source, in_queue);
+        if (s->backlog > 0 && instant_since(now, s->heard_at).ns >= e->limits.stall.ns) {
+            s->credit = 0;
+            s->heard_at = now;
+            source_mark_dirty(e, s);
+        }
+    }
+}
+
+/* ---- what advertisers are told ------------------------------------------------------------------------- */
+
+static uint32_t source_grant(const struct matching_engine *e, struct source *s)
+{
+    uint64_t want = e->limits.credit_initial;
+    uint64_t extra = s->queue->poll_count < s->backlog ? s->queue->poll_count : s->backlog;
+    want += extra < e->limits.credit_extra ? extra : e->limits.credit_extra;
+    uint64_t have = (uint64_t)s->credit + s->held_count;
+    uint32_t more = have < want ? (uint32_t)(want - have) : 0;
+    s->credit += more;
+    return more;
+}
+
+static void source_flush(struct matching_engine *e, struct source *s, struct arena *arena,
+        struct matching_demand *ret)
+{
+    struct matching_demanded_queue told = { .more = source_grant(e, s) };
+    list_each(&s->leaving, n) {
+        struct offer *o = list_entry(n, struct offer, in_source);
+        struct task_ref task = o->task;
+        task.workflow_id = str_dup(arena, task.workflow_id);
+        if (o->is_refused) {
+            vec_push(arena, &told.refused, task);
+        } else {
+            vec_push(arena, &told.gone, task);
+        }
+    }
+    source_drop_leaving(e, s);
+    if (told.more > 0 || told.gone.len > 0 || told.refused.len > 0) {
+        told.queue = s->queue->id;
+        told.queue.name = str_dup(arena, told.queue.name);
+        vec_push(arena, &ret->queues, told);
+    }
+}
+
+void matching_flush(struct matching_engine *e, struct matching_demands *ret)
+{
+    for (struct list_node *an; (an = list_pop(&e->dirty));) {
+        struct advertiser *a = list_entry(an, struct advertiser, dirty);
+        struct matching_demand demand = { .to = { a->key.member, a->key.lane },
+            .incarnation = a->incarnation };
+        for (struct list_node *sn; (sn = list_pop(&a->dirty_sources));) {
+            source_flush(e, list_entry(sn, struct source, dirty), ret->arena, &demand);
+        }
+        if (demand.queues.len > 0) {
+            vec_push(ret->arena, &ret->list, demand);
+        }
+    }
+}
