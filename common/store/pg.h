@@ -147,7 +147,7 @@ struct pg_writer {
     bool claimed, fenced, corrupt;
     uint32_t writer;
     struct uuid owner;
-    int64_t epoch, seq; /* seq: of the last acknowledged commit */
+    int64_t epoch, session, seq; /* seq: of the last acknowledged commit */
     struct instant stalled_since;
 
     /* of the running commit */

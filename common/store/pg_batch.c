@@ -214,6 +214,7 @@ bool pg_batch_send(struct pg_conn *conn, struct pg_writer *w, bool dry)
     pg_put_i64(&fence, w->epoch);
     pg_put_i64(&fence, w->seq);
     pg_put_i64(&fence, w->batch.last_run_key);
+    pg_put_i64(&fence, w->session);
     pg_put_i32(&raise, 0);
     bool ok = pg_send(conn, PG_FENCE, &fence);
     for (size_t i = 0; i < count && ok && !w->overflow; i++) {

@@ -36,8 +36,9 @@ static enum err claim_read(struct pg_op *op, struct fail *f)
     w->owner = c->member;
     w->writer = c->writer = (uint32_t)pg_i32(r, 0, 0);
     w->epoch = pg_i64(r, 0, 1);
-    w->seq = pg_i64(r, 0, 2);
-    c->last_run_key = pg_i64(r, 0, 3);
+    w->session = pg_i64(r, 0, 2);
+    w->seq = pg_i64(r, 0, 3);
+    c->last_run_key = pg_i64(r, 0, 4);
     return ERR_NONE;
 }
 

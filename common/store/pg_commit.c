@@ -8,9 +8,10 @@
  *            v  |                           v
  *          SENT_RESOLVE --> committed: done; other owner: FENCED; seq behind ours: CORRUPT
  *
- * Facts. w->seq is the last acknowledged seq. A batch is (re)sent only with seq = w->seq and the epoch that
+ * Facts. w->seq is the last acknowledged seq. A batch is (re)sent only with seq = w->seq and the session that
  * the last resolve returned, so of all copies that ever left this process at most one can pass the
- * compare-and-set; resolving raises the epoch, which kills copies that still sit in a dead connection.
+ * compare-and-set; resolving raises the session, which kills copies that still sit in a dead connection.
+ * The epoch moves only when the row is claimed or fenced.
  * The search for poison never commits: its pieces end in a statement that fails, so that a batch is
  * stored by one transaction or not at all. */
 #include <stdlib.h>
@@ -206,14 +207,13 @@ static void on_resolved(struct pg_writer *w)
 {
     const PGresult *mine = w->request.results[0], *seen = w->request.results[1];
     if (PQntuples(mine) == 0) {
-        bool behind = PQntuples(seen) == 0 || pg_i64(seen, 0, 1) < w->epoch ||
-                uuid_eq(pg_uuid(seen, 0, 0), w->owner);
+        bool behind = PQntuples(seen) == 0 || pg_i64(seen, 0, 1) <= w->epoch;
         commit_refuse(w, behind ? ERR_CORRUPT : ERR_FENCED,
                 behind ? "the database was set back to an older state" : "the writer has a new owner");
         return;
     }
     int64_t seq = pg_i64(mine, 0, 1);
-    w->epoch = pg_i64(mine, 0, 0);
+    w->session = pg_i64(mine, 0, 0);
     w->resolve = false;
     if (seq == w->seq + 1 && w->doubt) {
         w->seq = seq;

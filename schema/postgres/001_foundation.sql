@@ -1,12 +1,15 @@
 -- The foundation: see schema/README.md for who writes which table under which condition.
 
 -- One row per writer (a history lane). Every commit begins with a compare-and-set of seq on it; whoever
--- changes owner or epoch fences the writer. Small fillfactor: each commit updates one row, always in place.
+-- changes owner or epoch fences the writer. session grows when the owner comes back after a lost connection:
+-- copies of a batch that still sit in the old one can then do nothing. Small fillfactor: each commit updates
+-- one row, always in place.
 CREATE TABLE writers (
     writer       int PRIMARY KEY CHECK (writer BETWEEN 0 AND 1023),
     owner        uuid,
     lane         int,
     epoch        bigint NOT NULL,
+    session      bigint NOT NULL,
     seq          bigint NOT NULL,
     last_run_key bigint NOT NULL,
     UNIQUE (owner, lane)
