@@ -1,0 +1,228 @@
+/* A batch as statements: for each table one statement with arrays, or its scalar form for a single row (less
+ * to parse and plan for the common small commit). Bytes are borrowed until libpq has copied them. */
+#include "common/store/pg.h"
+
+enum { TABLES = 5 };
+
+struct message {
+    enum pg_statement statement;
+    struct pg_params params;
+};
+
+/* Nullable columns: what the structs say with a special value. */
+static bool never(struct instant t)
+{
+    return t.ns == INSTANT_NEVER.ns;
+}
+
+#define ARRAY(type, list, append)                                                                  \
+    do {                                                                                           \
+        struct buf a;                                                                              \
+        pg_array_begin(p, &a, (type), b->list.len);                                                \
+        for (size_t i = 0; i < b->list.len; i++) {                                                 \
+            append;                                                                                \
+        }                                                                                          \
+        pg_array_end(p, &a);                                                                       \
+    } while (0)
+
+static enum pg_statement log_rows(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_log_row *r = b->log.ptr;
+    if (b->log.len == 1) {
+        pg_put_i64(p, r->key);
+        pg_put_i32(p, r->seq);
+        pg_put_i64(p, r->first_event_id);
+        pg_put_i32(p, r->event_count);
+        pg_put_str(p, r->events);
+        pg_put_str(p, r->records);
+        return PG_LOG_1;
+    }
+    ARRAY(PG_INT8, log, pg_array_i64(&a, r[i].key));
+    ARRAY(PG_INT4, log, pg_array_i32(&a, r[i].seq));
+    ARRAY(PG_INT8, log, pg_array_i64(&a, r[i].first_event_id));
+    ARRAY(PG_INT4, log, pg_array_i32(&a, r[i].event_count));
+    ARRAY(PG_BYTEA, log, pg_array_str(&a, r[i].events));
+    ARRAY(PG_BYTEA, log, pg_array_str(&a, r[i].records));
+    return PG_LOG_N;
+}
+
+static void opt_i64(struct pg_params *p, bool null, int64_t v)
+{
+    if (null) {
+        pg_put_null(p);
+    } else {
+        pg_put_i64(p, v);
+    }
+}
+
+static void arr_opt_i64(struct buf *a, bool null, int64_t v)
+{
+    if (null) {
+        pg_array_null(a);
+    } else {
+        pg_array_i64(a, v);
+    }
+}
+
+static void backlog_one(struct pg_params *p, const struct store_run_row *r)
+{
+    if (str_empty(r->backlog_queue)) {
+        pg_put_null(p);
+        pg_put_null(p);
+    } else {
+        pg_put_str(p, r->backlog_queue);
+        pg_put_i16(p, (int16_t)r->backlog_type);
+    }
+}
+
+static void arr_queue(struct buf *a, const struct store_run_row *r)
+{
+    if (str_empty(r->backlog_queue)) {
+        pg_array_null(a);
+    } else {
+        pg_array_str(a, r->backlog_queue);
+    }
+}
+
+static void arr_queue_type(struct buf *a, const struct store_run_row *r)
+{
+    if (str_empty(r->backlog_queue)) {
+        pg_array_null(a);
+    } else {
+        pg_array_i16(a, (int16_t)r->backlog_type);
+    }
+}
+
+static enum pg_statement run_rows(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_run_row *r = b->run_inserts.ptr;
+    if (b->run_inserts.len == 1) {
+        pg_put_i64(p, r->key);
+        pg_put_i32(p, (int32_t)r->shard);
+        pg_put_uuid(p, r->namespace_id);
+        pg_put_uuid(p, r->run_id);
+        pg_put_str(p, r->workflow_id);
+        pg_put_i16(p, (int16_t)r->status);
+        opt_i64(p, never(r->wake_at), r->wake_at.ns);
+        pg_put_i64(p, r->start_time.ns);
+        opt_i64(p, !instant_is_set(r->close_time), r->close_time.ns);
+        backlog_one(p, r);
+        return PG_RUN_1;
+    }
+    ARRAY(PG_INT8, run_inserts, pg_array_i64(&a, r[i].key));
+    ARRAY(PG_INT4, run_inserts, pg_array_i32(&a, (int32_t)r[i].shard));
+    ARRAY(PG_UUID, run_inserts, pg_array_str(&a, uuid_bytes(&r[i].namespace_id)));
+    ARRAY(PG_UUID, run_inserts, pg_array_str(&a, uuid_bytes(&r[i].run_id)));
+    ARRAY(PG_TEXT, run_inserts, pg_array_str(&a, r[i].workflow_id));
+    ARRAY(PG_INT2, run_inserts, pg_array_i16(&a, (int16_t)r[i].status));
+    ARRAY(PG_INT8, run_inserts, arr_opt_i64(&a, never(r[i].wake_at), r[i].wake_at.ns));
+    ARRAY(PG_INT8, run_inserts, pg_array_i64(&a, r[i].start_time.ns));
+    ARRAY(PG_INT8, run_inserts,
+            arr_opt_i64(&a, !instant_is_set(r[i].close_time), r[i].close_time.ns));
+    ARRAY(PG_TEXT, run_inserts, arr_queue(&a, &r[i]));
+    ARRAY(PG_INT2, run_inserts, arr_queue_type(&a, &r[i]));
+    return PG_RUN_N;
+}
+
+static enum pg_statement run_changes(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_run_row *r = b->run_updates.ptr;
+    if (b->run_updates.len == 1) {
+        pg_put_i64(p, r->key);
+        pg_put_i16(p, (int16_t)r->status);
+        opt_i64(p, never(r->wake_at), r->wake_at.ns);
+        opt_i64(p, !instant_is_set(r->close_time), r->close_time.ns);
+        backlog_one(p, r);
+        return PG_UPDATE_1;
+    }
+    ARRAY(PG_INT8, run_updates, pg_array_i64(&a, r[i].key));
+    ARRAY(PG_INT2, run_updates, pg_array_i16(&a, (int16_t)r[i].status));
+    ARRAY(PG_INT8, run_updates, arr_opt_i64(&a, never(r[i].wake_at), r[i].wake_at.ns));
+    ARRAY(PG_INT8, run_updates,
+            arr_opt_i64(&a, !instant_is_set(r[i].close_time), r[i].close_time.ns));
+    ARRAY(PG_TEXT, run_updates, arr_queue(&a, &r[i]));
+    ARRAY(PG_INT2, run_updates, arr_queue_type(&a, &r[i]));
+    return PG_UPDATE_N;
+}
+
+static enum pg_statement current_rows(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_current_row *r = b->currents.ptr;
+    if (b->currents.len == 1) {
+        pg_put_uuid(p, r->namespace_id);
+        pg_put_str(p, r->workflow_id);
+        pg_put_i32(p, (int32_t)r->shard);
+        pg_put_i64(p, r->key);
+        return PG_CURRENT_1;
+    }
+    ARRAY(PG_UUID, currents, pg_array_str(&a, uuid_bytes(&r[i].namespace_id)));
+    ARRAY(PG_TEXT, currents, pg_array_str(&a, r[i].workflow_id));
+    ARRAY(PG_INT4, currents, pg_array_i32(&a, (int32_t)r[i].shard));
+    ARRAY(PG_INT8, currents, pg_array_i64(&a, r[i].key));
+    return PG_CURRENT_N;
+}
+
+static enum pg_statement snapshot_rows(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_snapshot_row *r = b->snapshots.ptr;
+    if (b->snapshots.len == 1) {
+        pg_put_i64(p, r->key);
+        pg_put_i32(p, r->seq);
+        pg_put_str(p, r->data);
+        return PG_SNAPSHOT_1;
+    }
+    ARRAY(PG_INT8, snapshots, pg_array_i64(&a, r[i].key));
+    ARRAY(PG_INT4, snapshots, pg_array_i32(&a, r[i].seq));
+    ARRAY(PG_BYTEA, snapshots, pg_array_str(&a, r[i].data));
+    return PG_SNAPSHOT_N;
+}
+
+static size_t batch_messages(const struct store_batch *b, struct arena *arena, struct message *ret)
+{
+    const struct {
+        size_t count;
+        enum pg_statement (*encode)(struct pg_params *p, const struct store_batch *b);
+    } tables[TABLES] = {
+        { b->log.len, log_rows },         { b->run_inserts.len, run_rows },
+        { b->run_updates.len, run_changes }, { b->currents.len, current_rows },
+        { b->snapshots.len, snapshot_rows },
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < TABLES; i++) {
+        if (tables[i].count) {
+            struct message *m = &ret[count++];
+            m->params = (struct pg_params){ .arena = arena };
+            m->statement = tables[i].encode(&m->params, b);
+        }
+    }
+    return count;
+}
+
+bool pg_batch_send(struct pg_conn *conn, struct pg_writer *w, bool dry)
+{
+    struct arena *arena = &w->scratch;
+    struct message messages[TABLES];
+    arena_reset(arena);
+    w->overflow = false;
+    size_t count = batch_messages(&w->batch, arena, messages);
+    for (size_t i = 0; i < count; i++) {
+        w->overflow |= messages[i].params.overflow;
+    }
+    struct pg_params fence = { .arena = arena }, raise = { .arena = arena };
+    pg_put_i32(&fence, (int32_t)w->writer);
+    pg_put_uuid(&fence, w->owner);
+    pg_put_i64(&fence, w->epoch);
+    pg_put_i64(&fence, w->seq);
+    pg_put_i64(&fence, w->batch.last_run_key);
+    pg_put_i64(&fence, w->session);
+    pg_put_i32(&raise, 0);
+    bool ok = pg_send(conn, PG_FENCE, &fence);
+    for (size_t i = 0; i < count && ok && !w->overflow; i++) {
+        ok = pg_send(conn, messages[i].statement, &messages[i].params);
+    }
+    /* What cannot be sent must not be committed in part: the statement that always fails ends it. */
+    if (ok && (dry || w->overflow)) {
+        ok = pg_send(conn, PG_RAISE, &raise);
+    }
+    return ok;
+}
