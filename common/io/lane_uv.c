@@ -8,6 +8,7 @@
 #include "common/io/lane_uv.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <uv.h>
@@ -131,6 +132,8 @@ enum { ROUNDS_MAX = 64 }; /* of tasks that make tasks, before I/O gets its turn 
 static void on_prepare(uv_prepare_t *handle)
 {
     struct lane *lane = handle->data;
+    /* Read before the mailbox: what was posted before lane_stop still runs. */
+    bool stopping = atomic_load(&lane->stopping);
     for (int round = 0; round < ROUNDS_MAX && run_pending(lane); round++) {
     }
     if (lane->in_turn) {
@@ -140,8 +143,9 @@ static void on_prepare(uv_prepare_t *handle)
         arena_reset(&lane->scratch);
         lane->in_turn = false;
     }
-    if (atomic_load(&lane->stopping)) {
+    if (stopping) {
         uv_stop(&lane->loop);
+        return;
     }
     arm_timer(lane);
     atomic_store(&lane->asleep, true);
@@ -188,9 +192,7 @@ static void *thread_main(void *arg)
 {
     struct lane *lane = arg;
     pthread_setname_np(pthread_self(), lane->name);
-    while (!atomic_load(&lane->stopping)) {
-        uv_run(&lane->loop, UV_RUN_DEFAULT);
-    }
+    uv_run(&lane->loop, UV_RUN_DEFAULT); /* until on_prepare has seen the stop */
     return NULL;
 }
 
@@ -200,13 +202,29 @@ static void run_start(struct lane_task *task)
     lane->start(lane, lane->start_arg);
 }
 
+/* Signals are for the main thread, SIGPIPE is for nobody; those of our own faults stay deliverable.
+ */
+static void block_signals(sigset_t *old)
+{
+    static const int own_faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPROF };
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < ARRAY_LEN(own_faults); i++) {
+        sigdelset(&set, own_faults[i]);
+    }
+    check(pthread_sigmask(SIG_BLOCK, &set, old) == 0);
+}
+
 void lane_run_thread(struct lane *lane, void (*start)(struct lane *lane, void *arg), void *arg)
 {
+    sigset_t old;
     lane->start = start;
     lane->start_arg = arg;
     lane->start_task.run = run_start;
     lane_post(lane, &lane->start_task);
+    block_signals(&old);
     check(pthread_create(&lane->thread, NULL, thread_main, lane) == 0);
+    check(pthread_sigmask(SIG_SETMASK, &old, NULL) == 0);
 }
 
 void lane_stop(struct lane *lane)

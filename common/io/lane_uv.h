@@ -10,7 +10,7 @@ struct uv_loop_s;
 struct lane *lane_new(unsigned index, const char *name);
 /* Runs start(arg) on the new thread as the lane's first task, then the loop until lane_stop. */
 void lane_run_thread(struct lane *lane, void (*start)(struct lane *lane, void *arg), void *arg);
-/* From any thread: ends the loop after the current turn. */
+/* From any thread: ends the loop after the current turn; what was posted before still runs. */
 void lane_stop(struct lane *lane);
 void lane_join(struct lane *lane);
 /* After lane_join. */

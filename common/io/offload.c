@@ -3,6 +3,7 @@
 #include "common/io/offload.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -62,9 +63,13 @@ struct offload *offload_new(unsigned threads, const char *name)
     offload->thread_count = threads;
     pthread_mutex_init(&offload->lock, NULL);
     pthread_cond_init(&offload->more, NULL);
+    sigset_t all, old; /* signals are for the main thread */
+    sigfillset(&all);
+    check(pthread_sigmask(SIG_BLOCK, &all, &old) == 0);
     for (unsigned i = 0; i < threads; i++) {
         check(pthread_create(&offload->threads[i], NULL, thread_main, offload) == 0);
     }
+    check(pthread_sigmask(SIG_SETMASK, &old, NULL) == 0);
     return offload;
 }
 
