@@ -2,6 +2,7 @@
  * wire form; what depends on the server (capabilities, limits) is filled in when it is read. */
 #include <stdlib.h>
 
+#include "common/api/capabilities.h"
 #include "common/api/codec.h"
 #include "common/api/errors.h"
 #include "common/api/view.h"
@@ -24,15 +25,10 @@ static Api__DescribeNamespaceResponse *describe(
                 STR_ARG(ns->name));
         return NULL;
     }
-    Api__NamespaceInfo__Limits *limits = api_new(arena, &api__namespace_info__limits__descriptor);
-    limits->blob_size_limit_error = config->limit_blob;
-    limits->memo_size_limit_error = config->limit_memo;
     r->namespace_info->name = ns->name.ptr;
     r->namespace_info->id = uuid_dup(arena, ns->id).ptr;
     r->namespace_info->state = (Api__NamespaceState)ns->state;
-    r->namespace_info->capabilities =
-            api_new(arena, &api__namespace_info__capabilities__descriptor);
-    r->namespace_info->limits = limits;
+    api_namespace_features(arena, r->namespace_info, config->limit_blob, config->limit_memo);
     return r;
 }
 

@@ -5,7 +5,7 @@
 
 void frontend_get_system_info(struct request *rq)
 {
-    request_reply_bytes(rq, api_system_info(&rq->call->arena));
+    request_reply(rq, &api_system_info(&rq->call->arena)->base);
 }
 
 void frontend_get_cluster_info(struct request *rq)

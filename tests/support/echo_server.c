@@ -3,7 +3,8 @@
  *
  *   /test.Echo/Echo        the request comes back
  *   /test.Echo/Fail        FAILED_PRECONDITION with the request as message and a detail
- *   /test.Echo/Park        parks until cancelled, drained, or /test.Echo/Release on the same lane
+ *   /test.Echo/Park        parks until cancelled, drained (unless the request is "stuck"), or
+ *                          /test.Echo/Release on the same lane
  *   /test.Echo/Release     answers all parked calls of the lane; the reply is their number in decimal
  *   /test.Echo/Stats       "parked P cancelled C undelivered U calls N"
  *   /test.Echo/Big         the request is a decimal number N; the reply has N bytes
@@ -100,7 +101,7 @@ static void on_park(void *ctx, struct grpc_call *call)
     *p = (struct parked){ .side = s, .call = call };
     call->owner = p;
     call->on_cancel = on_park_cancel;
-    call->on_drain = on_park_drain;
+    call->on_drain = str_eq(call->message, STR("stuck")) ? NULL : on_park_drain;
     call->on_undelivered = on_park_undelivered;
     list_append(&s->parked, &p->node);
     s->parked_count++;

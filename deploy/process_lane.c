@@ -1,0 +1,200 @@
+/* What a lane does in its life: open its doors, make the services of the process's roles, say when
+ * it is ready, and at the end drain, leave, flush and close, in this order. The main thread
+ * (process.c) starts each step. */
+#include "deploy/process_lane.h"
+
+#include <stdio.h>
+
+#include "common/obs/log.h"
+#include "proto/descriptor_set.h"
+
+static const struct str health_names[] = {
+    STR_INIT("temporal.api.workflowservice.v1.WorkflowService"),
+    STR_INIT("temporal.api.operatorservice.v1.OperatorService"),
+};
+
+void process_lane_done(struct process_lane *pl)
+{
+    sem_post(&pl->process->steps);
+}
+
+static bool has_role(const struct process_lane *pl, enum role role)
+{
+    return pl->process->options->roles & role;
+}
+
+/* ---- start
+ * ------------------------------------------------------------------------------------------- */
+
+static enum err start_frontend(struct process_lane *pl, struct fail *f)
+{
+    struct process *p = pl->process;
+    const struct config *c = p->config;
+    struct grpc_config grpc = { .message_max = (uint32_t)c->frontend_message_max,
+        .gzip_min = 16384 };
+    pl->grpc = grpc_server_new(pl->lane, &grpc);
+    pl->health = health_new(pl->grpc, health_names, ARRAY_LEN(health_names));
+    pl->reflection = reflection_new(pl->grpc, proto_descriptor_set());
+    pl->frontend = frontend_new(pl->lane, pl->rl, pl->sl, pl->cl, pl->grpc, &p->shared);
+    struct transport_config transport = {
+        .app = grpc_app(),
+        .app_ctx = pl->grpc,
+        .tls = p->tls,
+        .connections_max = (unsigned)(c->frontend_connections_max / p->lane_count + 1),
+    };
+    pl->transport = transport_new(pl->lane, &transport);
+    return transport_listen(pl->transport, p->frontend_host, pl->index == 0, &p->frontend_port, f);
+}
+
+static void start_history(struct process_lane *pl)
+{
+    pl->history = history_new(pl->lane, pl->rl, pl->sl, pl->cl, &pl->process->history_config);
+}
+
+void process_lane_start(struct process_lane *pl)
+{
+    struct process *p = pl->process;
+    enum err err = ERR_NONE;
+    pl->rl = rpc_lane_new(p->rpc, pl->lane);
+    pl->sl = store_lane_open(p->store, pl->lane);
+    if (pl->index == 0) {
+        p->cluster = cluster_new(&p->cluster_config, pl->lane, p->rpc, pl->rl, pl->sl);
+    }
+    pl->cl = cluster_lane_new(p->cluster, pl->lane, pl->rl);
+    if (has_role(pl, ROLE_MATCHING)) {
+        pl->matching = matching_new(pl->lane, pl->rl, pl->cl);
+    }
+    if (has_role(pl, ROLE_HISTORY)) {
+        start_history(pl);
+    }
+    if (has_role(pl, ROLE_FRONTEND)) {
+        err = start_frontend(pl, &p->start_failure);
+    }
+    p->start_failed |= err != ERR_NONE; /* lanes start one after the other */
+    process_lane_done(pl);
+}
+
+/* ---- readiness
+ * --------------------------------------------------------------------------------------- */
+
+static void become_ready(struct process_lane *pl)
+{
+    struct process *p = pl->process;
+    log_info("ready", LOG_U64("lanes", p->lane_count), LOG_U64("port", p->frontend_port),
+            LOG_STR("address", p->cluster_config.address));
+    if (p->options->banner) {
+        fputs(p->options->banner, stdout);
+        fflush(stdout);
+    }
+}
+
+static void serve_health(struct lane_task *task)
+{
+    struct process_lane *pl = container_of(task, struct process_lane, ready_task);
+    health_set_serving(pl->health, true);
+}
+
+static void on_namespaces_made(void *arg)
+{
+    ((struct process_lane *)arg)->namespaces_made = true;
+}
+
+static void check_ready(struct lane_timer *timer);
+
+static bool is_ready(struct process_lane *pl)
+{
+    struct process *p = pl->process;
+    if (!cluster_is_complete(pl->cl) && !has_role(pl, ROLE_HISTORY | ROLE_MATCHING | ROLE_WORKER)) {
+        return false;
+    }
+    if (has_role(pl, ROLE_HISTORY) && !history_is_serving(pl->history)) {
+        return false;
+    }
+    if (!has_role(pl, ROLE_FRONTEND)) {
+        return cluster_member_is_alive(pl->cl, p->cluster_config.member_id);
+    }
+    if (!cluster_is_complete(pl->cl) || !frontend_is_ready(pl->frontend)) {
+        return false;
+    }
+    if (p->options->namespace_count && !pl->namespaces_made) {
+        static bool asked;
+        if (!asked) {
+            asked = true;
+            frontend_ensure_namespaces(pl->frontend, p->options->namespaces,
+                    p->options->namespace_count, on_namespaces_made, pl);
+        }
+        return pl->namespaces_made;
+    }
+    return true;
+}
+
+static void check_ready(struct lane_timer *timer)
+{
+    struct process_lane *pl = container_of(timer, struct process_lane, ready_timer);
+    if (!is_ready(pl)) {
+        lane_timer_start(pl->lane, &pl->ready_timer, DURATION_MS(2), check_ready);
+        return;
+    }
+    for (unsigned i = 0; has_role(pl, ROLE_FRONTEND) && i < pl->process->lane_count; i++) {
+        struct process_lane *other = &pl->process->lanes[i];
+        other->ready_task.run = serve_health;
+        lane_post(other->lane, &other->ready_task);
+    }
+    become_ready(pl);
+}
+
+void process_lane_watch_ready(struct process_lane *pl)
+{
+    lane_timer_start(pl->lane, &pl->ready_timer, DURATION_MS(0), check_ready);
+    process_lane_done(pl);
+}
+
+/* ---- the end
+ * ----------------------------------------------------------------------------------------- */
+
+static void on_step_done(void *arg)
+{
+    process_lane_done(arg);
+}
+
+void process_lane_drain(struct process_lane *pl)
+{
+    lane_timer_stop(pl->lane, &pl->ready_timer);
+    if (!pl->transport) {
+        process_lane_done(pl);
+        return;
+    }
+    health_set_serving(pl->health, false);
+    grpc_server_drain(pl->grpc);
+    transport_drain(pl->transport, pl->process->config->frontend_drain, on_step_done, pl);
+}
+
+void process_lane_leave(struct process_lane *pl)
+{
+    cluster_leave(pl->process->cluster, DURATION_SECONDS(10), on_step_done, pl);
+}
+
+void process_lane_flush(struct process_lane *pl)
+{
+    if (pl->history) {
+        history_stop(pl->history, on_step_done, pl);
+    } else {
+        process_lane_done(pl);
+    }
+}
+
+void process_lane_close(struct process_lane *pl)
+{
+    transport_free(pl->transport);
+    frontend_free(pl->frontend);
+    if (pl->grpc) {
+        health_free(pl->health);
+        reflection_free(pl->reflection);
+        grpc_server_free(pl->grpc);
+    }
+    history_free(pl->history);
+    matching_free(pl->matching);
+    cluster_lane_free(pl->cl);
+    store_lane_close(pl->sl);
+    process_lane_done(pl);
+}

@@ -1,0 +1,65 @@
+/* One lane of a process with the services that run on it. */
+#pragma once
+
+#include <semaphore.h>
+
+#include "common/cluster/cluster.h"
+#include "common/io/lane_uv.h"
+#include "deploy/process.h"
+#include "frontend/frontend.h"
+#include "frontend/grpc/health.h"
+#include "frontend/grpc/reflection.h"
+#include "frontend/transport/transport.h"
+#include "history/service.h"
+#include "matching/service.h"
+
+struct process {
+    const struct process_options *options;
+    const struct config *config;
+    struct arena arena;
+    struct store *store;
+    struct rpc *rpc;
+    struct cluster *cluster; /* made on lane 0 */
+    struct cluster_config cluster_config;
+    struct tls_config *tls;
+    struct frontend_shared shared;
+    struct history_config history_config;
+    struct str frontend_host;
+    uint16_t frontend_port;
+    unsigned lane_count;
+    struct process_lane *lanes;
+    sem_t steps; /* one post per lane that has finished the step that the main thread waits for */
+    struct fail start_failure; /* of the first lane that could not start */
+    bool start_failed;
+};
+
+struct process_lane {
+    struct process *process;
+    unsigned index;
+    struct lane *lane;
+    struct rpc_lane *rl;
+    struct store_lane *sl;
+    struct cluster_lane *cl;
+    /* frontend */
+    struct grpc_server *grpc;
+    struct transport *transport;
+    struct health *health;
+    struct reflection *reflection;
+    struct frontend *frontend;
+    /* others */
+    struct matching *matching;
+    struct history *history;
+    struct lane_task step, ready_task;
+    void (*run_step)(struct process_lane *pl);
+    struct lane_timer ready_timer;
+    bool namespaces_made;
+};
+
+/* The steps of a lane's life, each run on the lane; process_lane_done ends a step. */
+void process_lane_start(struct process_lane *pl);
+void process_lane_watch_ready(struct process_lane *pl); /* lane 0 */
+void process_lane_drain(struct process_lane *pl);       /* frontends: clients go elsewhere */
+void process_lane_leave(struct process_lane *pl);       /* lane 0: shards are given away */
+void process_lane_flush(struct process_lane *pl);       /* history: everything durable */
+void process_lane_close(struct process_lane *pl);
+void process_lane_done(struct process_lane *pl);
