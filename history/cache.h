@@ -1,0 +1,32 @@
+/* Loaded runs, bounded in bytes. Least recently used ones leave first: what their rows do not say yet (exact wake-up,
+ * queue of an undelivered task, a snapshot) is committed, then they are dropped. Idle runs get the same commit
+ * without being dropped, so that little has to be read again after a crash. */
+#pragma once
+
+#include "common/base/list.h"
+#include "common/io/lane.h"
+
+struct history;
+struct execution;
+
+struct cache_config {
+    size_t bytes_max;             /* default 256 MiB */
+    struct duration closed_keep;  /* how long a closed run stays; default 3 s */
+    struct duration idle_checkpoint; /* default 30 s */
+};
+
+struct cache {
+    struct history *history;
+    struct cache_config config;
+    struct list open, closed; /* least recently used first */
+    size_t bytes, count;
+    struct lane_timer timer, trim_timer;
+};
+
+void cache_init(struct cache *cache, struct history *h, const struct cache_config *config);
+void cache_deinit(struct cache *cache);
+void cache_add(struct cache *cache, struct execution *ex);
+void cache_remove(struct cache *cache, struct execution *ex);
+void cache_touch(struct cache *cache, struct execution *ex);
+/* After a step: counts its bytes again and trims if there are too many. */
+void cache_resized(struct cache *cache, struct execution *ex);

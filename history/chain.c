@@ -1,0 +1,244 @@
+/* Ordering per workflow id: a queue of requests, at most one load at a time, and what is known of the current run.
+ * Relies on execution.c for the runs and on the shard table for the right to act; handlers do the rest. */
+#include "history/chain.h"
+
+#include <string.h>
+
+#include "common/obs/log.h"
+#include "history/execution.h"
+#include "history/history.h"
+
+static void chain_pump(struct chain *chain);
+static void chain_load_done(struct store_op *op, enum err err, const struct fail *fail);
+
+/* ---- finding ----------------------------------------------------------------------------------------- */
+
+static struct str chain_key(struct arena *arena, struct uuid namespace_id, struct str workflow_id)
+{
+    char *p = arena_alloc(arena, sizeof(namespace_id) + workflow_id.len, 1);
+    memcpy(p, namespace_id.b, sizeof(namespace_id));
+    memcpy(p + sizeof(namespace_id), workflow_id.ptr, workflow_id.len);
+    return str_of(p, sizeof(namespace_id) + workflow_id.len);
+}
+
+struct chain *chain_find(struct history *h, struct uuid namespace_id, struct str workflow_id)
+{
+    struct str key = chain_key(lane_scratch(h->lane), namespace_id, workflow_id);
+    struct map_node *n = map_get(&h->chains, key);
+    return n ? map_entry(n, struct chain, by_id) : NULL;
+}
+
+struct chain *chain_get(struct history *h, struct uuid namespace_id, struct str workflow_id)
+{
+    struct str key = chain_key(lane_scratch(h->lane), namespace_id, workflow_id);
+    struct map_node *n = map_get(&h->chains, key);
+    if (n) {
+        return map_entry(n, struct chain, by_id);
+    }
+    struct chain *chain = POOL_NEW(&h->chain_pool, struct chain);
+    chain->history = h;
+    chain->group = ++h->last_group;
+    chain->shard = shard_of(namespace_id, workflow_id);
+    chain->namespace_id = namespace_id;
+    char *p = key.len <= sizeof(chain->id) ? chain->id : arena_alloc(&chain->long_id, key.len, 1);
+    memcpy(p, key.ptr, key.len);
+    key.ptr = p;
+    chain->workflow_id = str_drop(key, sizeof(namespace_id));
+    list_init(&chain->executions);
+    list_init(&chain->queue);
+    map_put(&h->chains, &chain->by_id, key);
+    return chain;
+}
+
+static void chain_free(struct chain *chain)
+{
+    struct history *h = chain->history;
+    arena_deinit(&chain->long_id);
+    pool_put(&h->chain_pool, chain);
+}
+
+void chain_release(struct chain *chain)
+{
+    if (chain->orphan || chain->loading || chain->pumping || !list_empty(&chain->queue) ||
+            !list_empty(&chain->executions)) {
+        return;
+    }
+    map_remove(&chain->history->chains, &chain->by_id);
+    chain_free(chain);
+}
+
+static void chain_drop_runs(struct chain *chain)
+{
+    list_each(&chain->executions, n) {
+        execution_drop(list_entry(n, struct execution, in_chain));
+    }
+    chain->current_known = false;
+    chain->current_batch = 0;
+    chain->miss = false;
+}
+
+void chain_drop(struct chain *chain, const struct fail *fail)
+{
+    bool was_pumping = chain->pumping;
+    chain->pumping = true; /* the last run must not free the chain under us */
+    chain_drop_runs(chain);
+    struct list_node *n;
+    while ((n = list_pop(&chain->queue))) {
+        request_fail_now(list_entry(n, struct request, node), fail);
+    }
+    chain->pumping = was_pumping;
+    if (chain->loading) {
+        chain->orphan = true; /* freed by chain_load_done */
+        map_remove(&chain->history->chains, &chain->by_id);
+        return;
+    }
+    chain_release(chain);
+}
+
+void chain_reload(struct chain *chain)
+{
+    bool was_pumping = chain->pumping;
+    chain->pumping = true;
+    chain_drop_runs(chain);
+    chain->pumping = was_pumping;
+    if (!was_pumping) {
+        chain_pump(chain);
+    }
+}
+
+/* ---- running ----------------------------------------------------------------------------------------- */
+
+static void chain_pump(struct chain *chain)
+{
+    chain->pumping = true;
+    struct list_node *n;
+    while (!chain->loading && (n = list_pop(&chain->queue))) {
+        struct request *rq = list_entry(n, struct request, node);
+        rq->run(rq);
+    }
+    chain->pumping = false;
+    chain_release(chain);
+}
+
+void chain_submit(struct chain *chain, struct request *rq)
+{
+    rq->chain = chain;
+    list_append(&chain->queue, &rq->node);
+    if (!chain->pumping && !chain->loading) {
+        chain_pump(chain);
+    }
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------- */
+
+static void chain_load(struct chain *chain, struct uuid run_id, run_key key)
+{
+    struct history *h = chain->history;
+    chain->loading = true;
+    h->stats.loads++;
+    chain->load = (struct store_load){
+        .op.done = chain_load_done,
+        .key = key,
+        .namespace_id = chain->namespace_id,
+        .workflow_id = chain->workflow_id,
+        .run_id = run_id,
+        .want_events = true,
+    };
+    store_load(h->store, &chain->load);
+}
+
+/* The head of the queue asked for it. */
+static void chain_load_failed(struct chain *chain, enum err err, const struct fail *fail)
+{
+    struct fail f = *fail;
+    if (err != ERR_CORRUPT) {
+        fail(&f, ERR_UNAVAILABLE, "the workflow cannot be loaded now");
+    }
+    struct list_node *n = list_pop(&chain->queue);
+    if (n) {
+        request_fail_now(list_entry(n, struct request, node), &f);
+    }
+}
+
+static enum err chain_adopt(struct chain *chain, const struct store_load *load, struct fail *f)
+{
+    if (load->run.shard != chain->shard || !str_eq(load->run.workflow_id, chain->workflow_id)) {
+        return fail(f, ERR_CORRUPT, "run row belongs to another workflow id");
+    }
+    if (load->is_current && !chain->current_known) {
+        chain->current_known = true;
+        chain->current = load->run.key;
+    }
+    if (execution_find(chain->history, load->run.key)) {
+        return ERR_NONE; /* what is in memory is newer */
+    }
+    struct execution *ex;
+    return execution_load(chain, load, &ex, f);
+}
+
+static void chain_load_done(struct store_op *op, enum err err, const struct fail *fail)
+{
+    struct store_load *load = container_of(op, struct store_load, op);
+    struct chain *chain = container_of(load, struct chain, load);
+    chain->loading = false;
+    if (chain->orphan) {
+        chain_free(chain);
+        return;
+    }
+    struct fail f = { 0 };
+    if (err == ERR_NOT_FOUND) {
+        if (!load->key && uuid_is_zero(load->run_id)) {
+            chain->current_known = true;
+            chain->current = 0;
+        }
+        chain->miss = true;
+        chain->miss_run = load->run_id;
+    } else if (err) {
+        chain_load_failed(chain, err, fail);
+    } else if ((err = chain_adopt(chain, load, &f))) {
+        log_error("run_unreadable", LOG_STR("workflow_id", chain->workflow_id),
+                LOG_UUID("run_id", load->run.run_id), LOG_FAIL(&f));
+        chain->history->stats.corrupt_runs++;
+        chain_load_failed(chain, err, &f);
+    }
+    chain_pump(chain);
+}
+
+static struct execution *chain_loaded(struct chain *chain, struct uuid run_id)
+{
+    if (uuid_is_zero(run_id)) {
+        return chain->current_known && chain->current ?
+                       execution_find(chain->history, chain->current) : NULL;
+    }
+    list_each(&chain->executions, n) {
+        struct execution *ex = list_entry(n, struct execution, in_chain);
+        if (uuid_eq(ex->run_id, run_id)) {
+            return ex;
+        }
+    }
+    return NULL;
+}
+
+enum want chain_want(struct chain *chain, struct request *rq, struct uuid run_id, run_key key,
+        struct execution **ret)
+{
+    struct execution *ex = chain_loaded(chain, run_id);
+    if (ex) {
+        chain->miss = false;
+        *ret = ex;
+        cache_touch(&chain->history->cache, ex);
+        return WANT_FOUND;
+    }
+    bool wants_current = uuid_is_zero(run_id);
+    if (wants_current && chain->current_known && !chain->current) {
+        return WANT_ABSENT;
+    }
+    if (chain->miss && uuid_eq(chain->miss_run, run_id)) {
+        chain->miss = false;
+        return WANT_ABSENT;
+    }
+    rq->chain = chain;
+    list_prepend(&chain->queue, &rq->node);
+    chain_load(chain, run_id, wants_current && chain->current_known ? chain->current : key);
+    return WANT_WAIT;
+}

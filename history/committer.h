@@ -1,0 +1,81 @@
+/* Group commit: every transition of the lane goes through here.
+ *
+ * A batch accumulates while one is in flight; a lane that is idle commits at once, a busy one leaves about
+ * `pace` between two commits. Steps run on uncommitted state; whatever tells the world about it waits behind a
+ * gate for the last batch that touched what it looked at. */
+#pragma once
+
+#include "common/base/list.h"
+#include "common/io/lane.h"
+#include "common/store/store.h"
+
+struct history;
+
+/* Something that waits for a batch. open() runs once, in the order of waiting: with ERR_NONE when the batch is
+ * durable; with an error when it, or the group's part in it, will never be. */
+struct gate {
+    struct list_node node;
+    uint64_t group;
+    void (*open)(struct gate *gate, enum err err, const struct fail *fail);
+};
+
+struct batch {
+    struct list_node node;
+    uint64_t number;
+    struct arena arena; /* of what the lane itself puts in; requests bring their own */
+    struct store_batch rows;
+    struct list gates;
+    size_t bytes;
+};
+
+struct committer_config {
+    struct duration pace;    /* between two commits under load; default 1 ms, 0: none */
+    size_t batch_bytes;      /* a batch is closed at this; default 2 MiB */
+    size_t batch_rows;       /* and at this; default 1000 */
+    size_t lead_bytes;       /* uncommitted bytes before requests are shed; default 32 MiB */
+    struct duration stall_max; /* database away for so long: requests get Unavailable; default 2 s */
+};
+
+struct committer {
+    struct history *history;
+    struct committer_config config;
+    struct batch *open, *in_flight;
+    struct list sealed;     /* full, waiting for their turn */
+    struct list spare;
+    struct store_commit op;
+    struct lane_task tick;
+    bool tick_posted, dead;
+    struct lane_timer pace_timer;
+    struct instant sent_at; /* monotonic */
+    uint64_t next_number;
+    uint64_t durable;       /* batches up to here are */
+    size_t lead_bytes;      /* of all batches that are not durable */
+    uint32_t writer;
+    run_key last_run_key;
+};
+
+void committer_init(struct committer *c, struct history *history, const struct committer_config *config);
+/* Fails every gate with err and forgets all batches. Used at the end, and when the writer was fenced. */
+void committer_drop(struct committer *c, enum err err, const char *text);
+void committer_deinit(struct committer *c);
+void committer_set_writer(struct committer *c, uint32_t writer, run_key last_run_key);
+
+/* May a request from outside add to the lead? ERR_RESOURCE_EXHAUSTED or ERR_UNAVAILABLE. */
+enum err committer_admit(const struct committer *c, struct fail *f) MUST_USE;
+/* The batch that takes rows now. What must stand or fall together is added without calling this in between. */
+struct batch *committer_batch(struct committer *c);
+/* Issued in start order, never twice. */
+run_key committer_issue_key(struct committer *c);
+
+/* Rows of the batch; memory borrowed until the batch's gates have opened. The index stays valid while the batch
+ * is open. */
+void batch_log(struct committer *c, struct batch *b, const struct store_log_row *row);
+size_t batch_run_insert(struct committer *c, struct batch *b, const struct store_run_row *row);
+size_t batch_run_update(struct committer *c, struct batch *b, const struct store_run_row *row);
+size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row);
+size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_snapshot_row *row);
+
+/* True: the gate waits. False: batch `number` is durable already and nothing was done. */
+bool committer_wait(struct committer *c, uint64_t number, struct gate *gate);
+/* Nothing is uncommitted. */
+bool committer_is_clean(const struct committer *c);

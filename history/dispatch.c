@@ -1,0 +1,349 @@
+/* Book-keeping of tasks that wait for workers. Sending is in dispatch_send.c; who may claim is the engine's decision
+ * (handlers_claim.c). A task here is only a hint: losing one costs time until the next offer, never correctness. */
+#include "history/dispatch.h"
+
+#include <string.h>
+
+#include "history/dispatch_queue.h"
+#include "history/engine_view.h"
+
+static void handed_over(struct lane_timer *timer);
+
+/* ---- queues ------------------------------------------------------------------------------------------ */
+
+static struct str queue_key(struct arena *arena, struct uuid namespace_id, enum task_queue_type type,
+        struct str name)
+{
+    char *p = arena_alloc(arena, sizeof(namespace_id) + 1 + name.len, 1);
+    memcpy(p, namespace_id.b, sizeof(namespace_id));
+    p[sizeof(namespace_id)] = (char)type;
+    memcpy(p + sizeof(namespace_id) + 1, name.ptr, name.len);
+    return str_of(p, sizeof(namespace_id) + 1 + name.len);
+}
+
+static struct dispatch_queue *queue_find(struct dispatch *d, struct uuid namespace_id,
+        enum task_queue_type type, struct str name)
+{
+    struct str key = queue_key(lane_scratch(d->history->lane), namespace_id, type, name);
+    struct map_node *n = map_get(&d->queues, key);
+    return n ? map_entry(n, struct dispatch_queue, by_name) : NULL;
+}
+
+struct dispatch_queue *queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
+        struct str name, bool is_sticky)
+{
+    struct dispatch_queue *q = queue_find(d, namespace_id, type, name);
+    if (q) {
+        return q;
+    }
+    q = POOL_NEW(&d->queue_pool, struct dispatch_queue);
+    struct str key = queue_key(&q->arena, namespace_id, type, name);
+    q->dispatch = d;
+    q->namespace_id = namespace_id;
+    q->name = str_drop(key, sizeof(namespace_id) + 1);
+    q->type = type;
+    q->is_sticky = is_sticky;
+    q->hash = task_queue_hash(namespace_id, q->name, type);
+    q->credit = DEMAND_INITIAL;
+    list_init(&q->waiting);
+    list_init(&q->sent);
+    map_put(&d->queues, &q->by_name, key);
+    return q;
+}
+
+/* Something about it changed: it is advertised once when this callback has returned. */
+void queue_touch(struct dispatch_queue *q)
+{
+    struct dispatch *d = q->dispatch;
+    if (!list_linked(&q->in_dirty)) {
+        list_append(&d->dirty, &q->in_dirty);
+    }
+    if (!d->flush_posted) {
+        d->flush_posted = true;
+        lane_defer(d->history->lane, &d->flush);
+    }
+}
+
+static bool queue_is_empty(const struct dispatch_queue *q)
+{
+    return !q->waiting_count && !q->sent_count && !q->handed_count && !q->cold_count && !q->scanning &&
+           !list_linked(&q->in_dirty);
+}
+
+void dispatch_collect(struct dispatch *d)
+{
+    struct instant now = lane_monotonic(d->history->lane);
+    map_each(&d->queues, n) {
+        struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
+        if (!queue_is_empty(q)) {
+            q->idle_since = now;
+        } else if (instant_since(now, q->idle_since).ns > DURATION_SECONDS(300).ns) {
+            map_remove(&d->queues, n);
+            arena_deinit(&q->arena);
+            pool_put(&d->queue_pool, q);
+        }
+    }
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------- */
+
+void task_unlink(struct dispatch_task *task)
+{
+    struct dispatch_queue *q = task->queue;
+    size_t *count = task->state == TASK_WAITING ? &q->waiting_count :
+                    task->state == TASK_SENT    ? &q->sent_count :
+                                                  &q->handed_count;
+    check(*count > 0);
+    --*count;
+    list_remove(&task->in_queue);
+}
+
+void task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front)
+{
+    task->queue = q;
+    task->state = TASK_WAITING;
+    q->waiting_count++;
+    if (in_front) {
+        list_prepend(&q->waiting, &task->in_queue);
+    } else {
+        list_append(&q->waiting, &task->in_queue);
+    }
+    queue_touch(q);
+}
+
+void task_free(struct dispatch_task *task)
+{
+    struct dispatch *d = task->queue->dispatch;
+    if (task->state == TASK_WAITING) {
+        queue_touch(task->queue); /* the backlog's figure */
+    }
+    task_unlink(task);
+    list_remove(&task->in_run);
+    pool_put(&d->tasks, task);
+}
+
+static struct dispatch_task *task_find(struct execution *ex, enum task_queue_type type,
+        int64_t scheduled_event_id)
+{
+    list_each(&ex->tasks, n) {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        if (task->queue->type == type && task->scheduled_event_id == scheduled_event_id) {
+            return task;
+        }
+    }
+    return NULL;
+}
+
+void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_offer *offer)
+{
+    struct dispatch_queue *q =
+            queue_get(d, ex->chain->namespace_id, offer->type, offer->queue, offer->is_sticky);
+    struct dispatch_task *task = task_find(ex, offer->type, offer->scheduled_event_id);
+    if (task && task->attempt == offer->attempt && task->stamp == offer->stamp && task->queue == q &&
+            task->state != TASK_HANDED) {
+        return;
+    }
+    if (task) {
+        task_unlink(task);
+    } else {
+        task = POOL_NEW(&d->tasks, struct dispatch_task);
+        task->ex = ex;
+        task->scheduled_event_id = offer->scheduled_event_id;
+        list_append(&ex->tasks, &task->in_run);
+    }
+    task->attempt = offer->attempt;
+    task->stamp = offer->stamp;
+    task->since = offer->since;
+    task->sticky_schedule_to_start = offer->sticky_schedule_to_start;
+    task_wait(task, q, false);
+}
+
+void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_type type,
+        int64_t scheduled_event_id)
+{
+    struct dispatch_task *task = task_find(ex, type, scheduled_event_id);
+    if (task) {
+        task_free(task);
+    }
+}
+
+void dispatch_forget(struct dispatch *d, struct execution *ex)
+{
+    list_each(&ex->tasks, n) {
+        task_free(list_entry(n, struct dispatch_task, in_run));
+    }
+}
+
+/* ---- tasks of runs that leave memory ------------------------------------------------------------------- */
+
+bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type)
+{
+    struct dispatch_queue *q = NULL;
+    list_each(&ex->tasks, n) {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        if (task->state == TASK_HANDED || task->queue->is_sticky || (q && q != task->queue)) {
+            return false;
+        }
+        q = task->queue;
+    }
+    *queue = q ? q->name : STR("");
+    *type = q ? q->type : TASK_QUEUE_WORKFLOW;
+    return true;
+}
+
+void dispatch_evicted(struct dispatch *d, struct execution *ex)
+{
+    struct list_node *n = list_first(&ex->tasks);
+    if (n) {
+        struct dispatch_queue *q = list_entry(n, struct dispatch_task, in_run)->queue;
+        q->cold_count++;
+        q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
+        queue_touch(q);
+    }
+}
+
+void dispatch_cold_task(struct dispatch *d, struct uuid namespace_id, struct str queue,
+        enum task_queue_type type)
+{
+    struct dispatch_queue *q = queue_get(d, namespace_id, type, queue, false);
+    q->cold_count++;
+    q->scanned = 0;
+    queue_touch(q);
+}
+
+/* ---- what the owners of queues say --------------------------------------------------------------------- */
+
+static struct dispatch_task *task_by_ref(struct dispatch *d, const struct task_ref *ref)
+{
+    struct execution *ex = execution_find(d->history, ref->key);
+    struct dispatch_task *task = ex ? task_find(ex, ref->type, ref->scheduled_event_id) : NULL;
+    return task && task->attempt == ref->attempt && task->stamp == ref->stamp ? task : NULL;
+}
+
+static void task_gone(struct dispatch *d, const struct task_ref *ref)
+{
+    struct dispatch_task *task = task_by_ref(d, ref);
+    if (!task || task->state != TASK_SENT) {
+        return; /* claimed already */
+    }
+    task_unlink(task);
+    task->state = TASK_HANDED;
+    task->queue->handed_count++;
+    task->handed_at = lane_monotonic(d->history->lane);
+    list_append(&d->handed, &task->in_queue);
+    if (!lane_timer_running(&d->handed_timer)) {
+        lane_timer_start(d->history->lane, &d->handed_timer, d->history->config.reoffer_after, handed_over);
+    }
+}
+
+static void task_refused(struct dispatch *d, const struct task_ref *ref)
+{
+    struct dispatch_task *task = task_by_ref(d, ref);
+    if (!task || task->state != TASK_SENT) {
+        return;
+    }
+    struct dispatch_queue *q = task->queue;
+    task_unlink(task);
+    if (q->is_sticky) {
+        struct str normal = engine_view_task_queue(task->ex->wf);
+        q = queue_get(d, q->namespace_id, q->type, normal, false);
+        d->history->stats.sticky_fallbacks++;
+    }
+    task_wait(task, q, true);
+}
+
+void dispatch_demand(struct dispatch *d, const struct msg_demand *m)
+{
+    if (m->incarnation != d->incarnation) {
+        return;
+    }
+    for (size_t i = 0; i < m->queue_count; i++) {
+        const struct msg_demanded_queue *mq = &m->queues[i];
+        for (size_t k = 0; k < mq->gone_count; k++) {
+            task_gone(d, &mq->gone[k]);
+        }
+        for (size_t k = 0; k < mq->refused_count; k++) {
+            task_refused(d, &mq->refused[k]);
+        }
+        struct dispatch_queue *q = queue_find(d, mq->namespace_id, mq->type, mq->name);
+        if (q && mq->more) {
+            uint32_t more = mq->more < 1u << 20 ? mq->more : 1u << 20;
+            q->credit = q->credit + more < 1u << 20 ? q->credit + more : 1u << 20;
+            if (q->waiting_count || q->cold_count) {
+                queue_touch(q);
+            }
+        }
+    }
+}
+
+/* A poll was given the reference and nobody claimed: the answer was lost, or the frontend died. */
+static void handed_over(struct lane_timer *timer)
+{
+    struct dispatch *d = container_of(timer, struct dispatch, handed_timer);
+    struct history *h = d->history;
+    struct instant now = lane_monotonic(h->lane);
+    struct list_node *n;
+    while ((n = list_first(&d->handed))) {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_queue);
+        struct duration left = { h->config.reoffer_after.ns - instant_since(now, task->handed_at).ns };
+        if (left.ns > 0) {
+            lane_timer_start(h->lane, &d->handed_timer, left, handed_over);
+            return;
+        }
+        task_unlink(task);
+        h->stats.reoffers++;
+        task_wait(task, task->queue, true);
+    }
+}
+
+void dispatch_restart(struct dispatch *d)
+{
+    d->incarnation++;
+    map_each(&d->queues, n) {
+        struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
+        q->credit = DEMAND_INITIAL;
+        q->told_backlog = 0;
+        struct list_node *last;
+        while (!list_empty(&q->sent)) {
+            last = q->sent.head.prev; /* the newest first to the front: the oldest ends up first */
+            struct dispatch_task *task = list_entry(last, struct dispatch_task, in_queue);
+            task_unlink(task);
+            task_wait(task, q, true);
+        }
+        if (q->waiting_count || q->cold_count) {
+            queue_touch(q);
+        }
+    }
+}
+
+static void dispatch_link(struct rpc_watch *watch, struct uuid member, bool up)
+{
+    struct dispatch *d = container_of(watch, struct dispatch, links);
+    if (!up) {
+        dispatch_restart(d); /* notices may be lost: everybody gets the whole picture again */
+    }
+}
+
+void dispatch_init(struct dispatch *d, struct history *h)
+{
+    *d = (struct dispatch){ .history = h, .tasks.arena = &h->arena, .queue_pool.arena = &h->arena };
+    map_init(&d->queues, NULL);
+    list_init(&d->dirty);
+    list_init(&d->handed);
+    d->flush.run = dispatch_flush;
+    /* Never one that an owner has heard before: not after a restart of this process either. */
+    d->incarnation = (uint64_t)lane_now(h->lane).ns;
+    d->links.changed = dispatch_link;
+    rpc_watch_links(h->rpc, &d->links);
+}
+
+void dispatch_deinit(struct dispatch *d)
+{
+    lane_timer_stop(d->history->lane, &d->handed_timer);
+    lane_timer_stop(d->history->lane, &d->retry_timer);
+    list_remove(&d->links.node);
+    map_each(&d->queues, n) {
+        arena_deinit(&map_entry(n, struct dispatch_queue, by_name)->arena);
+    }
+    map_deinit(&d->queues);
+}

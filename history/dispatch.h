@@ -1,0 +1,56 @@
+/* Tasks on their way to workers: what this lane has per task queue, told to the owner of the queue, which answers with
+ * demand. Only references travel; the payload is fetched by the claim.
+ *
+ *     WAITING --demand--> SENT --gone: a poll got it--> HANDED --claim--> (forgotten)
+ *        ^                 |                              |
+ *        `-- new owner ----'-------- not claimed in 1 s --'
+ *
+ * WAITING: first in, first out. SENT: the owner holds it for a poll. HANDED: a poll has the reference and will claim
+ * it. A sticky task that is refused (no live poller) waits again, on the normal queue, without a write. */
+#pragma once
+
+#include "common/base/map.h"
+#include "common/io/lane.h"
+#include "common/rpc/messages.h"
+#include "common/rpc/rpc.h"
+#include "history/engine/engine.h"
+#include "history/pool.h"
+
+struct history;
+struct execution;
+
+struct dispatch {
+    struct history *history;
+    struct map queues; /* by namespace, type, name */
+    struct pool tasks, queue_pool;
+    struct list dirty;  /* queues to be advertised */
+    struct list handed; /* tasks in HANDED, oldest first */
+    struct lane_task flush;
+    bool flush_posted;
+    uint64_t incarnation;
+    struct lane_timer handed_timer, retry_timer;
+    struct rpc_watch links;
+};
+
+void dispatch_init(struct dispatch *d, struct history *h);
+void dispatch_deinit(struct dispatch *d);
+/* The tasks of a committed step; a task that is known is renewed. */
+void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_offer *offer);
+/* A claim of it was answered: it is a worker's now, or it is obsolete. */
+void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_type type,
+        int64_t scheduled_event_id);
+/* All tasks of the run. */
+void dispatch_forget(struct dispatch *d, struct execution *ex);
+/* The queue of the only task that waits, or empty when none waits. False: they are in several queues. */
+bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type);
+/* The run leaves memory with the task that its row now names. */
+void dispatch_evicted(struct dispatch *d, struct execution *ex);
+/* A run that is not loaded has a task for that queue: it is read when there is demand. */
+void dispatch_cold_task(struct dispatch *d, struct uuid namespace_id, struct str queue,
+        enum task_queue_type type);
+/* RPC_HISTORY_DEMAND. */
+void dispatch_demand(struct dispatch *d, const struct msg_demand *m);
+/* The owners of queues have changed: start over with fresh demand. */
+void dispatch_restart(struct dispatch *d);
+/* Forgets queues that have been empty for a while. */
+void dispatch_collect(struct dispatch *d);

@@ -1,0 +1,60 @@
+/* The inside of one history lane: its parts in one place, for the files of this folder only. */
+#pragma once
+
+#include "history/cache.h"
+#include "history/cold.h"
+#include "history/committer.h"
+#include "history/dispatch.h"
+#include "history/execution.h"
+#include "history/outbox.h"
+#include "history/pool.h"
+#include "history/request.h"
+#include "history/service.h"
+#include "history/shard.h"
+#include "history/sweep.h"
+#include "history/wheel.h"
+
+enum history_state {
+    HISTORY_CLAIMING, /* waits for its writer: refuses everything */
+    HISTORY_SERVING,
+    HISTORY_STOPPING, /* flushes; refuses everything */
+    HISTORY_LOST,     /* the writer was fenced: will never serve again */
+    HISTORY_STOPPED,
+};
+
+struct history {
+    struct lane *lane;
+    struct rpc_lane *rpc;
+    struct store_lane *store;
+    struct history_config config;
+    enum history_state state;
+    struct store_claim_writer claim;
+    struct lane_timer claim_timer;
+    struct arena arena; /* pools and tables: as long as the lane serves */
+    struct pool chain_pool, execution_pool;
+    struct request_pool requests;
+    struct map chains; /* by namespace and workflow id */
+    struct map runs;   /* loaded runs by key */
+    uint64_t last_group;
+    uint64_t drops;    /* runs dropped so far: tells whether a read may be stale */
+    struct committer committer;
+    struct cache cache;
+    struct wheel wheel;
+    struct cold cold;
+    struct shards shards;
+    struct dispatch dispatch;
+    struct outbox outbox;
+    struct sweep sweep;
+    struct history_stats stats;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+/* The store refused rows of this group: what is in memory of it is not so. */
+void history_poisoned(struct history *h, uint64_t group, const struct fail *fail);
+/* The writer is lost: nothing in memory counts any more. */
+void history_writer_lost(struct history *h, enum err err, const struct fail *fail);
+/* A commit has ended: whoever waits for everything to be durable looks again. */
+void history_idle(struct history *h);
+/* handlers.c: serves the methods of this lane. */
+void history_serve(struct history *h);

@@ -1,0 +1,63 @@
+/* One call in progress, from its arrival to its answer.
+ *
+ *     QUEUED --chain_pump--> RUNNING --request_reply/fail/then--> GATED --batch durable--> answered
+ *       ^                       |                                   `--> CONTINUED (a store read) --> answered
+ *       `------ WAIT (load) ----+---> PARKED (long poll) --> RUNNING
+ *
+ * A handler runs from its beginning until it needs a run that is not in memory; then the request goes back to
+ * the head of its chain's queue and the handler starts over when the load is done. So it must not act before
+ * it has everything. */
+#pragma once
+
+#include "common/rpc/messages.h"
+#include "common/rpc/rpc.h"
+#include "history/committer.h"
+
+struct chain;
+struct execution;
+
+struct request {
+    struct list_node node; /* the chain's queue, or the run's parked polls */
+    struct list_node all;  /* every request of the lane */
+    struct history *history;
+    struct rpc_in *in;     /* NULL: nobody asked, or the caller is gone */
+    struct arena arena;    /* body, decoded forms, effects, reply; freed with the request */
+    struct chain *chain;   /* while it is queued or parked */
+    void (*run)(struct request *rq);
+    struct str body;       /* own copy */
+    union {
+        struct msg_api_request api;
+        struct msg_claim claim;
+        struct msg_outbox outbox;
+        struct {
+            run_key key;
+            struct uuid run_id;
+        } touch;
+    };
+    /* the answer, waiting for its batch */
+    struct gate gate;
+    void (*then)(struct request *rq); /* instead of an answer: goes on when the batch is durable */
+    void (*gone)(struct request *rq); /* handler's: the caller went away before the answer */
+    bool has_fail;
+    struct fail fail;
+    struct str reply;
+    /* long polls and reads */
+    struct lane_timer timer;
+    void *state;           /* the handler's, in the arena */
+};
+
+struct request_pool {
+    struct list spare, all;
+    size_t in_use;
+};
+
+/* Copies the body. */
+struct request *request_new(struct history *h, struct rpc_in *in, struct str body);
+/* Looks no further than the batch that last touched ex (NULL: nothing in memory was looked at). The reply must
+ * live in the request's arena. All of these end the handler's work; the request may be gone afterwards. */
+void request_reply(struct request *rq, const struct execution *ex, struct str reply);
+void request_fail(struct request *rq, const struct execution *ex, const struct fail *fail);
+void request_then(struct request *rq, const struct execution *ex, void (*then)(struct request *rq));
+/* Without waiting: nothing uncommitted was looked at. */
+void request_reply_now(struct request *rq, struct str reply);
+void request_fail_now(struct request *rq, const struct fail *fail);
