@@ -42,6 +42,8 @@ void cluster_free(struct cluster *cluster); /* after all lanes have ended */
 /* NULL: nobody owns it, or its owner is not known to be alive: hold and retry. Borrowed until the next turn. */
 struct rpc_peer *cluster_history_peer(struct cluster_lane *cl, uint32_t shard);
 struct rpc_peer *cluster_matching_peer(struct cluster_lane *cl, uint64_t queue_hash);
+/* Any member that is alive; NULL: it is not. */
+struct rpc_peer *cluster_member_peer(struct cluster_lane *cl, struct uuid member);
 struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard); /* zero: nobody */
 bool cluster_member_is_alive(const struct cluster_lane *cl, struct uuid member);
 /* A call was answered with "not the owner", or a link broke: read the assignment again now (coalesced). */
