@@ -40,8 +40,7 @@ struct cluster_lane *cluster_lane_new(
 void cluster_lane_free(struct cluster_lane *cl);
 void cluster_free(struct cluster *cluster); /* after all lanes have ended */
 
-/* ---- reading the view (each lane)
- * -------------------------------------------------------------------- */
+/* ---- reading the view (each lane) -------------------------------------------------------------- */
 
 /* NULL: nobody owns it, or its owner is not known to be alive: hold and retry. Borrowed until the
  * next turn. */
@@ -50,6 +49,7 @@ struct rpc_peer *cluster_matching_peer(struct cluster_lane *cl, uint64_t queue_h
 /* A member that is alive; NULL otherwise. */
 struct rpc_peer *cluster_member_peer(struct cluster_lane *cl, struct uuid member);
 struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard); /* zero: nobody */
+struct uuid cluster_self(const struct cluster_lane *cl); /* this process */
 struct uuid cluster_id(const struct cluster_lane *cl); /* zero before the first view */
 bool cluster_member_is_alive(const struct cluster_lane *cl, struct uuid member);
 /* A call was answered with "not the owner", or a link broke: read the assignment again now
@@ -67,8 +67,7 @@ struct cluster_watch {
 void cluster_watch(struct cluster_lane *cl, struct cluster_watch *watch);
 void cluster_unwatch(struct cluster_watch *watch);
 
-/* ---- the history service's side (each lane of a history process)
- * ------------------------------------- */
+/* ---- the history service's side (each lane of a history process) ------------------------------- */
 
 /* The shards of this process that belong to this lane (shard % lanes == lane_index). gained(): the
  * assignment table says they are ours and their former owner is fenced or has given them away: load
@@ -87,8 +86,7 @@ void cluster_shards_released(struct cluster_lane *cl, const uint32_t *shards, si
  * assignment. */
 void cluster_history_ready(struct cluster_lane *cl);
 
-/* ---- leaving (lane 0)
- * -------------------------------------------------------------------------------- */
+/* ---- leaving (lane 0) -------------------------------------------------------------------------- */
 
 /* Marks us as draining, gives all shards away (if anybody can take them), leaves the members.
  * done(arg) runs on lane 0, at the latest after patience. */

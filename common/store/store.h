@@ -15,8 +15,7 @@
 #include "common/io/lane.h"
 #include "common/model/ids.h"
 
-/* ---- what is stored
- * ---------------------------------------------------------------------------------- */
+/* ---- what is stored ---------------------------------------------------------------------------- */
 
 /* One transition of a run: one row of the log. Ids of events are contiguous within a run; seq
  * starts at 1. */
@@ -75,8 +74,7 @@ struct store_batch {
     run_key last_run_key; /* highest key this writer has issued so far: kept in the writer row */
 };
 
-/* ---- processes, writers
- * ------------------------------------------------------------------------------ */
+/* ---- processes, writers ------------------------------------------------------------------------ */
 
 struct store; /* one per process */
 
@@ -118,8 +116,7 @@ enum err store_migrate(struct store *store, struct fail *f) MUST_USE;
 /* Version found (0: empty database) and version this executable brings. Blocking. */
 enum err store_schema_version(struct store *store, int *found, int *ours, struct fail *f) MUST_USE;
 
-/* ---- the writer: one per history lane
- * ---------------------------------------------------------------- */
+/* ---- the writer: one per history lane ---------------------------------------------------------- */
 
 /* A claimed writer row (writer, owner, epoch, seq, last_run_key). Whoever changes the row fences
  * the lane. */
@@ -159,8 +156,7 @@ void store_commit(struct store_lane *sl, struct store_commit *op);
 /* Since when the writer waits for the database; {0}: it does not. For load shedding and health. */
 struct instant store_writer_stalled_since(const struct store_lane *sl);
 
-/* ---- reading runs
- * ------------------------------------------------------------------------------------ */
+/* ---- reading runs ------------------------------------------------------------------------------ */
 
 struct store_load {
     struct store_op op;
@@ -236,8 +232,7 @@ struct store_scan_backlog {
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
 
-/* ---- cluster
- * ----------------------------------------------------------------------------------------- */
+/* ---- cluster ----------------------------------------------------------------------------------- */
 
 struct store_member {
     struct uuid id;     /* new at every process start */
@@ -317,8 +312,7 @@ struct store_try_plan {
 };
 void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
 
-/* ---- namespaces
- * -------------------------------------------------------------------------------------- */
+/* ---- namespaces -------------------------------------------------------------------------------- */
 
 struct store_namespace {
     struct uuid id;
