@@ -83,9 +83,8 @@ bool buf_append_byte(struct buf *buf, uint8_t b)
 bool buf_printf(struct buf *buf, const char *fmt, ...)
 {
     va_list args;
-    char probe[1];
     va_start(args, fmt);
-    int n = vsnprintf(probe, sizeof(probe), fmt, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     if (n < 0) {
         return false;

@@ -72,9 +72,8 @@ const char *str_cstr(struct arena *arena, struct str s)
 struct str str_printf(struct arena *arena, const char *fmt, ...)
 {
     va_list args;
-    char probe[1]; /* NULL would do, but gcc's sanitizer build takes it for a mistake */
     va_start(args, fmt);
-    int n = vsnprintf(probe, sizeof(probe), fmt, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     size_t len = n > 0 ? (size_t)n : 0;
     char *text = arena_alloc(arena, len + 1, 1);
