@@ -144,7 +144,6 @@ static unsigned to_callee(void *ctx, uint64_t key)
 
 void callee_serve(struct callee *callee, struct rpc *rpc, struct lane *lane)
 {
-    callee->lane = lane;
     callee->rl = rpc_lane_new(rpc, lane);
     list_init(&callee->parked);
     rpc_serve(callee->rl, M_ECHO, serve_echo, callee);
