@@ -96,9 +96,10 @@ enum err store_sqlite_new(
         const struct store_sqlite_config *config, struct store **ret, struct fail *f) MUST_USE;
 void store_free(struct store *store); /* after all its lanes have closed theirs; NULL is fine */
 
-/* The store's side of one lane: its connections, and one writer at most. Made and closed on the lane.
- * Operations that still run when it is closed end inside the call, with ERR_CANCELLED or (SQLite,
- * which is waited for) their true outcome; a cancelled commit may or may not be durable. */
+/* The store's side of one lane: its connections, and one writer at most. Made and closed on the
+ * lane. Operations that still run when it is closed end inside the call, with ERR_CANCELLED or
+ * (SQLite, which is waited for) their true outcome; a cancelled commit may or may not be durable.
+ */
 struct store_lane;
 struct store_lane *store_lane_open(struct store *store, struct lane *lane);
 void store_lane_close(struct store_lane *sl);
@@ -136,22 +137,23 @@ void store_claim_writer(struct store_lane *sl, struct store_claim_writer *op);
 struct store_commit {
     struct store_op op;
     struct store_batch *batch;
-    /* out: groups refused because one of their rows is poison: text that is not UTF-8 or has a NUL, a
-     * key that exists (run, log row), an update of a run that does not exist, too large. Everything
-     * else is committed; of two groups that clash with each other one is refused. Valid in done()
-     * with ERR_NONE. */
+    /* out: groups refused because one of their rows is poison: text that is not UTF-8 or has a NUL,
+     * a key that exists (run, log row), an update of a run that does not exist, too large.
+     * Everything else is committed; of two groups that clash with each other one is refused. Valid
+     * in done() with ERR_NONE. */
     const uint64_t *poisoned;
     size_t poisoned_count;
     struct fail poison; /* what the database said of the first of them */
 };
 /* Appends a batch atomically, fenced by the writer row's compare-and-set. One commit per lane at a
- * time, after a claim (else ERR_FAILED_PRECONDITION). Inserts are applied before updates; of several
- * updates, currents or snapshots with one key the last counts.
- * done(): ERR_NONE - durable (a connection lost in the middle is resolved by reading the
- * writer row and, if need be, resending the identical batch; this takes as long as the database is
- * away). ERR_FENCED - another owner holds the row: nothing of the batch is stored, nothing ever
- * will be; everything in memory that depends on it must be dropped. ERR_CORRUPT - an acknowledged
- * commit is missing in the database (restored from an older state): the writer must stop. */
+ * time, after a claim (else ERR_FAILED_PRECONDITION). Inserts are applied before updates; of
+ * several updates, currents or snapshots with one key the last counts. done(): ERR_NONE - durable
+ * (a connection lost in the middle is resolved by reading the writer row and, if need be, resending
+ * the identical batch; this takes as long as the database is away). ERR_FENCED - another owner
+ * holds the row: nothing will be stored from now on, and the batch is not, unless it was before the
+ * take-over and only its answer got lost (the new owner then sees it); everything in memory that
+ * depends on it must be dropped. ERR_CORRUPT - an acknowledged commit is missing in the database
+ * (restored from an older state): the writer must stop. */
 void store_commit(struct store_lane *sl, struct store_commit *op);
 /* Since when the writer waits for the database; {0}: it does not. For load shedding and health. */
 struct instant store_writer_stalled_since(const struct store_lane *sl);
@@ -187,8 +189,8 @@ struct store_find_current {
 void store_find_current(struct store_lane *sl, struct store_find_current *op);
 
 /* Pages of the log's events: rows that contain ids >= from_event_id in their order (or, backwards,
- * ids <= from_event_id in descending order), until max_bytes of events are reached: at least one row,
- * at most 1024. No rows: the end. */
+ * ids <= from_event_id in descending order), until max_bytes of events are reached: at least one
+ * row, at most 1024. No rows: the end. */
 struct store_read_history {
     struct store_op op;
     run_key key;

@@ -113,7 +113,8 @@ static struct store *another(void)
     return pg_store_at(conninfo);
 }
 
-const struct backend backend_postgres = {
-    .name = "postgres", .fresh = fresh, .another = another, .cleanup = drop
-};
-const struct test_case cases_postgres[] = { { 0 } };
+const struct backend backend_postgres = { .name = "postgres",
+    .fresh = fresh,
+    .another = another,
+    .cleanup = drop,
+    .own_cases = cases_postgres };

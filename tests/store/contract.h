@@ -12,6 +12,11 @@
 
 #include "common/store/store.h"
 
+struct test_case {
+    const char *name;
+    void (*body)(void);
+};
+
 struct backend {
     const char *name;
     /* An empty, migrated database, and a store on it. */
@@ -20,6 +25,7 @@ struct backend {
      * one process. */
     struct store *(*another)(void);
     void (*cleanup)(void);
+    const struct test_case *own_cases; /* NULL: none */
 };
 
 extern const struct backend *backend;
@@ -110,10 +116,6 @@ struct writer {
 struct writer writer_open(struct store *store, uint64_t member);
 enum err commit(struct writer *w, struct fill *fill);
 
-struct test_case {
-    const char *name;
-    void (*body)(void);
-};
 extern const struct test_case cases_runs[], cases_commit[], cases_cluster[], cases_postgres[];
 
 /* ---- PostgreSQL only (backend_postgres.c) ---- */
