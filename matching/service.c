@@ -11,16 +11,11 @@
 
 #define DEMAND_BODY_MAX (3u << 20) /* below the transport's frame limit */
 
-unsigned matching_route(void *ctx, uint64_t key)
-{
-    return (unsigned)(key % *(const unsigned *)ctx);
-}
-
 bool matching_owns(void *ctx, uint64_t queue_hash)
 {
     struct matching *m = ctx;
-    struct rpc_peer *peer = m->cl ? cluster_matching_peer(m->cl, queue_hash) : NULL;
-    return !peer || uuid_eq(rpc_peer_member(peer), m->member_id);
+    struct rpc_peer *peer = cluster_matching_peer(m->cl, queue_hash);
+    return !peer || uuid_eq(rpc_peer_member(peer), cluster_self(m->cl));
 }
 
 /* ---- demand ------------------------------------------------------------------------------------------ */
@@ -210,16 +205,14 @@ static void on_view(struct cluster_watch *watch)
 
 /* ---- life -------------------------------------------------------------------------------------------- */
 
-struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl,
-        struct uuid member_id, const struct matching_limits *limits)
+struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl)
 {
     struct matching *m = calloc(1, sizeof(*m));
     check(m);
     m->lane = lane;
     m->rl = rl;
     m->cl = cl;
-    m->member_id = member_id;
-    m->engine = matching_engine_new(limits ? limits : &matching_limits_default);
+    m->engine = matching_engine_new(&matching_limits_default);
     m->flush.run = on_flush;
     m->links.changed = on_link;
     m->views.changed = on_view;

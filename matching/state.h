@@ -7,7 +7,6 @@ struct matching {
     struct lane *lane;
     struct rpc_lane *rl;
     struct cluster_lane *cl;
-    struct uuid member_id;
     struct matching_engine *engine;
     struct list parked; /* struct parked */
     struct lane_task flush;
