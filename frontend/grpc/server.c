@@ -23,7 +23,10 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
     c->message_max = c->message_max ? c->message_max : MESSAGE_MAX;
     c->header_max = c->header_max ? c->header_max : HEADER_MAX;
     check(c->header_max <= HEADER_MAX_MAX);
-    c->received_max = c->received_max ? c->received_max : RECEIVED_MAX;
+    if (c->received_max == 0) {
+        size_t two = (size_t)c->message_max * 2; /* a connection must not be starved by one message */
+        c->received_max = two > RECEIVED_MAX ? two : RECEIVED_MAX;
+    }
     c->received_max_lane = c->received_max_lane ? c->received_max_lane : RECEIVED_MAX_LANE;
     c->unsent_max = c->unsent_max ? c->unsent_max : UNSENT_MAX;
     c->calls_max = c->calls_max ? c->calls_max : CALLS_MAX;
