@@ -82,6 +82,7 @@ struct grpc_config {
                              * or twice message_max if that is more */
     size_t received_max_lane; /* ... and for all connections of the lane; 0: 512 MiB */
     size_t unsent_max;      /* bytes of replies that a connection does not take; 0: 256 MiB */
+    size_t unsent_max_lane;   /* ... and all connections of the lane; 0: 1 GiB */
     unsigned calls_max;     /* open calls of the lane, parked ones included; 0: 200000 */
 };
 
