@@ -137,7 +137,7 @@ static void outbox_send(struct outbox_entry *e)
         return; /* the one before it starts it */
     }
     uint32_t shard = shard_of(e->target_namespace, e->workflow_id);
-    struct rpc_peer *peer = h->config.cluster.history_peer(h->config.cluster.ctx, shard);
+    struct rpc_peer *peer = h->cluster.history_peer(h->cluster.ctx, shard);
     if (!peer) {
         outbox_later(e);
         return;
@@ -168,7 +168,7 @@ static bool target_namespace(struct history *h, const struct execution *ex, stru
         *ret = ex->chain->namespace_id;
         return true;
     }
-    return h->config.cluster.namespace_id && h->config.cluster.namespace_id(h->config.cluster.ctx, name, ret);
+    return h->cluster.namespace_id && h->cluster.namespace_id(h->cluster.ctx, name, ret);
 }
 
 void outbox_add(struct outbox *outbox, struct execution *ex, const struct outbox_message *message)
