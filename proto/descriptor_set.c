@@ -1,4 +1,5 @@
-/* Holds the descriptor set that the build made from the .proto files. Knows nothing of its content. */
+/* Holds the descriptor set that the build made from the .proto files. Knows nothing of its content.
+ */
 #include "proto/descriptor_set.h"
 
 static const unsigned char descriptor_set[] = {

@@ -1,5 +1,6 @@
 /* The first set of claims. Left out until they work: eager start, schedules, nexus, server-scaled
- * deployments; and every capability of a namespace: updates, heartbeats of workers, the pause family. */
+ * deployments; and every capability of a namespace: updates, heartbeats of workers, the pause
+ * family. */
 #include "common/api/capabilities.h"
 
 #include "common/api/codec.h"
@@ -22,8 +23,8 @@ Api__GetSystemInfoResponse *api_system_info(struct arena *arena)
     return info;
 }
 
-void api_namespace_features(struct arena *arena, Api__NamespaceInfo *info, int64_t blob_size_max,
-        int64_t memo_size_max)
+void api_namespace_features(
+        struct arena *arena, Api__NamespaceInfo *info, int64_t blob_size_max, int64_t memo_size_max)
 {
     info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);

@@ -1,13 +1,13 @@
-/* What this server tells clients that it supports. A flag is claimed only when the behaviour behind it is
- * there: SDKs change what they send, and what they retry, by these. */
+/* What this server tells clients that it supports. A flag is claimed only when the behaviour behind
+ * it is there: SDKs change what they send, and what they retry, by these. */
 #pragma once
 
 #include "common/base/arena.h"
 #include "proto/namespace.pb-c.h"
 #include "proto/system.pb-c.h"
 
-/* The API level that clients compare against, a semantic version: the web UI and SDKs gate features by it.
- * Not our own version. */
+/* The API level that clients compare against, a semantic version: the web UI and SDKs gate features
+ * by it. Not our own version. */
 #define API_SERVER_VERSION "1.32.0"
 
 Api__GetSystemInfoResponse *api_system_info(struct arena *arena);

@@ -1,7 +1,8 @@
-/* One pass over the wire form, guided by the descriptors: well-formed tags and lengths, declared wire
- * types, text in UTF-8, and an estimate of what decoding will take. protobuf-c checks neither UTF-8 nor
- * memory, says nothing about the place of an error, and would cut text at a NUL character. The walk
- * recurses as deep as the view nests; the view has no recursive message (tests/proto proves it). */
+/* One pass over the wire form, guided by the descriptors: well-formed tags and lengths, declared
+ * wire types, text in UTF-8, and an estimate of what decoding will take. protobuf-c checks neither
+ * UTF-8 nor memory, says nothing about the place of an error, and would cut text at a NUL
+ * character. The walk recurses as deep as the view nests; the view has no recursive message
+ * (tests/proto proves it). */
 #include "common/api/check.h"
 
 #include "common/api/codec.h"
@@ -11,12 +12,14 @@ enum {
     KEEP_COST = 48,  /* per unknown field, which protobuf-c keeps */
     ALLOC_COST = 16, /* rounding of one allocation */
     PATH_MAX_LEN = 200,
+    SEEN_WORDS = 2,  /* of 64 fields; the widest message has 70 */
+    TAG_LEN_MAX = 5, /* also of lengths; longer ones are padded, which protobuf-c does not take */
 };
 
 /* Where the walk is, for the text of an error. */
 struct place {
     const struct place *parent;
-    const char *name; /* message name at the root, then fields; NULL: not inside a declared field */
+    const char *name; /* of the message at the root, then of fields */
 };
 
 struct walk {
@@ -29,9 +32,7 @@ static void place_print(const struct place *place, struct buf *out)
     if (place->parent) {
         place_print(place->parent, out);
     }
-    if (place->name) {
-        buf_printf(out, "%s%s", place->parent ? "." : "", place->name);
-    }
+    buf_printf(out, "%s%s", place->parent ? "." : "", place->name);
 }
 
 static enum err refuse(struct walk *walk, const struct place *place, const char *what)
@@ -39,7 +40,8 @@ static enum err refuse(struct walk *walk, const struct place *place, const char 
     struct buf path;
     buf_init(&path, PATH_MAX_LEN);
     place_print(place, &path);
-    enum err err = fail(walk->f, ERR_INVALID_ARGUMENT, STR_FMT ": %s", STR_ARG(buf_str(&path)), what);
+    enum err err =
+            fail(walk->f, ERR_INVALID_ARGUMENT, STR_FMT ": %s", STR_ARG(buf_str(&path)), what);
     buf_deinit(&path);
     return err;
 }
@@ -47,6 +49,11 @@ static enum err refuse(struct walk *walk, const struct place *place, const char 
 /* Takes a varint off the front; false when it is cut off or longer than 64 bits. */
 static bool take_varint(struct str *in, uint64_t *ret)
 {
+    if (in->len && !(in->ptr[0] & 0x80)) {
+        *ret = (uint8_t)in->ptr[0];
+        *in = str_drop(*in, 1);
+        return true;
+    }
     uint64_t v = 0;
     for (size_t i = 0; i < in->len && i < 10; i++) {
         uint8_t b = (uint8_t)in->ptr[i];
@@ -73,7 +80,8 @@ struct field {
 static const char *take_field(struct str *in, struct field *ret)
 {
     uint64_t tag, v;
-    if (!take_varint(in, &tag) || tag > UINT32_MAX) {
+    struct str at = *in;
+    if (!take_varint(in, &tag) || tag > UINT32_MAX || in->ptr - at.ptr > TAG_LEN_MAX) {
         return "malformed field tag";
     }
     *ret = (struct field){ .number = (uint32_t)(tag >> 3), .wire_type = (unsigned)(tag & 7) };
@@ -91,7 +99,8 @@ static const char *take_field(struct str *in, struct field *ret)
         fixed = 4;
         break;
     case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
-        if (!take_varint(in, &v)) {
+        at = *in;
+        if (!take_varint(in, &v) || in->ptr - at.ptr > TAG_LEN_MAX) {
             return "malformed length";
         }
         if (v > in->len) {
@@ -158,8 +167,9 @@ static enum err check_declared(struct walk *walk, const ProtobufCFieldDescriptor
     unsigned wire_type = declared_wire_type(d->type);
     if (field->wire_type != wire_type) {
         bool packed = d->label == PROTOBUF_C_LABEL_REPEATED &&
-                field->wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-        return packed ? check_packed(walk, d, field->bytes, at) : refuse(walk, at, "wrong wire type");
+                      field->wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+        return packed ? check_packed(walk, d, field->bytes, at)
+                      : refuse(walk, at, "wrong wire type");
     }
     walk->memory += field->bytes.len + ALLOC_COST + 1;
     if (d->type == PROTOBUF_C_TYPE_MESSAGE) {
@@ -176,21 +186,55 @@ static enum err check_declared(struct walk *walk, const ProtobufCFieldDescriptor
     return ERR_NONE;
 }
 
+/* Encoders write fields in the order of their numbers, which is the descriptor's: so the field is
+ * mostly the hint, the one found last, or the one behind it. */
+static const ProtobufCFieldDescriptor *find_field(
+        const ProtobufCMessageDescriptor *type, uint32_t number, size_t hint)
+{
+    for (size_t i = hint; i < type->n_fields && i < hint + 2; i++) {
+        if (type->fields[i].id == number) {
+            return &type->fields[i];
+        }
+    }
+    return protobuf_c_message_descriptor_get_field(type, number);
+}
+
+/* Protobuf would merge a single sub-message that comes in two parts. No encoder writes that,
+ * protobuf-c refuses some forms of it, and a carried one could not be merged at all. */
+static bool seen_twice(uint64_t seen[SEEN_WORDS], const ProtobufCMessageDescriptor *type,
+        const ProtobufCFieldDescriptor *d)
+{
+    if (d->type != PROTOBUF_C_TYPE_MESSAGE || d->label == PROTOBUF_C_LABEL_REPEATED) {
+        return false;
+    }
+    size_t i = (size_t)(d - type->fields);
+    uint64_t bit = (uint64_t)1 << (i % 64);
+    bool is_twice = seen[i / 64] & bit;
+    seen[i / 64] |= bit;
+    return is_twice;
+}
+
 static enum err check_message(struct walk *walk, const ProtobufCMessageDescriptor *type,
         struct str bytes, const struct place *at)
 {
+    uint64_t seen[SEEN_WORDS] = { 0 };
+    check(type->n_fields <= SEEN_WORDS * 64);
     walk->memory += type->sizeof_message + ALLOC_COST;
+    size_t hint = 0;
     while (bytes.len) {
         struct field field;
         const char *wrong = take_field(&bytes, &field);
         if (wrong) {
             return refuse(walk, at, wrong);
         }
-        const ProtobufCFieldDescriptor *d =
-                protobuf_c_message_descriptor_get_field(type, field.number);
+        const ProtobufCFieldDescriptor *d = find_field(type, field.number, hint);
         walk->memory += SCAN_COST;
         if (d) {
+            hint = (size_t)(d - type->fields);
             const struct place inner = { at, d->name };
+            if (seen_twice(seen, type, d)) {
+                return refuse(walk, &inner, "occurs twice");
+            }
             enum err err = check_declared(walk, d, &field, &inner);
             if (err) {
                 return err;

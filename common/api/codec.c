@@ -1,5 +1,5 @@
-/* Decodes into an arena through protobuf-c's allocator hook and encodes from it. check.c has judged the
- * bytes before protobuf-c sees them; the caller has bounded their number. */
+/* Decodes into an arena through protobuf-c's allocator hook and encodes from it. check.c has judged
+ * the bytes before protobuf-c sees them; the caller has bounded their number. */
 #include "common/api/codec.h"
 
 #include "common/api/check.h"
@@ -90,8 +90,8 @@ Api__Timestamp *api_timestamp(struct arena *arena, struct instant t)
     return timestamp;
 }
 
-enum err api_span(const Api__Duration *duration, const char *field, struct duration *ret,
-        struct fail *f)
+enum err api_span(
+        const Api__Duration *duration, const char *field, struct duration *ret, struct fail *f)
 {
     static const int64_t seconds_max = 315576000000; /* protobuf's own limit, 10,000 years */
     if (!duration) {

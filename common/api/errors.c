@@ -1,5 +1,5 @@
-/* Builds the API's error details, and the rich status that carries one. Which failure a situation calls
- * for is the handlers' decision; how it travels is the edge's. */
+/* Builds the API's error details, and the rich status that carries one. Which failure a situation
+ * calls for is the handlers' decision; how it travels is the edge's. */
 #include "common/api/errors.h"
 
 #include "common/api/codec.h"
@@ -13,8 +13,8 @@
 static void set_detail(struct fail *f, struct arena *arena, const ProtobufCMessage *detail)
 {
     if (f) {
-        fail_set_detail(f, str_from_cstr(detail->descriptor->short_name),
-                api_encode(arena, detail));
+        fail_set_detail(
+                f, str_from_cstr(detail->descriptor->short_name), api_encode(arena, detail));
     }
 }
 
@@ -34,8 +34,10 @@ enum err fail_workflow_already_started(struct fail *f, struct arena *arena, stru
     detail.start_request_id = str_cstr(arena, request_id);
     detail.run_id = str_cstr(arena, run_id);
     detail.first_execution_run_id = str_cstr(arena, first_execution_run_id);
-    enum err err = fail(f, ERR_ALREADY_EXISTS, "Workflow execution is already running or its id "
-            "may not be reused. RunId: " STR_FMT, STR_ARG(run_id));
+    enum err err = fail(f, ERR_ALREADY_EXISTS,
+            "Workflow execution is already running or its id "
+            "may not be reused. RunId: " STR_FMT,
+            STR_ARG(run_id));
     set_detail(f, arena, &detail.base);
     return err;
 }
@@ -86,8 +88,7 @@ enum err fail_namespace_unavailable(struct fail *f, struct arena *arena, struct 
 {
     Api__NamespaceUnavailableFailure detail = API__NAMESPACE_UNAVAILABLE_FAILURE__INIT;
     detail.namespace_ = str_cstr(arena, name);
-    enum err err =
-            fail(f, ERR_UNAVAILABLE, "Namespace " STR_FMT " is unavailable.", STR_ARG(name));
+    enum err err = fail(f, ERR_UNAVAILABLE, "Namespace " STR_FMT " is unavailable.", STR_ARG(name));
     set_detail(f, arena, &detail.base);
     return err;
 }
@@ -176,7 +177,8 @@ static Api__MultiOperationExecutionFailure__OperationStatus *operation_status(
         status->code = err_grpc_status(ERR_ABORTED);
         status->message = "Operation was aborted.";
         api__any__init(any);
-        any->type_url = "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted";
+        any->type_url =
+                "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted";
     } else {
         status->code = err_grpc_status(outcome->fail->err);
         status->message = outcome->fail->message;
@@ -191,8 +193,8 @@ static Api__MultiOperationExecutionFailure__OperationStatus *operation_status(
     return status;
 }
 
-enum err fail_multi_operation(struct fail *f, struct arena *arena,
-        const struct operation_outcome *outcomes, size_t count)
+enum err fail_multi_operation(
+        struct fail *f, struct arena *arena, const struct operation_outcome *outcomes, size_t count)
 {
     Api__MultiOperationExecutionFailure detail = API__MULTI_OPERATION_EXECUTION_FAILURE__INIT;
     detail.n_statuses = count;

@@ -1,6 +1,6 @@
-/* Failures with the API's error details, which SDKs branch on. Each builder records code, text and detail
- * in f (may be NULL) and returns the code; the detail's bytes live in the arena, which must live as long
- * as the request. Failures without a detail are plain fail(). */
+/* Failures with the API's error details, which SDKs branch on. Each builder records code, text and
+ * detail in f (may be NULL) and returns the code; the detail's bytes live in the arena, which must
+ * live as long as the request. Failures without a detail are plain fail(). */
 #pragma once
 
 #include "common/base/arena.h"
@@ -19,9 +19,10 @@ enum err fail_namespace_invalid_state(struct fail *f, struct arena *arena, struc
         Api__NamespaceState state, const Api__NamespaceState *allowed, size_t allowed_count);
 enum err fail_namespace_unavailable(struct fail *f, struct arena *arena, struct str name);
 
-/* failure: an encoded temporal.api.failure.v1.Failure, may be empty. The text reaches users unchanged (the
- * web UI parses it). */
-enum err fail_query_failed(struct fail *f, struct arena *arena, struct str text, struct str failure);
+/* failure: an encoded temporal.api.failure.v1.Failure, may be empty. The text reaches users
+ * unchanged (the web UI parses it). */
+enum err fail_query_failed(
+        struct fail *f, struct arena *arena, struct str text, struct str failure);
 /* A query or update came before the run can take it. */
 enum err fail_workflow_not_ready(struct fail *f, struct arena *arena, struct str text);
 
@@ -37,13 +38,15 @@ enum err fail_server_version_not_supported(struct fail *f, struct arena *arena,
 
 /* One operation of an update-with-start. */
 struct operation_outcome {
-    bool is_aborted;          /* it did not fail itself: its twin did */
-    const struct fail *fail;  /* its own failure; NULL: it succeeded, or is_aborted */
+    bool is_aborted;         /* it did not fail itself: its twin did */
+    const struct fail *fail; /* its own failure; NULL: it succeeded, or is_aborted */
 };
 
-/* The whole call fails with the code of the first real failure. At least one outcome must be one. */
+/* The whole call fails with the code of the first real failure. At least one outcome must be one.
+ */
 enum err fail_multi_operation(struct fail *f, struct arena *arena,
         const struct operation_outcome *outcomes, size_t count);
 
-/* The encoded google.rpc.Status of a failure, for grpc-status-details-bin; empty when f has no detail. */
+/* The encoded google.rpc.Status of a failure, for grpc-status-details-bin; empty when f has no
+ * detail. */
 struct str fail_status_details(struct arena *arena, const struct fail *f);

@@ -1,9 +1,9 @@
-/* The generated C of the server view (proto/), in one include. For frontend and common/api only; the rest
- * of the house speaks struct str and the words of the domain.
+/* The generated C of the server view (proto/), in one include. For frontend and common/api only;
+ * the rest of the house speaks struct str and the words of the domain.
  *
- * Names: message StartWorkflowExecutionRequest is Api__StartWorkflowExecutionRequest with descriptor
- * api__start_workflow_execution_request__descriptor. Prefixes besides Api are Update (temporal.api.update),
- * Protocol (temporal.api.protocol), Health and Reflection. */
+ * Names: message StartWorkflowExecutionRequest is Api__StartWorkflowExecutionRequest with
+ * descriptor api__start_workflow_execution_request__descriptor. Prefixes besides Api are Update
+ * (temporal.api.update), Protocol (temporal.api.protocol), Health and Reflection. */
 #pragma once
 
 #include "proto/activity.pb-c.h"

@@ -135,7 +135,7 @@ struct msg_outbox {
     struct str target_workflow_id, body;
 };
 
-/* RPC_HISTORY_SHARD_GIVE: the planner asks the owner to hand shards over to `to`. Answer empty when
+/* RPC_CLUSTER_SHARD_GIVE: the planner asks the owner to hand shards over to `to`. Answer empty when
  * done. */
 struct msg_shard_give {
     struct uuid to;

@@ -10,10 +10,12 @@ enum rpc_method {
             101, /* a poll claims the task that matching gave it: the poll response comes back */
     RPC_HISTORY_UNCLAIM = 102,    /* the poll's answer provably never left: take the task back */
     RPC_HISTORY_MESSAGE = 103,    /* a cross-run message of another run's outbox */
-    RPC_HISTORY_SHARD_GIVE = 110, /* planner -> owner: flush and hand over shards */
     /* history; key = lane of the advertiser (not a shard) */
     RPC_HISTORY_DEMAND =
             180, /* notify, matching -> history lane: demand and refusals for its queues */
+    /* every process; key = 0: its first lane */
+    RPC_CLUSTER_SHARD_GIVE = 190, /* planner -> owner: flush and hand over shards */
+    RPC_CLUSTER_CHANGED = 191,    /* notify: the assignment has changed, read it now */
     /* matching; key = task_queue_hash */
     RPC_MATCHING_POLL = 200, /* parks until a task is matched */
     RPC_MATCHING_ADVERTISE =

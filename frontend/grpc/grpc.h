@@ -46,7 +46,8 @@ struct grpc_call {
     /* After grpc_call_reply: provably not one byte of the reply was given to the socket. Runs once, perhaps
      * within grpc_call_reply; the call (arena, owner) lives until it returns. */
     void (*on_undelivered)(struct grpc_call *call);
-    /* The server is draining: a parked poll answers empty now. */
+    /* The server is draining: a parked poll answers empty now. Runs at once for a call that a handler parks
+     * while draining. */
     void (*on_drain)(struct grpc_call *call);
     /* Streaming methods: a message of the client (borrowed for the callback); no more will come. */
     void (*on_message)(struct grpc_call *call, struct str message);
@@ -92,7 +93,7 @@ void grpc_server_add(struct grpc_server *server, const struct grpc_method *metho
         void *ctx);
 /* For the transport, together with the server as its context. */
 const struct h2_app *grpc_app(void);
-/* Calls on_drain of every parked call that has one. */
+/* Calls on_drain of every parked call that has one, and from now on of every call that parks. */
 void grpc_server_drain(struct grpc_server *server);
 unsigned grpc_server_calls(const struct grpc_server *server);
 /* The names of all services with a method here, in the order of grpc_server_add. */

@@ -80,18 +80,26 @@ struct grpc_server {
     uint32_t slot_count, slot_free; /* slot_free: index + 1, 0: none */
     unsigned call_count;
     size_t received;
+    bool is_draining;
     struct gzip *gzip;
     struct buf inflated, deflated;
 };
 
 /* call.c */
 struct call *call_new(struct grpc_conn *conn);
-void call_fail(struct call *call, const struct fail *f);
+void call_free(struct call *call);
 void call_run(struct call *call);
+void call_drain(struct call *call);
 void call_set_frame_memory(struct call *call, uint32_t before);
 void call_closed(struct call *call);
 enum err call_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;
 void call_start_timer(struct call *call);
+void call_drop_request(struct call *call);
+
+/* answer.c */
+void call_fail(struct call *call, const struct fail *f);
+void call_send_fail(struct call *call, const struct fail *f);
+void call_undelivered(struct call *call);
 
 /* request.c: the events of streams */
 void request_header(struct h2_stream *stream, struct str name, struct str value);

@@ -78,12 +78,10 @@ void grpc_server_services(const struct grpc_server *server, void (*each)(void *a
 
 void grpc_server_drain(struct grpc_server *server)
 {
+    server->is_draining = true;
     for (uint32_t i = 0; i < server->slot_count; i++) {
-        struct call *c = server->slots[i].call;
-        if (c && c->state == CALL_OWNED && c->pub.on_drain) {
-            void (*drain)(struct grpc_call *) = c->pub.on_drain;
-            c->pub.on_drain = NULL;
-            drain(&c->pub);
+        if (server->slots[i].call) {
+            call_drain(server->slots[i].call);
         }
     }
 }

@@ -1,11 +1,10 @@
 /* HTTP/2 sessions. Responsible for the nghttp2 session of one connection: its options and limits, the
- * translation of its callbacks into stream events, response bodies and the bookkeeping of what may have
- * reached the peer. Relies on nghttp2 for framing, HPACK, flow control and its defences (settings and ping
- * floods, CONTINUATION floods, rapid reset). Leaves sockets and TLS to server.c, meaning to the application. */
-#include "frontend/transport/http2.h"
-
-#include <nghttp2/nghttp2.h>
+ * translation of its callbacks into stream events and the bookkeeping of what may have reached the peer. Relies on nghttp2 for framing, HPACK, flow control and its defences (settings and ping
+ * floods, CONTINUATION floods, rapid reset). Leaves answers to
+ * http2_answer.c, sockets and TLS to conn.c, meaning to the application. */
 #include <stdlib.h>
+
+#include "frontend/transport/http2_internal.h"
 
 enum {
     STREAM_WINDOW = 1 << 20,
@@ -14,7 +13,6 @@ enum {
     HEADER_LIST_MAX = 64 << 10,
     RESET_BURST = 100000,
     RESET_RATE = 10000,
-    RESPONSE_HEADERS_MAX = 64, /* headers or trailers of one answer */
 };
 
 static const struct str preface = STR_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -22,40 +20,6 @@ static const struct str http1_answer = STR_INIT(
         "HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: text/plain\r\n"
         "content-length: 40\r\n\r\nThis port speaks gRPC over HTTP/2 only.\n");
 static const uint8_t drain_ping[8] = { 'd', 'r', 'a', 'i', 'n', 0, 0, 0 };
-
-struct h2_session {
-    nghttp2_session *ng;
-    const struct h2_app *app;
-    void *conn;
-    void (*wake)(void *arg);
-    void *wake_arg;
-    struct list open;   /* h2_stream.in_open */
-    struct list unsent; /* h2_stream.in_unsent: body taken, not yet accepted by the socket */
-    size_t stream_count, queued;
-    size_t preface_seen; /* bytes of the preface that matched so far */
-    bool is_ready, is_broken, is_http1, is_feeding, is_drain_noticed, is_drain_final;
-};
-
-struct h2_block *h2_block_new(size_t len)
-{
-    struct h2_block *b = malloc(sizeof(*b) + len);
-    check(b);
-    b->next = NULL;
-    b->len = len;
-    return b;
-}
-
-void h2_block_free(struct h2_block *block)
-{
-    free(block);
-}
-
-static void session_wake(struct h2_session *s)
-{
-    if (!s->is_feeding) {
-        s->wake(s->wake_arg);
-    }
-}
 
 /* --- streams: from open to closed --- */
 
@@ -197,57 +161,6 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
         }
     }
     return 0;
-}
-
-static size_t fill_headers(const struct h2_header *headers, size_t count, nghttp2_nv *nv)
-{
-    check(count <= RESPONSE_HEADERS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        nv[i] = (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)headers[i].name.ptr,
-            .namelen = headers[i].name.len,
-            .value = (uint8_t *)(uintptr_t)headers[i].value.ptr,
-            .valuelen = headers[i].value.len };
-    }
-    return count;
-}
-
-/* nghttp2 asks for the next piece of a response body. */
-static ssize_t on_body(nghttp2_session *ng, int32_t id, uint8_t *to, size_t room, uint32_t *flags,
-        nghttp2_data_source *source, void *arg)
-{
-    struct h2_session *s = arg;
-    struct h2_stream *st = source->ptr;
-    size_t got = 0;
-    while (st->out_first && got < room) {
-        struct h2_block *b = st->out_first;
-        size_t n = b->len - st->out_off < room - got ? b->len - st->out_off : room - got;
-        memcpy(to + got, b->bytes + st->out_off, n);
-        got += n;
-        st->out_off += n;
-        if (st->out_off == b->len) {
-            st->out_first = b->next;
-            st->out_last = b->next ? st->out_last : NULL;
-            st->out_off = 0;
-            s->queued -= b->len;
-            h2_block_free(b);
-        }
-    }
-    if (got && !st->is_body_taken) {
-        st->is_body_taken = true;
-        list_append(&s->unsent, &st->in_unsent);
-    }
-    if (!st->out_first && st->is_finished) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        nghttp2_nv nv[RESPONSE_HEADERS_MAX];
-        size_t count = fill_headers(st->trailers, st->trailer_count, nv);
-        if (nghttp2_submit_trailer(ng, id, nv, count) != 0) {
-            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-        }
-    } else if (!got) {
-        st->is_deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    return (ssize_t)got;
 }
 
 /* --- sessions --- */
@@ -415,7 +328,7 @@ size_t h2_session_queued(const struct h2_session *session)
 void h2_session_ping(struct h2_session *session)
 {
     if (nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL) == 0) {
-        session_wake(session);
+        h2_session_wake(session);
     }
 }
 
@@ -425,7 +338,7 @@ void h2_session_drain(struct h2_session *session)
         session->is_drain_noticed = true;
         nghttp2_submit_shutdown_notice(session->ng);
         nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, drain_ping);
-        session_wake(session);
+        h2_session_wake(session);
     }
 }
 
@@ -435,77 +348,11 @@ void h2_session_drain_now(struct h2_session *session)
         session->is_drain_noticed = session->is_drain_final = true;
         nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
                 nghttp2_session_get_last_proc_stream_id(session->ng), NGHTTP2_NO_ERROR, NULL, 0);
-        session_wake(session);
+        h2_session_wake(session);
     }
 }
 
 bool h2_session_is_draining(const struct h2_session *session)
 {
     return session->is_drain_noticed;
-}
-
-/* --- answering --- */
-
-void h2_stream_respond(struct h2_stream *stream, const struct h2_header *headers, size_t count,
-        bool is_last)
-{
-    if (!stream->is_open || stream->is_answering) {
-        return;
-    }
-    nghttp2_nv nv[RESPONSE_HEADERS_MAX];
-    fill_headers(headers, count, nv);
-    nghttp2_data_provider body = { .source.ptr = stream, .read_callback = on_body };
-    stream->is_answering = true;
-    stream->is_finished = is_last;
-    if (nghttp2_submit_response(stream->session->ng, stream->id, nv, count,
-                is_last ? NULL : &body) != 0) {
-        h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
-    }
-    session_wake(stream->session);
-}
-
-static void stream_resume(struct h2_stream *st)
-{
-    if (st->is_deferred) {
-        st->is_deferred = false;
-        nghttp2_session_resume_data(st->session->ng, st->id);
-        session_wake(st->session);
-    }
-}
-
-void h2_stream_send(struct h2_stream *stream, struct h2_block *block)
-{
-    if (!stream->is_open || !stream->is_answering || stream->is_finished || block->len == 0) {
-        h2_block_free(block);
-        return;
-    }
-    if (stream->out_last) {
-        stream->out_last->next = block;
-    } else {
-        stream->out_first = block;
-    }
-    stream->out_last = block;
-    stream->session->queued += block->len;
-    stream_resume(stream);
-}
-
-void h2_stream_finish(struct h2_stream *stream, const struct h2_header *trailers, size_t count)
-{
-    if (!stream->is_open || !stream->is_answering || stream->is_finished) {
-        return;
-    }
-    check(count <= UINT8_MAX);
-    stream->trailers = trailers;
-    stream->trailer_count = (uint8_t)count;
-    stream->is_finished = true;
-    stream_resume(stream);
-}
-
-void h2_stream_reset(struct h2_stream *stream, uint32_t code)
-{
-    if (stream->is_open) {
-        stream->is_finished = true;
-        nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, code);
-        session_wake(stream->session);
-    }
 }

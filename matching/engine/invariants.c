@@ -48,6 +48,7 @@ static void check_queue(const struct matching_engine *e, const struct queue *q)
     check(implies(q->poll_count > 0 && held > 0, q->limit.per_second > 0 || q->closed_until.ns > 0));
     /* Whatever needs time is in the heap: nothing is silently stuck, nothing is kept for ever. */
     check(implies(queue_is_idle(q), q->need.linked));
+    check(queue_is_idle(q) == list_linked(&q->idle));
     check(implies(q->poll_count > 0 && (held > 0 || q->backlog > 0), q->need.linked));
 }
 

@@ -52,14 +52,14 @@ bool queue_may_go(const struct queue *q)
     return true;
 }
 
-/* At the limit the queue that wants attention first goes, if it is an idle one: its need is its end. */
+/* At the limit the queue that has been idle for longest goes. */
 static bool make_room(struct matching_engine *e)
 {
     if (e->queues.len < e->limits.queues) {
         return true;
     }
-    struct heap_node *n = heap_min(&e->needs);
-    struct queue *q = n ? container_of(n, struct queue, need) : NULL;
+    struct list_node *n = list_first(&e->idle);
+    struct queue *q = n ? list_entry(n, struct queue, idle) : NULL;
     if (!q || !queue_may_go(q)) {
         return false;
     }
@@ -113,6 +113,7 @@ void queue_forget(struct matching_engine *e, struct queue *q)
     }
     map_deinit(&q->pollers);
     heap_remove(&e->needs, &q->need);
+    list_remove(&q->idle);
     map_remove(&e->queues, &q->by_key);
     pool_free(&e->pool, q, q->size);
 }
@@ -163,11 +164,15 @@ void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
     if (q->poll_count > 0 && q->backlog > 0) {
         at = instant_min(at, instant_add(now, e->limits.stall));
     }
+    list_remove(&q->idle);
     if (queue_is_idle(q)) {
-        at = instant_add(q->used_at, e->limits.idle);
+        list_append(&e->idle, &q->idle);
+        /* the second: it could not go yet */
+        at = instant_max(instant_add(q->used_at, e->limits.idle), instant_add(now, e->limits.stall));
     }
-    heap_remove(&e->needs, &q->need);
-    if (at.ns != INT64_MAX) {
+    /* Never moved back, or a busy queue would never be looked at: it comes early and is planned anew. */
+    if (at.ns != INT64_MAX && !(q->need.linked && q->need.key <= at.ns)) {
+        heap_remove(&e->needs, &q->need);
         heap_insert(&e->needs, &q->need, at.ns);
     }
 }

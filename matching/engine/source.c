@@ -107,6 +107,7 @@ struct offer *source_take_offer(struct matching_engine *e, struct source *s, con
     struct queue *q = s->queue;
     s->credit -= s->credit > 0;
     s->heard_at = now;
+    s->stalls = 0;
     source_mark_dirty(e, s); /* the credit comes back, one way or another */
     if (from->task.workflow_id.len > NAME_MAX_BYTES) {
         e->totals.dropped++;
@@ -223,8 +224,10 @@ void queue_unstall(struct matching_engine *e, struct queue *q, struct instant no
     }
     list_each(&q->sources, n) {
         struct source *s = list_entry(n, struct source, in_queue);
-        if (s->backlog > 0 && instant_since(now, s->heard_at).ns >= e->limits.stall.ns) {
+        int64_t patience = e->limits.stall.ns << s->stalls;
+        if (s->backlog > 0 && instant_since(now, s->heard_at).ns >= patience) {
             s->credit = 0;
+            s->stalls += s->stalls < STALLS_MAX;
             s->heard_at = now;
             source_mark_dirty(e, s);
         }

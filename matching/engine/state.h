@@ -15,6 +15,7 @@
 #include "matching/engine/rate.h"
 
 enum { NAME_MAX_BYTES = 1024 };     /* of queues and workflow ids; the API allows 1000 */
+enum { STALLS_MAX = 6 };
 enum { IDENTITY_MAX_BYTES = 1024 }; /* longer ones are cut */
 
 struct matching_engine {
@@ -26,6 +27,7 @@ struct matching_engine {
     struct map offers;      /* struct offer that is held, by identity */
     struct heap needs;      /* struct queue, by when it wants MATCHING_TIME */
     struct heap expiries;   /* struct offer of sticky queues, by when it is dropped */
+    struct list idle;       /* struct queue without polls, offers and backlog, the longest idle first */
     struct list dirty;      /* struct advertiser that must hear something */
     uint64_t next_serial;
     struct matching_totals totals; /* the counters; sizes are filled in when asked */
@@ -34,6 +36,7 @@ struct matching_engine {
 struct queue {
     struct map_node by_key;
     struct heap_node need;
+    struct list_node idle; /* in the engine's list */
     uint64_t serial; /* never reused: part of offers' keys */
     struct queue_id id;
     bool is_sticky;
@@ -92,7 +95,8 @@ struct source {
     struct list held;
     uint32_t held_count;
     struct list leaving; /* offers to be reported with the next flush */
-    struct instant heard_at; /* of its last offer or our last grant: see queue_unstall */
+    struct instant heard_at; /* its last offer, or our last repeated grant: see queue_unstall */
+    unsigned stalls;         /* repeated grants since its last offer: each one waits twice as long */
 };
 
 struct offer_key {

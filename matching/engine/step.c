@@ -25,6 +25,7 @@ struct matching_engine *matching_engine_new(const struct matching_limits *limits
     map_init(&e->advertisers, NULL);
     map_init(&e->sources, NULL);
     map_init(&e->offers, NULL);
+    list_init(&e->idle);
     list_init(&e->dirty);
     return e;
 }
@@ -187,11 +188,11 @@ static void step_time(struct matching_engine *e, struct instant now, struct matc
     }
     for (struct heap_node *n; (n = heap_min(&e->needs)) && n->key <= now.ns;) {
         struct queue *q = container_of(n, struct queue, need);
-        if (queue_may_go(q)) {
+        heap_remove(&e->needs, n);
+        if (queue_may_go(q) && instant_since(now, q->used_at).ns >= e->limits.idle.ns) {
             queue_forget(e, q);
             continue;
         }
-        q->used_at = now;
         queue_match(e, q, now, fx);
         sticky_settle(e, q, now);
         queue_unstall(e, q, now);

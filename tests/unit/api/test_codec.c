@@ -27,7 +27,8 @@ static void refused(const ProtobufCMessageDescriptor *type, struct str bytes, co
     cr_assert_null(api_decode(type, &arena, bytes, &f));
     cr_assert_eq(f.err, ERR_INVALID_ARGUMENT);
     cr_assert_str_eq(f.message, text);
-    cr_assert_null(api_decode(type, &arena, bytes, NULL), "a caller without a fail is answered too");
+    cr_assert_null(
+            api_decode(type, &arena, bytes, NULL), "a caller without a fail is answered too");
 }
 
 Test(codec, round_trip)
@@ -129,7 +130,8 @@ Test(codec, refuses_malformed_bytes)
     refused(START, STR("\x09\x01"), "StartWorkflowExecutionRequest: cut off");
     refused(START, STR("\x88\x01\x80"), "StartWorkflowExecutionRequest: malformed varint");
     /* workflow_task_timeout = 8 as a varint */
-    refused(START, STR("\x40\x01"), "StartWorkflowExecutionRequest.workflow_task_timeout: wrong wire type");
+    refused(START, STR("\x40\x01"),
+            "StartWorkflowExecutionRequest.workflow_task_timeout: wrong wire type");
     /* retry_policy = 12 { backoff_coefficient = 2 as bytes } */
     refused(START, STR("\x62\x03\x12\x01x"),
             "StartWorkflowExecutionRequest.retry_policy.backoff_coefficient: wrong wire type");
@@ -137,14 +139,29 @@ Test(codec, refuses_malformed_bytes)
 
 Test(codec, refuses_bad_text)
 {
-    refused(START, STR("\x12\x02\xc3("), "StartWorkflowExecutionRequest.workflow_id: not valid UTF-8");
+    refused(START, STR("\x12\x02\xc3("),
+            "StartWorkflowExecutionRequest.workflow_id: not valid UTF-8");
     refused(START, STR("\x1a\x04\x0a\x02\xff\xff"),
             "StartWorkflowExecutionRequest.workflow_type.name: not valid UTF-8");
-    refused(START, str_of("\x12\x03" "a\0b", 5),
+    refused(START,
+            str_of("\x12\x03"
+                   "a\0b",
+                    5),
             "StartWorkflowExecutionRequest.workflow_id: contains a NUL character");
     /* In the key of a map, inside a repeated message. */
     refused(&api__search_attributes__descriptor, STR("\x0a\x04\x0a\x02\xed\xa0"),
             "SearchAttributes.indexed_fields.key: not valid UTF-8");
+}
+
+Test(codec, refuses_a_message_in_two_parts)
+{
+    refused(START, STR("\x1a\x03\x0a\x01n\x1a\x00"),
+            "StartWorkflowExecutionRequest.workflow_type: occurs twice");
+    /* Text that comes twice is legal: the last one counts. */
+    Api__StartWorkflowExecutionRequest *start =
+            api_decode(START, &arena, STR("\x0a\x01x\x0a\x01y"), &f);
+    cr_assert(start, "%s", f.message);
+    cr_assert_str_eq(start->namespace_, "y");
 }
 
 Test(codec, packed_and_plain_numbers)
@@ -184,7 +201,8 @@ Test(codec, memory_stays_below_the_bound)
         bytes[2 * i + 1] = 0;
     }
     cr_assert(api_decode(&api__respond_workflow_task_completed_request__descriptor, &used,
-            str_of(bytes, 2 * n), &f), "%s", f.message);
+                      str_of(bytes, 2 * n), &f),
+            "%s", f.message);
     cr_assert_leq(used.total, API_DECODE_MEMORY_MAX);
     arena_deinit(&used);
 }

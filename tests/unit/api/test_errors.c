@@ -77,7 +77,8 @@ Test(errors, namespaces)
 
     Api__NamespaceState allowed[] = { API__NAMESPACE_STATE__NAMESPACE_STATE_REGISTERED };
     cr_assert_eq(fail_namespace_invalid_state(&f, &arena, STR("n"),
-            API__NAMESPACE_STATE__NAMESPACE_STATE_DEPRECATED, allowed, 1), ERR_FAILED_PRECONDITION);
+                         API__NAMESPACE_STATE__NAMESPACE_STATE_DEPRECATED, allowed, 1),
+            ERR_FAILED_PRECONDITION);
     Api__NamespaceInvalidStateFailure *state =
             detail(&api__namespace_invalid_state_failure__descriptor, 9);
     cr_assert_eq(state->state, API__NAMESPACE_STATE__NAMESPACE_STATE_DEPRECATED);
@@ -98,9 +99,10 @@ Test(errors, refusals_with_content)
     cr_assert_str_eq(failure->message, "m");
 
     cr_assert_eq(fail_resource_exhausted(&f, &arena,
-            API__RESOURCE_EXHAUSTED_CAUSE__RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
-            API__RESOURCE_EXHAUSTED_SCOPE__RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
-            STR("workflow is closing")), ERR_RESOURCE_EXHAUSTED);
+                         API__RESOURCE_EXHAUSTED_CAUSE__RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
+                         API__RESOURCE_EXHAUSTED_SCOPE__RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
+                         STR("workflow is closing")),
+            ERR_RESOURCE_EXHAUSTED);
     Api__ResourceExhaustedFailure *busy = detail(&api__resource_exhausted_failure__descriptor, 8);
     cr_assert_eq(busy->cause, 5);
     cr_assert_eq(busy->scope, 1);
@@ -109,8 +111,9 @@ Test(errors, refusals_with_content)
     Api__PermissionDeniedFailure *denied = detail(&api__permission_denied_failure__descriptor, 7);
     cr_assert_str_eq(denied->reason, "why");
 
-    cr_assert_eq(fail_client_version_not_supported(&f, &arena, STR("9.0.0"), STR("temporal-go"),
-            STR("<2.0.0")), ERR_FAILED_PRECONDITION);
+    cr_assert_eq(fail_client_version_not_supported(
+                         &f, &arena, STR("9.0.0"), STR("temporal-go"), STR("<2.0.0")),
+            ERR_FAILED_PRECONDITION);
     Api__ClientVersionNotSupportedFailure *client =
             detail(&api__client_version_not_supported_failure__descriptor, 9);
     cr_assert_str_eq(client->client_version, "9.0.0");
@@ -135,7 +138,8 @@ Test(errors, multi_operation)
     cr_assert_eq(d->statuses[0]->code, 6);
     cr_assert_str_eq(d->statuses[0]->message, start.message);
     cr_assert_str_eq(d->statuses[0]->details[0]->type_url,
-            "type.googleapis.com/temporal.api.errordetails.v1.WorkflowExecutionAlreadyStartedFailure");
+            "type.googleapis.com/"
+            "temporal.api.errordetails.v1.WorkflowExecutionAlreadyStartedFailure");
     cr_assert_eq(d->statuses[1]->code, 10);
     cr_assert_str_eq(d->statuses[1]->details[0]->type_url,
             "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted");

@@ -1,141 +1,12 @@
 /* Calls over an HTTP/2 client in memory, on a lane driven by hand. */
-#include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "frontend/grpc/grpc.h"
 #include "frontend/grpc/gzip.h"
-#include "frontend/grpc/health.h"
-#include "frontend/grpc/reflection.h"
-#include "tests/support/h2_client.h"
-#include "tests/support/lane_manual.h"
-
-static struct world {
-    struct lane *lane;
-    struct grpc_server *server;
-    struct health *health;
-    struct reflection *reflection;
-    struct h2_session *session;
-    struct h2_client *client;
-    struct grpc_call *parked;
-    unsigned cancelled, undelivered, wakes, echoed;
-    enum grpc_cancel why;
-} w;
-
-static void on_echo(void *ctx, struct grpc_call *call)
-{
-    w.echoed++;
-    grpc_call_reply(call, call->message);
-}
-
-static void on_cancel(struct grpc_call *call, enum grpc_cancel why)
-{
-    w.cancelled++;
-    w.why = why;
-}
-
-static void on_undelivered(struct grpc_call *call)
-{
-    w.undelivered++;
-}
-
-static void on_park(void *ctx, struct grpc_call *call)
-{
-    w.parked = call;
-    call->on_cancel = on_cancel;
-    call->on_undelivered = on_undelivered;
-}
-
-static void on_fail(void *ctx, struct grpc_call *call)
-{
-    struct fail f;
-    fail(&f, ERR_NOT_FOUND, "caf\xc3\xa9 " STR_FMT, STR_ARG(call->message));
-    fail_set_detail(&f, STR("NotFoundFailure"), STR("\x0a\x01x"));
-    grpc_call_fail(call, &f);
-}
-
-static void on_metadata(void *ctx, struct grpc_call *call)
-{
-    cr_assert(grpc_call_has_metadata(call, STR("temporal-namespace")));
-    cr_assert_not(grpc_call_has_metadata(call, STR("authorization")));
-    grpc_call_reply(call, grpc_call_metadata(call, STR("temporal-namespace")));
-}
-
-static const struct grpc_method methods[] = {
-    { .path = STR_INIT("/t.S/Echo"), .handler = on_echo },
-    { .path = STR_INIT("/t.S/Park"), .handler = on_park },
-    { .path = STR_INIT("/t.S/Fail"), .handler = on_fail },
-    { .path = STR_INIT("/t.S/Metadata"), .handler = on_metadata },
-};
-static const struct str names[] = { STR_INIT("t.S") };
-
-static void on_wake(void *arg)
-{
-    w.wakes++;
-}
-
-static void open_world(const struct grpc_config *config)
-{
-    static const struct h2_peer peer = { STR_INIT("test"), STR_INIT(""), false };
-    static const struct h2_config h2 = { 0 };
-    w = (struct world){ .lane = lane_manual_new() };
-    w.server = grpc_server_new(w.lane, config);
-    grpc_server_add(w.server, methods, ARRAY_LEN(methods), NULL);
-    w.health = health_new(w.server, names, 1);
-    w.reflection = reflection_new(w.server,
-            STR("\x0a\x1c\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
-                "Echo\x22\x01"));
-    w.session = h2_session_new(&h2, grpc_app(), w.server, &peer, on_wake, NULL);
-    w.client = h2_client_new(w.session);
-}
-
-static void lose_connection(void)
-{
-    h2_session_free(w.session);
-    w.session = NULL;
-}
-
-static void close_world(void)
-{
-    if (w.session) {
-        lose_connection();
-    }
-    cr_expect_eq(grpc_server_calls(w.server), 0, "%u calls leak", grpc_server_calls(w.server));
-    h2_client_free(w.client);
-    health_free(w.health);
-    reflection_free(w.reflection);
-    grpc_server_free(w.server);
-    lane_manual_free(w.lane);
-}
-
-static struct str body(int call)
-{
-    return buf_str(&h2_client_get(w.client, call)->body);
-}
-
-static void exchange(void)
-{
-    cr_assert(h2_client_exchange(w.client));
-    lane_manual_turn(w.lane);
-}
-
-static void expect_status(int call, const char *status, const char *message)
-{
-    char line[600];
-    snprintf(line, sizeof(line), "grpc-status: %s", status);
-    cr_expect(h2_client_has(w.client, call, line), "no %s in %s", line,
-            h2_client_get(w.client, call)->headers);
-    snprintf(line, sizeof(line), "grpc-message: %s", message);
-    cr_expect(!*message || h2_client_has(w.client, call, line), "no %s in %s", line,
-            h2_client_get(w.client, call)->headers);
-    cr_expect(h2_client_get(w.client, call)->is_closed);
-}
-
-static struct grpc_config plain;
+#include "tests/unit/frontend/grpc_world.h"
 
 Test(grpc_calls, a_unary_call)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     int a = h2_client_unary(w.client, "/t.S/Echo", STR("hello"));
     int b = h2_client_unary(w.client, "/t.S/Echo", STR(""));
     exchange();
@@ -149,7 +20,7 @@ Test(grpc_calls, a_unary_call)
 
 Test(grpc_calls, an_error_with_details_is_headers_only)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     int a = h2_client_unary(w.client, "/t.S/Fail", STR("100%"));
     exchange();
     expect_status(a, "5", "caf%C3%A9 100%25");
@@ -160,7 +31,7 @@ Test(grpc_calls, an_error_with_details_is_headers_only)
 
 Test(grpc_calls, unknown_methods_and_services)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     int a = h2_client_unary(w.client, "/t.S/Nope", STR(""));
     int b = h2_client_unary(w.client, "/t.T/Nope", STR(""));
     int c = h2_client_unary(w.client, "/nope", STR(""));
@@ -173,7 +44,7 @@ Test(grpc_calls, unknown_methods_and_services)
 
 Test(grpc_calls, what_is_not_grpc_gets_415)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     static const char *const json[] = { "content-type: application/json", NULL };
     int a = h2_client_call(w.client, "/t.S/Echo", STR("{}"), true, json);
     exchange();
@@ -185,7 +56,7 @@ Test(grpc_calls, what_is_not_grpc_gets_415)
 
 Test(grpc_calls, metadata_can_be_looked_up)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     static const char *const extra[] = { "temporal-namespace: default", "x-long: 0123456789", NULL };
     int a = h2_client_call(w.client, "/t.S/Metadata", STR("\0\0\0\0\0"), true, extra);
     exchange();
@@ -210,7 +81,7 @@ Test(grpc_calls, a_message_above_the_maximum_is_refused_before_it_is_read)
 
 Test(grpc_calls, malformed_requests_get_an_error_and_harm_nobody)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     static const char *const timeout[] = { "grpc-timeout: 10s", NULL };
     static const char *const zstd[] = { "grpc-encoding: zstd", NULL };
     struct str one = STR("\0\0\0\0\1x");
@@ -308,7 +179,7 @@ Test(grpc_calls, gzip_bombs_and_refused_gzip)
 
 Test(grpc_calls, a_parked_call_is_answered_later)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     int a = h2_client_unary(w.client, "/t.S/Park", STR("x"));
     exchange();
     cr_assert(w.parked && grpc_call_is_live(w.parked));
@@ -330,7 +201,7 @@ Test(grpc_calls, a_parked_call_is_answered_later)
 
 Test(grpc_calls, a_cancelled_call_lives_until_it_is_answered)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     int a = h2_client_unary(w.client, "/t.S/Park", STR("x"));
     exchange();
     struct grpc_call *call = w.parked;
@@ -353,7 +224,7 @@ Test(grpc_calls, a_cancelled_call_lives_until_it_is_answered)
 
 Test(grpc_calls, a_lost_connection_cancels)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     h2_client_unary(w.client, "/t.S/Park", STR("x"));
     exchange();
     lose_connection();
@@ -367,7 +238,7 @@ Test(grpc_calls, a_lost_connection_cancels)
 
 Test(grpc_calls, a_reply_that_never_reached_the_socket_is_reported)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     /* Answered, but the cancellation is read before the answer is pulled. */
     int a = h2_client_unary(w.client, "/t.S/Park", STR("x"));
     exchange();
@@ -388,7 +259,7 @@ Test(grpc_calls, a_reply_that_never_reached_the_socket_is_reported)
 
 Test(grpc_calls, a_reply_that_was_sent_is_not_reported)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     h2_client_unary(w.client, "/t.S/Park", STR("x"));
     exchange();
     grpc_call_reply(w.parked, STR("reply"));
@@ -401,7 +272,7 @@ Test(grpc_calls, a_reply_that_was_sent_is_not_reported)
 
 Test(grpc_calls, deadlines)
 {
-    open_world(&plain);
+    open_world(&grpc_plain);
     static const char *const timeout[] = { "grpc-timeout: 2S", NULL };
     static const char *const none[] = { "grpc-timeout: 0m", NULL };
     int a = h2_client_call(w.client, "/t.S/Park", STR("\0\0\0\0\0"), true, timeout);

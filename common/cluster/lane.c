@@ -1,0 +1,261 @@
+/* Each lane's side of the cluster: its copy of the view, who wants to hear of changes, and which
+ * shards it holds. Knows nothing of the database. */
+#include <stdlib.h>
+
+#include "common/cluster/internal.h"
+#include "common/cluster/ring.h"
+
+#define HINT_PAUSE DURATION_MS(10)
+
+/* ---- messages between this lane and lane 0
+ * ------------------------------------------------------------ */
+
+struct to_first {
+    struct lane_task task;
+    struct cluster_lane *cl;
+    void (*deliver)(struct to_first *m);
+    size_t count;
+    uint32_t shards[];
+};
+
+static void run_to_first(struct lane_task *task)
+{
+    struct to_first *m = container_of(task, struct to_first, task);
+    m->deliver(m);
+    free(m);
+}
+
+static void tell_first(struct cluster_lane *cl, void (*deliver)(struct to_first *m),
+        const uint32_t *shards, size_t count)
+{
+    struct to_first *m = malloc(sizeof(*m) + count * sizeof(*shards));
+    check(m);
+    *m = (struct to_first){
+        .task = { .run = run_to_first }, .cl = cl, .deliver = deliver, .count = count
+    };
+    if (count) {
+        memcpy(m->shards, shards, count * sizeof(*shards));
+    }
+    lane_post(cl->cluster->lane, &m->task);
+}
+
+static void deliver_lane(struct to_first *m)
+{
+    struct cluster *c = m->cl->cluster;
+    c->lanes[lane_index(m->cl->lane)] = m->cl;
+    if (c->view) {
+        cluster_publish(c);
+    }
+}
+
+static void deliver_ready(struct to_first *m)
+{
+    struct cluster *c = m->cl->cluster;
+    c->lanes_ready++;
+    if (c->lanes_ready == c->config.lanes) {
+        cluster_beat_now(c); /* from now on we are a member that takes shards */
+    }
+}
+
+static void deliver_hint(struct to_first *m)
+{
+    cluster_read_now(m->cl->cluster);
+}
+
+static void deliver_released(struct to_first *m)
+{
+    handover_released(m->cl->cluster, m->shards, m->count);
+}
+
+/* ---- life
+ * -------------------------------------------------------------------------------------------- */
+
+struct cluster_lane *cluster_lane_new(
+        struct cluster *cluster, struct lane *lane, struct rpc_lane *rl)
+{
+    struct cluster_lane *cl = calloc(1, sizeof(*cl));
+    check(cl && lane_index(lane) < LANES_MAX);
+    cl->cluster = cluster;
+    cl->lane = lane;
+    cl->rl = rl;
+    list_init(&cl->watches);
+    tell_first(cl, deliver_lane, NULL, 0);
+    return cl;
+}
+
+void cluster_lane_free(struct cluster_lane *cl)
+{
+    if (cl) {
+        view_free(cl->view);
+        free(cl);
+    }
+}
+
+/* ---- shards of this lane
+ * ----------------------------------------------------------------------------- */
+
+static uint32_t *all_of_state(
+        struct cluster_lane *cl, struct arena *arena, bool want_ours, size_t *count)
+{
+    uint32_t *shards = NEW(arena, uint32_t, SHARD_COUNT / cl->cluster->config.lanes + 1);
+    size_t n = 0;
+    for (uint32_t s = lane_index(cl->lane); s < SHARD_COUNT; s += cl->cluster->config.lanes) {
+        const struct view_member *owner = view_owner(cl->view, s);
+        bool ours = owner && uuid_eq(owner->id, cl->cluster->config.member_id);
+        bool changed = ours ? cl->hold[s] == SHARD_FOREIGN : cl->hold[s] != SHARD_FOREIGN;
+        if (ours == want_ours && changed) {
+            shards[n++] = s;
+        }
+    }
+    *count = n;
+    return shards;
+}
+
+static void compare_shards(struct cluster_lane *cl)
+{
+    struct arena arena = { 0 };
+    size_t lost_count, gained_count;
+    uint32_t *lost = all_of_state(cl, &arena, false, &lost_count);
+    uint32_t *gained = all_of_state(cl, &arena, true, &gained_count);
+    for (size_t i = 0; i < gained_count; i++) {
+        cl->hold[gained[i]] = SHARD_HELD;
+    }
+    size_t robbed = 0; /* what was given away needs no word: it was released before */
+    for (size_t i = 0; i < lost_count; i++) {
+        bool was_held = cl->hold[lost[i]] == SHARD_HELD;
+        cl->hold[lost[i]] = SHARD_FOREIGN;
+        if (was_held) {
+            lost[robbed++] = lost[i];
+        }
+    }
+    if (robbed) {
+        cl->owner.drop(cl->owner.ctx, lost, robbed);
+    }
+    if (gained_count) {
+        cl->owner.gained(cl->owner.ctx, gained, gained_count);
+    }
+    arena_deinit(&arena);
+}
+
+void cluster_own_shards(struct cluster_lane *cl, const struct cluster_shard_owner *owner)
+{
+    cl->owner = *owner;
+    cl->owns = true;
+    if (cl->view) {
+        compare_shards(cl);
+    }
+}
+
+void cluster_lane_lose(struct cluster_lane *cl, const uint32_t *shards, size_t count)
+{
+    struct arena arena = { 0 };
+    uint32_t *held = NEW(&arena, uint32_t, count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (cl->hold[shards[i]] == SHARD_HELD) {
+            cl->hold[shards[i]] = SHARD_LOSING;
+            held[n++] = shards[i];
+        } else if (cl->hold[shards[i]] == SHARD_FOREIGN) {
+            cluster_shards_released(cl, &shards[i], 1); /* never began: nothing to flush */
+        }
+    }
+    if (n && cl->owns) {
+        cl->owner.lose(cl->owner.ctx, held, n);
+    } else if (n) {
+        cluster_shards_released(cl, held, n);
+    }
+    arena_deinit(&arena);
+}
+
+void cluster_shards_released(struct cluster_lane *cl, const uint32_t *shards, size_t count)
+{
+    tell_first(cl, deliver_released, shards, count);
+}
+
+void cluster_history_ready(struct cluster_lane *cl)
+{
+    tell_first(cl, deliver_ready, NULL, 0);
+}
+
+/* ---- the view
+ * ---------------------------------------------------------------------------------------- */
+
+void cluster_lane_take_view(struct cluster_lane *cl, struct view *view)
+{
+    struct view *old = cl->view;
+    cl->view = view;
+    if (cl->owns) {
+        compare_shards(cl);
+    }
+    list_each(&cl->watches, n)
+    {
+        struct cluster_watch *w = list_entry(n, struct cluster_watch, node);
+        w->changed(w);
+    }
+    view_free(old);
+}
+
+void cluster_watch(struct cluster_lane *cl, struct cluster_watch *watch)
+{
+    list_append(&cl->watches, &watch->node);
+    if (cl->view) {
+        watch->changed(watch);
+    }
+}
+
+void cluster_unwatch(struct cluster_watch *watch)
+{
+    list_remove(&watch->node);
+}
+
+struct rpc_peer *cluster_history_peer(struct cluster_lane *cl, uint32_t shard)
+{
+    const struct view_member *owner = cl->view ? view_owner(cl->view, shard) : NULL;
+    return owner && owner->alive ? owner->peer : NULL;
+}
+
+struct rpc_peer *cluster_matching_peer(struct cluster_lane *cl, uint64_t queue_hash)
+{
+    const struct view *v = cl->view;
+    if (!v || !v->matching_count) {
+        return NULL;
+    }
+    return v->members[v->matching_at[ring_pick(v->matching, v->matching_count, queue_hash)]].peer;
+}
+
+struct rpc_peer *cluster_member_peer(struct cluster_lane *cl, struct uuid member)
+{
+    const struct view_member *m = cl->view ? view_find(cl->view, member) : NULL;
+    return m && m->alive ? m->peer : NULL;
+}
+
+struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard)
+{
+    const struct view_member *owner = cl->view ? view_owner(cl->view, shard) : NULL;
+    return owner ? owner->id : (struct uuid){ { 0 } };
+}
+
+struct uuid cluster_id(const struct cluster_lane *cl)
+{
+    return cl->view ? cl->view->cluster_id : (struct uuid){ { 0 } };
+}
+
+bool cluster_member_is_alive(const struct cluster_lane *cl, struct uuid member)
+{
+    const struct view_member *m = cl->view ? view_find(cl->view, member) : NULL;
+    return m && m->alive;
+}
+
+bool cluster_is_complete(const struct cluster_lane *cl)
+{
+    return cl->view && view_is_complete(cl->view);
+}
+
+void cluster_hint(struct cluster_lane *cl)
+{
+    struct instant now = lane_monotonic(cl->lane);
+    if (instant_since(now, cl->hinted).ns >= HINT_PAUSE.ns) {
+        cl->hinted = now;
+        tell_first(cl, deliver_hint, NULL, 0);
+    }
+}

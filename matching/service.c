@@ -1,0 +1,249 @@
+/* Drives the engine of one lane: messages become events, answers and demand become messages. Demand leaves once
+ * per turn, in one message per history lane. Polls are poll.c's; who owns which queue is common/cluster's. */
+#include "matching/service.h"
+
+#include <stdlib.h>
+
+#include "common/obs/log.h"
+#include "common/rpc/messages.h"
+#include "common/rpc/methods.h"
+#include "matching/state.h"
+
+#define DEMAND_BODY_MAX (3u << 20) /* below the transport's frame limit */
+
+bool matching_owns(void *ctx, uint64_t queue_hash)
+{
+    struct matching *m = ctx;
+    struct rpc_peer *peer = cluster_matching_peer(m->cl, queue_hash);
+    return !peer || uuid_eq(rpc_peer_member(peer), cluster_self(m->cl));
+}
+
+/* ---- demand ------------------------------------------------------------------------------------------ */
+
+static void demand_send(struct matching *m, const struct matching_demand *demand,
+        const struct msg_demanded_queue *queues, size_t count)
+{
+    struct rpc_peer *peer = cluster_member_peer(m->cl, demand->to.member);
+    if (!peer) {
+        m->stats.demands_unroutable++;
+        return;
+    }
+    struct msg_demand msg = { demand->incarnation, queues, count };
+    struct buf body;
+    buf_init_arena(&body, lane_scratch(m->lane), 4 * DEMAND_BODY_MAX);
+    msg_demand_encode(&msg, &body);
+    if (body.overflow || (body.len > DEMAND_BODY_MAX && count > 1)) {
+        demand_send(m, demand, queues, count / 2);
+        demand_send(m, demand, queues + count / 2, count - count / 2);
+        return;
+    }
+    m->stats.demands_sent++;
+    rpc_notify(m->rl, peer, RPC_HISTORY_DEMAND, demand->to.lane, buf_str(&body));
+}
+
+static void on_flush(struct lane_task *task)
+{
+    struct matching *m = container_of(task, struct matching, flush);
+    struct arena *scratch = lane_scratch(m->lane);
+    struct matching_demands demands = { .arena = scratch };
+    m->flush_pending = false;
+    if (m->is_over) {
+        free(m);
+        return;
+    }
+    matching_flush(m->engine, &demands);
+    for (size_t i = 0; i < demands.list.len; i++) {
+        const struct matching_demand *d = &demands.list.ptr[i];
+        struct msg_demanded_queue *queues = NEW(scratch, struct msg_demanded_queue, d->queues.len);
+        for (size_t k = 0; k < d->queues.len; k++) {
+            const struct matching_demanded_queue *q = &d->queues.ptr[k];
+            queues[k] = (struct msg_demanded_queue){ q->queue.namespace_id, q->queue.name, q->queue.type,
+                q->more, q->gone.ptr, q->gone.len, q->refused.ptr, q->refused.len };
+        }
+        demand_send(m, d, queues, d->queues.len);
+    }
+}
+
+/* ---- the engine -------------------------------------------------------------------------------------- */
+
+static void on_time(struct lane_timer *timer);
+
+static void plan_time(struct matching *m)
+{
+    struct instant need = matching_next_need(m->engine);
+    if (need.ns == INT64_MAX) {
+        lane_timer_stop(m->lane, &m->time);
+        return;
+    }
+    if (lane_timer_running(&m->time) && m->time_for.ns <= need.ns) {
+        return; /* it comes early and is set again then */
+    }
+    struct duration wait = instant_since(need, lane_now(m->lane));
+    m->time_for = need;
+    lane_timer_start(m->lane, &m->time, wait.ns > 0 ? wait : (struct duration){ 0 }, on_time);
+}
+
+enum err matching_run(struct matching *m, const struct matching_event *ev, struct fail *f)
+{
+    struct matching_effects fx = { .arena = lane_scratch(m->lane) };
+    struct matching_event now = *ev;
+    now.now = lane_now(m->lane);
+    enum err err = matching_step(m->engine, &now, &fx, f);
+    for (size_t i = 0; i < fx.answers.len; i++) {
+        matching_answer_poll(m, &fx.answers.ptr[i]);
+    }
+    if (!m->flush_pending) {
+        m->flush_pending = true;
+        lane_defer(m->lane, &m->flush);
+    }
+    plan_time(m);
+    return err;
+}
+
+void matching_must_run(struct matching *m, const struct matching_event *ev)
+{
+    struct fail f;
+    check(matching_run(m, ev, &f) == ERR_NONE);
+}
+
+static void on_time(struct lane_timer *timer)
+{
+    struct matching *m = container_of(timer, struct matching, time);
+    struct matching_event ev = { .kind = MATCHING_TIME };
+    matching_must_run(m, &ev);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------------- */
+
+/* Taken whether or not the queue is ours by our own view: the advertiser's may be newer, and it will not say it
+ * again. A queue that is not ours goes with our next view. */
+static void on_advertise(void *ctx, struct uuid from, uint64_t key, struct str body)
+{
+    struct matching *m = ctx;
+    struct arena *scratch = lane_scratch(m->lane);
+    struct msg_advertise msg;
+    struct fail f;
+    if (msg_advertise_decode(body, scratch, &msg, &f)) {
+        m->stats.malformed++;
+        log_warn("matching_malformed", LOG_UUID("from", from), LOG_FAIL(&f));
+        return;
+    }
+    m->stats.advertised++;
+    for (size_t i = 0; i < msg.queue_count; i++) {
+        const struct msg_advertised_queue *q = &msg.queues[i];
+        struct matching_offer *offers = NEW(scratch, struct matching_offer, q->offer_count);
+        for (size_t k = 0; k < q->offer_count; k++) {
+            offers[k] = (struct matching_offer){ q->offers[k].task, q->offers[k].since,
+                q->offers[k].sticky_schedule_to_start };
+        }
+        struct matching_event ev = { .kind = MATCHING_ADVERTISE,
+            .advertise = { { from, msg.lane }, msg.incarnation, { q->namespace_id, q->name, q->type },
+                    q->is_sticky, q->backlog, q->oldest, offers, q->offer_count } };
+        matching_must_run(m, &ev);
+    }
+}
+
+static void on_describe(void *ctx, struct rpc_in *in, struct str body)
+{
+    struct matching *m = ctx;
+    struct arena *scratch = lane_scratch(m->lane);
+    struct msg_describe_queue msg;
+    struct fail f;
+    if (msg_describe_queue_decode(body, scratch, &msg, &f)) {
+        m->stats.malformed++;
+        rpc_reply_fail(in, &f);
+        return;
+    }
+    struct queue_id id = { msg.namespace_id, msg.task_queue, msg.type };
+    struct matching_queue_info info;
+    matching_describe(m->engine, &id, lane_now(m->lane), scratch, &info);
+    struct msg_poller *pollers = NEW(scratch, struct msg_poller, info.pollers.len);
+    for (size_t i = 0; i < info.pollers.len; i++) {
+        const struct matching_poller_info *p = &info.pollers.ptr[i];
+        pollers[i] = (struct msg_poller){ p->identity, p->last_access, p->rate_per_second };
+    }
+    struct msg_describe_queue_answer answer = { pollers, info.pollers.len, info.backlog, info.oldest,
+        info.add_rate, info.dispatch_rate };
+    struct buf out;
+    buf_init_arena(&out, scratch, DEMAND_BODY_MAX); /* 1000 pollers of 1 KiB fit */
+    msg_describe_queue_answer_encode(&answer, &out);
+    check(!out.overflow);
+    rpc_reply(in, buf_str(&out));
+}
+
+static void on_shutdown(void *ctx, struct rpc_in *in, struct str body)
+{
+    struct matching *m = ctx;
+    struct msg_shutdown_worker msg;
+    struct fail f;
+    if (msg_shutdown_worker_decode(body, lane_scratch(m->lane), &msg, &f)) {
+        m->stats.malformed++;
+        rpc_reply_fail(in, &f);
+        return;
+    }
+    struct matching_event ev = { .kind = MATCHING_WORKER_SHUTDOWN,
+        .shutdown = { msg.namespace_id, msg.sticky_task_queue, TASK_QUEUE_WORKFLOW } };
+    matching_must_run(m, &ev);
+    rpc_reply(in, STR(""));
+}
+
+static void on_link(struct rpc_watch *watch, struct uuid member, bool up)
+{
+    struct matching *m = container_of(watch, struct matching, links);
+    if (!up) {
+        struct matching_event ev = { .kind = MATCHING_MEMBER_GONE, .member = member };
+        matching_must_run(m, &ev);
+    }
+}
+
+static void on_view(struct cluster_watch *watch)
+{
+    struct matching *m = container_of(watch, struct matching, views);
+    struct matching_event ev = { .kind = MATCHING_OWNERSHIP, .ownership = { matching_owns, m } };
+    matching_must_run(m, &ev);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl)
+{
+    struct matching *m = calloc(1, sizeof(*m));
+    check(m);
+    m->lane = lane;
+    m->rl = rl;
+    m->cl = cl;
+    m->engine = matching_engine_new(&matching_limits_default);
+    m->flush.run = on_flush;
+    m->links.changed = on_link;
+    m->views.changed = on_view;
+    list_init(&m->parked);
+    rpc_serve(rl, RPC_MATCHING_POLL, matching_on_poll, m);
+    rpc_serve(rl, RPC_MATCHING_DESCRIBE, on_describe, m);
+    rpc_serve(rl, RPC_MATCHING_SHUTDOWN, on_shutdown, m);
+    rpc_serve_notify(rl, RPC_MATCHING_ADVERTISE, on_advertise, m);
+    rpc_watch_links(rl, &m->links);
+    cluster_watch(cl, &m->views);
+    return m;
+}
+
+void matching_free(struct matching *m)
+{
+    if (!m) {
+        return;
+    }
+    matching_answer_all_unavailable(m);
+    lane_timer_stop(m->lane, &m->time);
+    cluster_unwatch(&m->views);
+    matching_engine_free(m->engine);
+    m->is_over = true;
+    if (!m->flush_pending) {
+        free(m);
+    }
+}
+
+struct matching_stats matching_stats(const struct matching *m)
+{
+    struct matching_stats s = m->stats;
+    s.engine = matching_totals(m->engine);
+    return s;
+}
