@@ -17,8 +17,7 @@
 
 enum { LANES_DEFAULT_MAX = 8 };
 
-/* ---- settings that cannot be served
- * ------------------------------------------------------------------ */
+/* ---- settings that cannot be served ------------------------------------------------------------ */
 
 static enum err set_log(const struct config *c, struct fail *f)
 {
@@ -112,8 +111,7 @@ static void raise_file_limit(void)
     }
 }
 
-/* ---- doors
- * ------------------------------------------------------------------------------------------- */
+/* ---- doors ------------------------------------------------------------------------------------- */
 
 static unsigned route_by_key(void *ctx, uint64_t key)
 {
@@ -210,8 +208,7 @@ static void set_history_config(struct process *p)
     p->history_config.long_poll = c->history_long_poll;
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------- */
 
 static void run_step(struct lane_task *task)
 {

@@ -23,8 +23,7 @@ static bool has_role(const struct process_lane *pl, enum role role)
     return pl->process->options->roles & role;
 }
 
-/* ---- start
- * ------------------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------------------- */
 
 static enum err start_frontend(struct process_lane *pl, struct fail *f)
 {
@@ -62,7 +61,7 @@ void process_lane_start(struct process_lane *pl)
     }
     pl->cl = cluster_lane_new(p->cluster, pl->lane, pl->rl);
     if (has_role(pl, ROLE_MATCHING)) {
-        pl->matching = matching_new(pl->lane, pl->rl, pl->cl);
+        pl->matching = matching_new(pl->lane, pl->rl, pl->cl, p->cluster_config.member_id, NULL);
     }
     if (has_role(pl, ROLE_HISTORY)) {
         start_history(pl);
@@ -74,8 +73,7 @@ void process_lane_start(struct process_lane *pl)
     process_lane_done(pl);
 }
 
-/* ---- readiness
- * --------------------------------------------------------------------------------------- */
+/* ---- readiness --------------------------------------------------------------------------------- */
 
 static void become_ready(struct process_lane *pl)
 {
@@ -149,8 +147,7 @@ void process_lane_watch_ready(struct process_lane *pl)
     process_lane_done(pl);
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------- */
 
 static void on_step_done(void *arg)
 {

@@ -10,8 +10,7 @@
 
 enum { RETENTION_MIN_SECONDS = 3600, PAGE_MAX = 1000 };
 
-/* ---- describing
- * -------------------------------------------------------------------------------------- */
+/* ---- describing -------------------------------------------------------------------------------- */
 
 static Api__DescribeNamespaceResponse *describe(
         struct request *rq, const struct namespace_entry *ns)
@@ -88,8 +87,7 @@ void frontend_describe_namespace(struct request *rq)
     read_then(rq, on_read_for_describe);
 }
 
-/* ---- listing
- * ----------------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------------------- */
 
 static void on_read_for_list(struct namespace_wait *wait, enum err err)
 {
@@ -133,8 +131,7 @@ void frontend_list_namespaces(struct request *rq)
     read_then(rq, on_read_for_list);
 }
 
-/* ---- registering
- * ------------------------------------------------------------------------------------- */
+/* ---- registering ------------------------------------------------------------------------------- */
 
 struct registration {
     struct frontend *fe;
@@ -267,8 +264,7 @@ void frontend_register_namespace(struct request *rq)
     put(reg, arena, str_from_cstr(r->namespace_), r);
 }
 
-/* ---- at start
- * ---------------------------------------------------------------------------------------- */
+/* ---- at start ---------------------------------------------------------------------------------- */
 
 struct ensure {
     struct registration reg;

@@ -42,8 +42,7 @@ static void answer_empty(struct poll *p)
     request_reply_bytes(p->rq, STR(""));
 }
 
-/* ---- giving a task back
- * ------------------------------------------------------------------------------ */
+/* ---- giving a task back ------------------------------------------------------------------------ */
 
 static void on_returned(
         struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
@@ -71,8 +70,7 @@ static void on_undelivered(struct grpc_call *call)
     return_task(call->owner);
 }
 
-/* ---- the two stages
- * ---------------------------------------------------------------------------------- */
+/* ---- the two stages ---------------------------------------------------------------------------- */
 
 static void on_pause_over(struct lane_timer *timer)
 {
@@ -191,8 +189,7 @@ static void ask_matching(struct poll *p)
     rpc_call(fe->rl, peer, RPC_MATCHING_POLL, p->queue, p->ask_body, left, &p->call);
 }
 
-/* ---- the call's other ends
- * --------------------------------------------------------------------------- */
+/* ---- the call's other ends --------------------------------------------------------------------- */
 
 static void on_cancel(struct grpc_call *call, enum grpc_cancel why)
 {
@@ -217,8 +214,7 @@ static void on_drain(struct grpc_call *call)
     }
 }
 
-/* ---- begin
- * ------------------------------------------------------------------------------------------- */
+/* ---- begin ------------------------------------------------------------------------------------- */
 
 static enum err read_queue(struct request *rq, const Api__TaskQueue *q, struct poll *p)
 {

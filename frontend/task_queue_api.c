@@ -34,8 +34,7 @@ static bool ask(struct request *rq, uint16_t method, uint64_t queue, struct str 
     return true;
 }
 
-/* ---- DescribeTaskQueue
- * ------------------------------------------------------------------------------- */
+/* ---- DescribeTaskQueue ------------------------------------------------------------------------- */
 
 static void fill_pollers(struct arena *arena, const struct msg_describe_queue_answer *a,
         Api__DescribeTaskQueueResponse *r)
@@ -118,8 +117,7 @@ void frontend_describe_task_queue(struct request *rq)
     }
 }
 
-/* ---- ShutdownWorker
- * ---------------------------------------------------------------------------------- */
+/* ---- ShutdownWorker ---------------------------------------------------------------------------- */
 
 static void on_said(
         struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)

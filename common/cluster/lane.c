@@ -7,8 +7,7 @@
 
 #define HINT_PAUSE DURATION_MS(10)
 
-/* ---- messages between this lane and lane 0
- * ------------------------------------------------------------ */
+/* ---- messages between this lane and lane 0 ----------------------------------------------------- */
 
 struct to_first {
     struct lane_task task;
@@ -67,8 +66,7 @@ static void deliver_released(struct to_first *m)
     handover_released(m->cl->cluster, m->shards, m->count);
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------- */
 
 struct cluster_lane *cluster_lane_new(
         struct cluster *cluster, struct lane *lane, struct rpc_lane *rl)
@@ -91,8 +89,7 @@ void cluster_lane_free(struct cluster_lane *cl)
     }
 }
 
-/* ---- shards of this lane
- * ----------------------------------------------------------------------------- */
+/* ---- shards of this lane ----------------------------------------------------------------------- */
 
 static uint32_t *all_of_state(
         struct cluster_lane *cl, struct arena *arena, bool want_ours, size_t *count)
@@ -177,8 +174,7 @@ void cluster_history_ready(struct cluster_lane *cl)
     tell_first(cl, deliver_ready, NULL, 0);
 }
 
-/* ---- the view
- * ---------------------------------------------------------------------------------------- */
+/* ---- the view ---------------------------------------------------------------------------------- */
 
 void cluster_lane_take_view(struct cluster_lane *cl, struct view *view)
 {
@@ -233,6 +229,11 @@ struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard)
 {
     const struct view_member *owner = cl->view ? view_owner(cl->view, shard) : NULL;
     return owner ? owner->id : (struct uuid){ { 0 } };
+}
+
+struct uuid cluster_self(const struct cluster_lane *cl)
+{
+    return cl->cluster->config.member_id;
 }
 
 struct uuid cluster_id(const struct cluster_lane *cl)

@@ -20,6 +20,7 @@
 
 struct rpc;      /* one per process */
 struct rpc_lane; /* one per lane: its calls, its inbound calls */
+struct rpc_link;
 struct rpc_peer; /* another process, or this one; shared by all lanes */
 
 enum rpc_result {
@@ -53,13 +54,22 @@ struct rpc *rpc_new(const struct rpc_config *config);
 struct rpc_lane *rpc_lane_new(struct rpc *rpc, struct lane *lane);
 /* "tcp://127.0.0.1:0" or "ipc:///path"; *port gets the real port. Any thread, once. */
 enum err rpc_listen(struct rpc *rpc, struct str url, uint16_t *port, struct fail *f) MUST_USE;
-/* Closes links, fails outstanding calls; after all lanes have stopped using it. Any thread. */
+/* Stops listening and asks callers to make their new calls elsewhere; calls that are here may
+ * finish. Any thread. */
+void rpc_drain(struct rpc *rpc);
+/* Closes the network: listener and links, for good. Outstanding calls to other processes fail on
+ * their lanes, so the lanes must still run. When it returns the network posts nothing any more. Any
+ * thread but a lane's. */
+void rpc_close(struct rpc *rpc);
+/* After rpc_close and after the lanes have been joined, before they are freed. What is still parked
+ * is forgotten: no done(), no gone(). */
 void rpc_free(struct rpc *rpc);
 
 /* A peer by address. `member` is who we expect there (a HELLO by anybody else closes the link and
  * fails the calls with NOT_SENT). Links are dialled when first used and redialled with back-off
- * while somebody holds the peer. Any lane; reference-counted. An address of rpc_local_url() is this
- * process: no sockets. */
+ * while somebody holds the peer; during the back-off calls fail with NOT_SENT. A zero member takes
+ * whoever answers. Our own member id is this process, whatever the address: no sockets. Any thread;
+ * reference-counted, a pending call counts too. */
 struct rpc_peer *rpc_peer_get(struct rpc *rpc, struct str url, struct uuid member);
 struct rpc_peer *rpc_peer_ref(struct rpc_peer *peer);
 void rpc_peer_put(struct rpc_peer *peer);
@@ -71,14 +81,19 @@ struct rpc_call {
     /* set by the caller */
     void (*done)(struct rpc_call *call, enum rpc_result result, struct str body,
             const struct fail *fail);
-    /* private */
+    /* private; zeroed before the first use */
     uint64_t id;
     struct rpc_lane *lane;
-    struct rpc_peer *peer;
+    struct rpc_peer *peer; /* counted while the call is pending */
+    struct rpc_link *link;
+    uint64_t at; /* place in the link's stream */
+    uint64_t key;
     struct lane_timer timer;
-    struct list_node in_peer;
+    struct list_node in_list;
     struct map_node by_id;
-    uint8_t state;
+    enum err local_err; /* refused on this side */
+    uint16_t method;
+    uint8_t state, result;
 };
 /* The call struct is embedded in its owner and must live until done() has run (or rpc_cancel was
  * called). body is copied. body and fail given to done() are borrowed for the duration of the

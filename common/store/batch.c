@@ -1,5 +1,5 @@
-/* What the databases share about a batch: which groups it has, which of its rows to apply, what a loaded
- * run must look like. Pure; the rows stay borrowed from the owner of the batch. */
+/* What the databases share about a batch: which groups it has, which of its rows to apply, what a
+ * loaded run must look like. Pure; the rows stay borrowed from the owner of the batch. */
 #include "common/base/map.h"
 #include "common/store/store_ops.h"
 
@@ -28,9 +28,9 @@ size_t store_batch_groups(const struct store_batch *batch, struct arena *arena, 
 {
     struct map map;
     map_init(&map, arena);
-#define ADD(list)                                                                                  \
-    for (size_t i = 0; i < batch->list.len; i++) {                                                 \
-        groups_add(&map, arena, batch->list.ptr[i].group);                                         \
+#define ADD(list)                                          \
+    for (size_t i = 0; i < batch->list.len; i++) {         \
+        groups_add(&map, arena, batch->list.ptr[i].group); \
     }
     ADD(log)
     ADD(run_inserts)
@@ -47,7 +47,8 @@ size_t store_batch_groups(const struct store_batch *batch, struct arena *arena, 
     return count;
 }
 
-/* True the first time that (prefix, text) is met; used from the end of a list, so the last row wins. */
+/* True the first time that (prefix, text) is met; used from the end of a list, so the last row
+ * wins. */
 static bool first_time(struct map *map, struct arena *arena, struct str prefix, struct str text)
 {
     char *key = arena_alloc(arena, prefix.len + text.len, 1);
@@ -63,24 +64,24 @@ static bool first_time(struct map *map, struct arena *arena, struct str prefix, 
     return true;
 }
 
-#define SELECT(list, replaced)                                                                     \
-    do {                                                                                           \
-        size_t n = batch->list.len, at = n;                                                        \
-        struct map map;                                                                            \
-        map_init(&map, arena);                                                                     \
-        ret->list.ptr = arena_alloc(arena, arena_mul(sizeof(*ret->list.ptr), n),                   \
-                alignof(max_align_t));                                                             \
-        for (size_t i = n; i-- > 0;) {                                                             \
-            if (keep && !keep(arg, batch->list.ptr[i].group)) {                                    \
-                continue;                                                                          \
-            }                                                                                      \
-            if (last && n > 1 && (replaced)) {                                                     \
-                continue;                                                                          \
-            }                                                                                      \
-            ret->list.ptr[--at] = batch->list.ptr[i];                                              \
-        }                                                                                          \
-        ret->list.ptr += at;                                                                       \
-        ret->list.len = ret->list.cap = n - at;                                                    \
+#define SELECT(list, replaced)                                                                  \
+    do {                                                                                        \
+        size_t n = batch->list.len, at = n;                                                     \
+        struct map map;                                                                         \
+        map_init(&map, arena);                                                                  \
+        ret->list.ptr =                                                                         \
+                arena_alloc(arena, arena_mul(sizeof(*ret->list.ptr), n), alignof(max_align_t)); \
+        for (size_t i = n; i-- > 0;) {                                                          \
+            if (keep && !keep(arg, batch->list.ptr[i].group)) {                                 \
+                continue;                                                                       \
+            }                                                                                   \
+            if (last && n > 1 && (replaced)) {                                                  \
+                continue;                                                                       \
+            }                                                                                   \
+            ret->list.ptr[--at] = batch->list.ptr[i];                                           \
+        }                                                                                       \
+        ret->list.ptr += at;                                                                    \
+        ret->list.len = ret->list.cap = n - at;                                                 \
     } while (0)
 
 #define KEY_OF(list) str_of(&batch->list.ptr[i].key, sizeof(run_key))
@@ -92,9 +93,8 @@ void store_batch_select(const struct store_batch *batch, struct arena *arena, bo
     SELECT(log, false);
     SELECT(run_inserts, false);
     SELECT(run_updates, !first_time(&map, arena, KEY_OF(run_updates), (struct str){ 0 }));
-    SELECT(currents,
-            !first_time(&map, arena, uuid_bytes(&batch->currents.ptr[i].namespace_id),
-                    batch->currents.ptr[i].workflow_id));
+    SELECT(currents, !first_time(&map, arena, uuid_bytes(&batch->currents.ptr[i].namespace_id),
+                             batch->currents.ptr[i].workflow_id));
     SELECT(snapshots, !first_time(&map, arena, KEY_OF(snapshots), (struct str){ 0 }));
 }
 

@@ -1,6 +1,6 @@
-/* The PostgreSQL store: configuration, lanes, and the life of every operation but the commit (pg_commit.c).
- * A lane has a writer connection, made by its first commit, and a reader connection for all else; both come
- * up when first used. */
+/* The PostgreSQL store: configuration, lanes, and the life of every operation but the commit
+ * (pg_commit.c). A lane has a writer connection, made by its first commit, and a reader connection
+ * for all else; both come up when first used. */
 #include <stdlib.h>
 
 #include "common/obs/log.h"
@@ -179,9 +179,9 @@ static void partitions_fire(struct lane_timer *timer)
     struct arena arena = { 0 };
     struct pg_op *o = NEW(&arena, struct pg_op, 1);
     o->pl = pl;
-    o->request = (struct pg_request){ .deadline = INSTANT_NEVER,
-        .send = partitions_send,
-        .finish = partitions_done };
+    o->request = (struct pg_request){
+        .deadline = INSTANT_NEVER, .send = partitions_send, .finish = partitions_done
+    };
     o->arena = arena;
     list_append(&pl->ops, &o->node);
     if (!pg_conn_submit(pl->reader, &o->request)) {

@@ -29,8 +29,8 @@ struct pg_store {
     struct arena arena;
     const char *conninfo;
     struct duration connect_timeout, statement_timeout;
-    /* Connections that cannot reach the database; the first and the last of an outage write the log lines.
-     * Atomic because the lanes of a process share it; nothing depends on it but the log. */
+    /* Connections that cannot reach the database; the first and the last of an outage write the log
+     * lines. Atomic because the lanes of a process share it; nothing depends on it but the log. */
     atomic_uint away;
 };
 
@@ -55,7 +55,14 @@ void pg_put_str(struct pg_params *p, struct str s); /* text and bytea; borrowed 
 void pg_put_uuid(struct pg_params *p, struct uuid id);
 
 /* Arrays: begin, one call per element, end. */
-enum pg_type { PG_BYTEA = 17, PG_INT8 = 20, PG_INT2 = 21, PG_INT4 = 23, PG_TEXT = 25, PG_UUID = 2950 };
+enum pg_type {
+    PG_BYTEA = 17,
+    PG_INT8 = 20,
+    PG_INT2 = 21,
+    PG_INT4 = 23,
+    PG_TEXT = 25,
+    PG_UUID = 2950
+};
 void pg_array_begin(struct pg_params *p, struct buf *a, enum pg_type type, size_t count);
 void pg_array_i64(struct buf *a, int64_t v);
 void pg_array_i32(struct buf *a, int32_t v);
@@ -78,8 +85,9 @@ struct pg_conn;
 
 enum pg_outcome {
     PG_OK,
-    PG_ERROR,   /* the server refused: sqlstate, message, failed_at; nothing of the request is stored */
-    PG_LOST,    /* the connection ended after the request was sent: done or not done */
+    PG_ERROR, /* the server refused: sqlstate, message, failed_at; nothing of the request is stored
+               */
+    PG_LOST,  /* the connection ended after the request was sent: done or not done */
     PG_EXPIRED, /* its deadline passed before it was sent */
     PG_CLOSED,  /* the lane closes the store */
 };
@@ -93,8 +101,8 @@ struct pg_request {
     struct instant sent_at;
     /* Sends its statements with pg_send; false: nothing was sent, the connection is broken. */
     bool (*send)(struct pg_request *request, struct pg_conn *conn);
-    /* The request is no longer the connection's and may be submitted again; the results are freed when this
-     * returns. */
+    /* The request is no longer the connection's and may be submitted again; the results are freed
+     * when this returns. */
     void (*finish)(struct pg_request *request, enum pg_outcome outcome);
     PGresult *results[PG_RESULTS_MAX];
     unsigned result_count, failed_at;
@@ -156,10 +164,10 @@ struct pg_writer {
     struct pg_request request;
     struct lane_timer retry;
     unsigned retries;
-    struct store_batch batch; /* what remains of op's batch */
-    bool resolve;             /* the writer row must be read before anything else */
-    bool doubt;               /* the whole batch was sent and its outcome is unknown */
-    bool overflow;            /* something of the batch is too large for one message */
+    struct store_batch batch;     /* what remains of op's batch */
+    bool resolve;                 /* the writer row must be read before anything else */
+    bool doubt;                   /* the whole batch was sent and its outcome is unknown */
+    bool overflow;                /* something of the batch is too large for one message */
     struct pg_suspects *suspects; /* the search for poison; NULL: none */
     uint64_t *poisoned;
     size_t poisoned_count;
@@ -170,8 +178,8 @@ struct pg_writer {
 void pg_writer_commit(struct pg_writer *w, struct store_commit *op);
 /* The operation on the way, if any, ends with ERR_CANCELLED; its connection is gone already. */
 void pg_writer_close(struct pg_writer *w);
-/* Sends the statements of w->batch but no Sync (pg_batch.c); dry, or with w->overflow: ended by a statement that
- * always fails. */
+/* Sends the statements of w->batch but no Sync (pg_batch.c); dry, or with w->overflow: ended by a
+ * statement that always fails. */
 bool pg_batch_send(struct pg_conn *conn, struct pg_writer *w, bool dry);
 
 struct pg_lane {

@@ -1,5 +1,6 @@
-/* A batch as statements: for each table one statement with arrays, or its scalar form for a single row (less
- * to parse and plan for the common small commit). Bytes are borrowed until libpq has copied them. */
+/* A batch as statements: for each table one statement with arrays, or its scalar form for a single
+ * row (less to parse and plan for the common small commit). Bytes are borrowed until libpq has
+ * copied them. */
 #include "common/store/pg.h"
 
 enum { TABLES = 5 };
@@ -15,14 +16,14 @@ static bool never(struct instant t)
     return t.ns == INSTANT_NEVER.ns;
 }
 
-#define ARRAY(type, list, append)                                                                  \
-    do {                                                                                           \
-        struct buf a;                                                                              \
-        pg_array_begin(p, &a, (type), b->list.len);                                                \
-        for (size_t i = 0; i < b->list.len; i++) {                                                 \
-            append;                                                                                \
-        }                                                                                          \
-        pg_array_end(p, &a);                                                                       \
+#define ARRAY(type, list, append)                   \
+    do {                                            \
+        struct buf a;                               \
+        pg_array_begin(p, &a, (type), b->list.len); \
+        for (size_t i = 0; i < b->list.len; i++) {  \
+            append;                                 \
+        }                                           \
+        pg_array_end(p, &a);                        \
     } while (0)
 
 static enum pg_statement log_rows(struct pg_params *p, const struct store_batch *b)
@@ -183,8 +184,10 @@ static size_t batch_messages(const struct store_batch *b, struct arena *arena, s
         size_t count;
         enum pg_statement (*encode)(struct pg_params *p, const struct store_batch *b);
     } tables[TABLES] = {
-        { b->log.len, log_rows },         { b->run_inserts.len, run_rows },
-        { b->run_updates.len, run_changes }, { b->currents.len, current_rows },
+        { b->log.len, log_rows },
+        { b->run_inserts.len, run_rows },
+        { b->run_updates.len, run_changes },
+        { b->currents.len, current_rows },
         { b->snapshots.len, snapshot_rows },
     };
     size_t count = 0;
@@ -220,7 +223,8 @@ bool pg_batch_send(struct pg_conn *conn, struct pg_writer *w, bool dry)
     for (size_t i = 0; i < count && ok && !w->overflow; i++) {
         ok = pg_send(conn, messages[i].statement, &messages[i].params);
     }
-    /* What cannot be sent must not be committed in part: the statement that always fails ends it. */
+    /* What cannot be sent must not be committed in part: the statement that always fails ends it.
+     */
     if (ok && (dry || w->overflow)) {
         ok = pg_send(conn, PG_RAISE, &raise);
     }

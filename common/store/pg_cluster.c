@@ -1,10 +1,10 @@
-/* Cluster matters: claims, members, assignments, the planner's lock, namespaces. Every write is one implicit
- * transaction whose conditions stand in its statements (pg_sql.def); a lost connection leaves the outcome to
- * the caller, for whom all of this is safe to repeat. */
+/* Cluster matters: claims, members, assignments, the planner's lock, namespaces. Every write is one
+ * implicit transaction whose conditions stand in its statements (pg_sql.def); a lost connection
+ * leaves the outcome to the caller, for whom all of this is safe to repeat. */
 #include "common/store/pg.h"
 
 #define OP(type) container_of(op->op, struct type, op)
-#define PARAMS struct pg_params p = { .arena = &op->arena }
+#define PARAMS   struct pg_params p = { .arena = &op->arena }
 
 static struct instant from_microseconds(int64_t us)
 {
@@ -18,8 +18,8 @@ static bool claim_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_uuid(&p, c->member);
     pg_put_i32(&p, (int32_t)c->lane);
     return pg_send(conn, PG_CLAIM_LOCK, NULL) && pg_send(conn, PG_CLAIM_OWN, &p) &&
-            pg_send(conn, PG_CLAIM_FREE, &p) && pg_send(conn, PG_CLAIM_NEW, &p) &&
-            pg_send(conn, PG_CLAIMED, &p);
+           pg_send(conn, PG_CLAIM_FREE, &p) && pg_send(conn, PG_CLAIM_NEW, &p) &&
+           pg_send(conn, PG_CLAIMED, &p);
 }
 
 static enum err claim_read(struct pg_op *op, struct fail *f)
@@ -160,7 +160,7 @@ static bool fence_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_uuid(&when, m->member);
     pg_put_i64(&when, m->silent_for.ns / 1000);
     return pg_send(conn, PG_FENCE_LOCK, &id) && pg_send(conn, PG_FENCE_FORGET, &when) &&
-            pg_send(conn, PG_FENCE_WRITERS, &id) && pg_send(conn, PG_FENCED, &id);
+           pg_send(conn, PG_FENCE_WRITERS, &id) && pg_send(conn, PG_FENCED, &id);
 }
 
 static enum err fence_read(struct pg_op *op, struct fail *f)
@@ -254,8 +254,8 @@ static enum err put_namespace_read(struct pg_op *op, struct fail *f)
     if (n->version == 0) {
         return fail(f, ERR_ALREADY_EXISTS, "a namespace with this name or id exists");
     }
-    return pg_i64(r, 0, 1) ? fail(f, ERR_ABORTED, "the namespace has changed") :
-                             fail(f, ERR_NOT_FOUND, "the namespace is gone");
+    return pg_i64(r, 0, 1) ? fail(f, ERR_ABORTED, "the namespace has changed")
+                           : fail(f, ERR_NOT_FOUND, "the namespace is gone");
 }
 
 const struct pg_kind pg_kinds_cluster[] = {

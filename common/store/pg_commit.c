@@ -8,12 +8,12 @@
  *            v  |                           v
  *          SENT_RESOLVE --> committed: done; other owner: FENCED; seq behind ours: CORRUPT
  *
- * Facts. w->seq is the last acknowledged seq. A batch is (re)sent only with seq = w->seq and the session that
- * the last resolve returned, so of all copies that ever left this process at most one can pass the
- * compare-and-set; resolving raises the session, which kills copies that still sit in a dead connection.
- * The epoch moves only when the row is claimed or fenced.
- * The search for poison never commits: its pieces end in a statement that fails, so that a batch is
- * stored by one transaction or not at all. */
+ * Facts. w->seq is the last acknowledged seq. A batch is (re)sent only with seq = w->seq and the
+ * session that the last resolve returned, so of all copies that ever left this process at most one
+ * can pass the compare-and-set; resolving raises the session, which kills copies that still sit in
+ * a dead connection. The epoch moves only when the row is claimed or fenced. The search for poison
+ * never commits: its pieces end in a statement that fails, so that a batch is stored by one
+ * transaction or not at all. */
 #include <stdlib.h>
 
 #include "common/obs/log.h"
@@ -21,8 +21,9 @@
 
 enum { RETRY_MIN_MS = 50, RETRY_MAX_MS = 2000 };
 
-/* The search: groups in order; accepted ones stay in every later test, so clashes between two groups of one
- * batch cost the second only. Ranges still to be tried are a stack; at most log2(n) + 1 deep. */
+/* The search: groups in order; accepted ones stay in every later test, so clashes between two
+ * groups of one batch cost the second only. Ranges still to be tried are a stack; at most log2(n) +
+ * 1 deep. */
 struct pg_suspects {
     uint64_t *groups; /* sorted */
     char *verdict;    /* per group */
@@ -126,7 +127,8 @@ static void search_begin(struct pg_writer *w)
     push_range(s, 0, s->count);
 }
 
-/* The top range was tested (or, at first, the whole batch was sent): good, or it contains a culprit. */
+/* The top range was tested (or, at first, the whole batch was sent): good, or it contains a
+ * culprit. */
 static void search_verdict(struct pg_writer *w, bool good)
 {
     struct pg_suspects *s = w->suspects;
@@ -161,7 +163,7 @@ static bool starts_with(const struct pg_request *r, const char *class)
 static bool is_data_error(const struct pg_request *r)
 {
     return starts_with(r, "22") || starts_with(r, "23") || starts_with(r, "54") ||
-            starts_with(r, "21") /* two rows for one key in a set */;
+           starts_with(r, "21") /* two rows for one key in a set */;
 }
 
 static void retry_fire(struct lane_timer *timer)
@@ -209,7 +211,8 @@ static void on_resolved(struct pg_writer *w)
     if (PQntuples(mine) == 0) {
         bool behind = PQntuples(seen) == 0 || pg_i64(seen, 0, 1) <= w->epoch;
         commit_refuse(w, behind ? ERR_CORRUPT : ERR_FENCED,
-                behind ? "the database was set back to an older state" : "the writer has a new owner");
+                behind ? "the database was set back to an older state"
+                       : "the writer has a new owner");
         return;
     }
     int64_t seq = pg_i64(mine, 0, 1);

@@ -1,13 +1,15 @@
-/* One connection to PostgreSQL on a lane's loop: non-blocking, in pipeline mode, statements prepared when it is
- * made. Requests are sent in order, several may be under way; each ends with finish() exactly once.
+/* One connection to PostgreSQL on a lane's loop: non-blocking, in pipeline mode, statements
+ * prepared when it is made. Requests are sent in order, several may be under way; each ends with
+ * finish() exactly once.
  *
  *   AWAY --connect--> CONNECTING --established--> PREPARING --prepared--> READY
  *    ^                    |                           |                     |
- *    +--------------------+---------------------------+---------------------+   conn_lost, then back-off
+ *    +--------------------+---------------------------+---------------------+   conn_lost, then
+ * back-off
  *
- * It decides nothing about what was asked: whoever sent a request reads the outcome. Relies on the lane's
- * loop; a name in the connection string is looked up by libpq, which blocks (use addresses or a local
- * resolver). */
+ * It decides nothing about what was asked: whoever sent a request reads the outcome. Relies on the
+ * lane's loop; a name in the connection string is looked up by libpq, which blocks (use addresses
+ * or a local resolver). */
 #include <stdlib.h>
 #include <uv.h>
 
@@ -52,8 +54,8 @@ static const struct {
     const char *name, *text;
     enum pg_role role;
 } statements[] = {
-#define WRITER PG_WRITER
-#define READER PG_READER
+#define WRITER                PG_WRITER
+#define READER                PG_READER
 #define SQL(name, role, text) { #name, text, role },
 #include "common/store/pg_sql.def"
 #undef SQL
@@ -152,8 +154,8 @@ static void request_fail(struct pg_request *r, const char *sqlstate, const char 
         r->failed = true;
         r->failed_at = r->result_count;
         snprintf(r->sqlstate, sizeof(r->sqlstate), "%s", sqlstate ? sqlstate : "");
-        snprintf(r->message, sizeof(r->message), STR_FMT,
-                STR_ARG(str_trim(str_from_cstr(message))));
+        snprintf(
+                r->message, sizeof(r->message), STR_FMT, STR_ARG(str_trim(str_from_cstr(message))));
     }
 }
 
@@ -255,7 +257,8 @@ static void pump_task(struct lane_task *task)
     }
 }
 
-/* Deadlines of waiting requests, and answers that never come: a peer that vanished without a word. */
+/* Deadlines of waiting requests, and answers that never come: a peer that vanished without a word.
+ */
 static void tick_fire(struct lane_timer *timer)
 {
     struct pg_conn *c = container_of(timer, struct pg_conn, tick);
@@ -273,7 +276,8 @@ static void tick_fire(struct lane_timer *timer)
             conn_lost(c, "no answer to a statement");
         }
     }
-    list_each (&c->waiting, n) {
+    list_each(&c->waiting, n)
+    {
         struct pg_request *r = list_entry(n, struct pg_request, node);
         if (instant_before(r->deadline, now)) {
             c->waiting_count--;
@@ -321,7 +325,8 @@ static bool prepare_send(struct pg_request *r, struct pg_conn *c)
 {
     static const char settings[] =
             "SELECT set_config('plan_cache_mode', 'force_generic_plan', false),"
-            " set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),"
+            " set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', "
+            "false),"
             " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),"
             " set_config('idle_in_transaction_session_timeout', '10s', false),"
             " set_config('client_min_messages', 'error', false),"
@@ -372,13 +377,14 @@ static void conn_established(struct pg_conn *c)
     conn_flush(c);
 }
 
-/* libpq may change its socket at any step of connecting, so each step polls with a handle of its own. */
+/* libpq may change its socket at any step of connecting, so each step polls with a handle of its
+ * own. */
 static void conn_step(struct pg_conn *c, PostgresPollingStatusType status)
 {
     if (status == PGRES_POLLING_OK) {
         conn_established(c);
     } else if (status == PGRES_POLLING_FAILED ||
-            !poll_start(c, status == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE)) {
+               !poll_start(c, status == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE)) {
         conn_lost(c, PQerrorMessage(c->pg));
     }
 }
@@ -452,8 +458,9 @@ static void conn_drop(struct pg_conn *c)
     c->since = lane_monotonic(c->lane);
 }
 
-/* Back-off doubles from 30 ms to 2 s, with jitter of one half: the lanes of all processes must not come back
- * in one wave. Connecting goes on without anybody asking, so that the outage's end is noticed. */
+/* Back-off doubles from 30 ms to 2 s, with jitter of one half: the lanes of all processes must not
+ * come back in one wave. Connecting goes on without anybody asking, so that the outage's end is
+ * noticed. */
 static void conn_lost(struct pg_conn *c, const char *why)
 {
     pg_conn_away(c, why);

@@ -1,5 +1,6 @@
-/* The schema in PostgreSQL: applies what is missing, one transaction per migration, under an advisory lock, so
- * any number of processes may start at once and an interrupted one is taken up where it ended. Blocking. */
+/* The schema in PostgreSQL: applies what is missing, one transaction per migration, under an
+ * advisory lock, so any number of processes may start at once and an interrupted one is taken up
+ * where it ended. Blocking. */
 #include "common/obs/log.h"
 #include "common/store/pg.h"
 #include "schema/schema.h"
@@ -74,7 +75,8 @@ static enum err read_number(PGconn *pg, const char *sql, int *ret, struct fail *
 static enum err read_version(PGconn *pg, int *ret, struct fail *f)
 {
     int exists;
-    enum err err = read_number(pg, "SELECT (to_regclass('schema_version') IS NOT NULL)::int", &exists, f);
+    enum err err =
+            read_number(pg, "SELECT (to_regclass('schema_version') IS NOT NULL)::int", &exists, f);
     if (err) {
         return err;
     }
@@ -108,7 +110,8 @@ static enum err migrate_locked(PGconn *pg, struct fail *f)
 {
     int found;
     enum err err = run(pg,
-            "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY, name text NOT NULL,"
+            "CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY, name text NOT "
+            "NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())",
             f);
     if (!err) {
@@ -118,8 +121,8 @@ static enum err migrate_locked(PGconn *pg, struct fail *f)
         return err;
     }
     if (found > newest()) {
-        return fail(f, ERR_FAILED_PRECONDITION, "the schema has version %d, this executable serves up to %d",
-                found, newest());
+        return fail(f, ERR_FAILED_PRECONDITION,
+                "the schema has version %d, this executable serves up to %d", found, newest());
     }
     for (int i = found; i < newest(); i++) {
         err = apply(pg, &schema_postgres[i], f);

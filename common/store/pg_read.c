@@ -1,9 +1,9 @@
-/* Reading runs: loads, history pages and the scans. Rows are borrowed from the results, arrays live in the
- * operation's arena; both until done() returns. */
+/* Reading runs: loads, history pages and the scans. Rows are borrowed from the results, arrays live
+ * in the operation's arena; both until done() returns. */
 #include "common/store/pg.h"
 
 #define OP(type) container_of(op->op, struct type, op)
-#define PARAMS struct pg_params p = { .arena = &op->arena }
+#define PARAMS   struct pg_params p = { .arena = &op->arena }
 
 static struct instant opt_instant(const PGresult *r, int row, int col, struct instant null)
 {
@@ -27,7 +27,8 @@ void pg_run_row(const PGresult *r, int row, struct store_run_row *ret)
     };
 }
 
-static struct store_log_row *log_rows(struct pg_op *op, const PGresult *r, run_key key, size_t *count)
+static struct store_log_row *log_rows(
+        struct pg_op *op, const PGresult *r, run_key key, size_t *count)
 {
     *count = (size_t)PQntuples(r);
     struct store_log_row *rows = NEW(&op->arena, struct store_log_row, *count);
@@ -79,7 +80,7 @@ static bool load_send(struct pg_op *op, struct pg_conn *conn)
     run_key key = op->step == 0 ? l->key : l->run.key;
     pg_put_i64(&p, key);
     return send_run(op, conn, key) && pg_send(conn, PG_SNAPSHOT, &p) &&
-            pg_send(conn, l->want_events ? PG_TAIL_EVENTS : PG_TAIL, &p);
+           pg_send(conn, l->want_events ? PG_TAIL_EVENTS : PG_TAIL, &p);
 }
 
 static enum err load_read(struct pg_op *op, struct fail *f)

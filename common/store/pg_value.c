@@ -1,5 +1,5 @@
-/* Values in PostgreSQL's binary format: parameters and arrays out, columns in. Relies on the statements'
- * casts for the types; knows nothing of tables. */
+/* Values in PostgreSQL's binary format: parameters and arrays out, columns in. Relies on the
+ * statements' casts for the types; knows nothing of tables. */
 #include <endian.h>
 #include <stdlib.h>
 
@@ -61,7 +61,8 @@ void pg_put_uuid(struct pg_params *p, struct uuid id)
     put_copy(p, id.b, sizeof(id.b));
 }
 
-/* ---- arrays: dimensions, has nulls, element type, length, lower bound; then length and bytes of each ---- */
+/* ---- arrays: dimensions, has nulls, element type, length, lower bound; then length and bytes of
+ * each ---- */
 
 static void raw_i32(struct buf *a, int32_t v)
 {

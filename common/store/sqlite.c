@@ -1,6 +1,6 @@
 /* The SQLite store: one thread works for all lanes, in the order of asking; a second one writes the
- * log back into the file, so that commits need not wait for it. Operations travel as jobs; only work()
- * touches the database. */
+ * log back into the file, so that commits need not wait for it. Operations travel as jobs; only
+ * work() touches the database. */
 #include "common/store/sqlite.h"
 
 #include <errno.h>
@@ -24,10 +24,10 @@ static void job_work(struct offload_job *oj)
 {
     struct sqlite_job *job = container_of(oj, struct sqlite_job, job);
     struct sqlite_db *db = &job->sl->store->db;
-    sqlite_work *work = job->kind == STORE_COMMIT ? sqlite_commit_work :
-            job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_BACKLOG ?
-                                                    sqlite_read_works[job->kind] :
-                                                    sqlite_cluster_works[job->kind];
+    sqlite_work *work = job->kind == STORE_COMMIT ? sqlite_commit_work
+                        : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_BACKLOG
+                                ? sqlite_read_works[job->kind]
+                                : sqlite_cluster_works[job->kind];
     job->err = work(db, job, &job->f);
     job->wal_pages = db->wal_pages;
     if (db->wal_pages > WAL_LIMIT_PAGES) {
@@ -104,7 +104,8 @@ static void retry_fire(struct lane_timer *timer)
 /* A disk that cannot write now delays commits and loses none. */
 static bool job_retry(struct sqlite_job *job, struct sqlite_lane *sl)
 {
-    bool again = job->kind == STORE_COMMIT && (job->err == ERR_UNAVAILABLE || job->err == ERR_STORE);
+    bool again =
+            job->kind == STORE_COMMIT && (job->err == ERR_UNAVAILABLE || job->err == ERR_STORE);
     if (again && !instant_is_set(sl->stalled_since)) {
         sl->stalled_since = lane_now(sl->sl.lane);
         log_warn("database_away", LOG_CSTR("why", job->f.message));
@@ -137,7 +138,8 @@ static void job_done(struct offload_job *oj)
     job_free(job);
 }
 
-/* Refusals of commits take the same way as answers: through the thread, never inside the starting call. */
+/* Refusals of commits take the same way as answers: through the thread, never inside the starting
+ * call. */
 static enum err commit_refusal(const struct sqlite_writer *w, struct fail *f)
 {
     if (!w->claimed) {
@@ -189,7 +191,8 @@ static struct store_lane *lane_open(struct store *store, struct lane *lane)
     return &sl->sl;
 }
 
-/* The thread may be reading what the owners of operations lent us, so closing waits for its answers. */
+/* The thread may be reading what the owners of operations lent us, so closing waits for its
+ * answers. */
 static void lane_close(struct store_lane *lane)
 {
     struct sqlite_lane *sl = lane_of(lane);
@@ -200,11 +203,13 @@ static void lane_close(struct store_lane *lane)
         job_deliver(job, sl);
         job_free(job);
     }
-    list_each (&sl->jobs, n) {
+    list_each(&sl->jobs, n)
+    {
         while (sem_wait(&sl->worked) != 0 && errno == EINTR) {
         }
     }
-    list_each (&sl->jobs, n) {
+    list_each(&sl->jobs, n)
+    {
         struct sqlite_job *job = list_entry(n, struct sqlite_job, node);
         job->sl = NULL;
         job_deliver(job, sl);
@@ -256,7 +261,8 @@ static const struct store_ops sqlite_ops = {
     .stalled_since = stalled_since,
 };
 
-enum err store_sqlite_new(const struct store_sqlite_config *config, struct store **ret, struct fail *f)
+enum err store_sqlite_new(
+        const struct store_sqlite_config *config, struct store **ret, struct fail *f)
 {
     struct sqlite_db db;
     enum err err = sqlite_db_open(config->path, config->pragmas, &db, f);

@@ -30,7 +30,7 @@ struct sqlite_db {
 struct sqlite_store {
     struct store store;
     struct arena arena;
-    const char *path; /* NULL: in memory */
+    const char *path;    /* NULL: in memory */
     struct sqlite_db db; /* used by the database's thread, before the lanes by whoever migrates */
     sqlite3 *checkpointer;
     struct offload *thread, *checkpoint_thread;
@@ -60,7 +60,7 @@ struct sqlite_lane {
 struct sqlite_job {
     struct offload_job job;
     struct list_node node;
-    struct arena arena; /* holds the job and its results */
+    struct arena arena;     /* holds the job and its results */
     struct sqlite_lane *sl; /* NULL: the lane has closed, nobody waits */
     enum store_kind kind;
     struct store_op *op;
@@ -74,8 +74,8 @@ struct sqlite_job {
 
 /* ---- sqlite_db.c; results are SQLite's codes ---- */
 
-enum err sqlite_db_open(const char *path, const char *const *pragmas, struct sqlite_db *db, struct fail *f)
-        MUST_USE;
+enum err sqlite_db_open(const char *path, const char *const *pragmas, struct sqlite_db *db,
+        struct fail *f) MUST_USE;
 void sqlite_db_close(struct sqlite_db *db);
 enum err sqlite_db_migrate(struct sqlite_db *db, struct fail *f) MUST_USE;
 enum err sqlite_db_version(struct sqlite_db *db, int *found, int *ours, struct fail *f) MUST_USE;

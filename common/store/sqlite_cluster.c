@@ -1,5 +1,5 @@
-/* Cluster matters on SQLite, on the database's thread: the same rules as in PostgreSQL, each write in one
- * transaction. The database's clock is this machine's. */
+/* Cluster matters on SQLite, on the database's thread: the same rules as in PostgreSQL, each write
+ * in one transaction. The database's clock is this machine's. */
 #include "common/store/sqlite.h"
 
 #define OP(type) container_of(job->op, struct type, op)
@@ -63,7 +63,8 @@ static enum err claim_writer(struct sqlite_db *db, struct sqlite_job *job, struc
     return finish(db, rc, err, f);
 }
 
-static int read_cluster(struct sqlite_db *db, int64_t *assignments, struct uuid *id, int64_t *namespaces)
+static int read_cluster(
+        struct sqlite_db *db, int64_t *assignments, struct uuid *id, int64_t *namespaces)
 {
     sqlite3_stmt *q = sq(db, SQ_CLUSTER);
     int rc = SQLITE_OK;
@@ -134,7 +135,8 @@ static enum err read_assignments(struct sqlite_db *db, struct sqlite_job *job, s
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
 }
 
-static int move_shard(struct sqlite_db *db, const struct store_assign_move *m, int64_t version, size_t *moved)
+static int move_shard(
+        struct sqlite_db *db, const struct store_assign_move *m, int64_t version, size_t *moved)
 {
     sqlite3_stmt *q = sq(db, SQ_ASSIGN_ROW);
     sq_i64(q, 1, m->shard);
@@ -246,8 +248,8 @@ static enum err namespace_missed(struct sqlite_db *db, struct uuid id, struct fa
     sq_uuid(q, 1, id);
     bool seen = sq_row(q, &rc);
     sqlite3_reset(q);
-    return seen ? fail(f, ERR_ABORTED, "the namespace has changed") :
-                  fail(f, ERR_NOT_FOUND, "the namespace is gone");
+    return seen ? fail(f, ERR_ABORTED, "the namespace has changed")
+                : fail(f, ERR_NOT_FOUND, "the namespace is gone");
 }
 
 static enum err put_namespace(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)

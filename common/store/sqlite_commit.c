@@ -1,5 +1,6 @@
-/* The writer on SQLite, on the database's thread: the same fence and the same meaning of poison as in
- * PostgreSQL. A batch with poison is done again group by group under savepoints, in one transaction. */
+/* The writer on SQLite, on the database's thread: the same fence and the same meaning of poison as
+ * in PostgreSQL. A batch with poison is done again group by group under savepoints, in one
+ * transaction. */
 #include "common/store/sqlite.h"
 
 static void put_instant(sqlite3_stmt *q, int n, bool null, struct instant t)
@@ -9,7 +10,8 @@ static void put_instant(sqlite3_stmt *q, int n, bool null, struct instant t)
     }
 }
 
-static void put_changeable(sqlite3_stmt *q, const struct store_run_row *r, int wake, int close, int backlog)
+static void put_changeable(
+        sqlite3_stmt *q, const struct store_run_row *r, int wake, int close, int backlog)
 {
     put_instant(q, wake, r->wake_at.ns == INSTANT_NEVER.ns, r->wake_at);
     put_instant(q, close, !instant_is_set(r->close_time), r->close_time);
@@ -86,9 +88,9 @@ static int put_snapshot(struct sqlite_db *db, const struct store_snapshot_row *r
 static int apply(struct sqlite_db *db, const struct store_batch *b)
 {
     int rc = SQLITE_OK;
-#define APPLY(list, put)                                                                           \
-    for (size_t i = 0; i < b->list.len && rc == SQLITE_OK; i++) {                                  \
-        rc = put(db, &b->list.ptr[i]);                                                             \
+#define APPLY(list, put)                                          \
+    for (size_t i = 0; i < b->list.len && rc == SQLITE_OK; i++) { \
+        rc = put(db, &b->list.ptr[i]);                            \
     }
     APPLY(log, put_log)
     APPLY(run_inserts, put_run)
@@ -140,7 +142,8 @@ static enum err resolve(struct sqlite_db *db, struct sqlite_job *job, struct fai
     sq_i64(q, 1, w->writer);
     int rc = SQLITE_OK;
     if (!sq_row(q, &rc)) {
-        return rc == SQLITE_OK ? fail(f, ERR_CORRUPT, "the writer's row is missing") : sq_fail(db, rc, f);
+        return rc == SQLITE_OK ? fail(f, ERR_CORRUPT, "the writer's row is missing")
+                               : sq_fail(db, rc, f);
     }
     struct uuid owner = sq_get_uuid(q, 0);
     int64_t epoch = sqlite3_column_int64(q, 1), seq = sqlite3_column_int64(q, 2);
@@ -157,7 +160,8 @@ static enum err resolve(struct sqlite_db *db, struct sqlite_job *job, struct fai
     return fail(f, ERR_CORRUPT, "acknowledged commits are missing in the database");
 }
 
-static int begin(struct sqlite_db *db, const struct sqlite_job *job, const struct store_commit *c, bool *fenced)
+static int begin(struct sqlite_db *db, const struct sqlite_job *job, const struct store_commit *c,
+        bool *fenced)
 {
     const struct sqlite_writer *w = &job->writer;
     int rc = sq_run(sq(db, SQ_BEGIN));

@@ -1,5 +1,5 @@
-/* The SQLite file: opening with the settings that durability needs, cached statements, values, errors,
- * migrations. Used by one thread at a time. */
+/* The SQLite file: opening with the settings that durability needs, cached statements, values,
+ * errors, migrations. Used by one thread at a time. */
 #include "common/store/sqlite.h"
 
 #include <stdio.h>
@@ -17,9 +17,8 @@ static const char *const texts[] = {
 sqlite3_stmt *sq(struct sqlite_db *db, enum sqlite_statement statement)
 {
     sqlite3_stmt **q = &db->statements[statement];
-    if (!*q &&
-            sqlite3_prepare_v3(db->db, texts[statement], -1, SQLITE_PREPARE_PERSISTENT, q, NULL) !=
-                    SQLITE_OK) {
+    if (!*q && sqlite3_prepare_v3(db->db, texts[statement], -1, SQLITE_PREPARE_PERSISTENT, q,
+                       NULL) != SQLITE_OK) {
         return NULL;
     }
     sqlite3_reset(*q);
@@ -94,7 +93,7 @@ bool sq_is_data_error(int rc)
 {
     int primary = rc & 0xff;
     return primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG || primary == SQLITE_MISMATCH ||
-            primary == SQLITE_RANGE;
+           primary == SQLITE_RANGE;
 }
 
 enum err sq_fail(struct sqlite_db *db, int rc, struct fail *f)
@@ -150,7 +149,8 @@ static enum err pragma_failed(struct sqlite_db *db, const char *pragma, struct f
     return err;
 }
 
-enum err sqlite_db_open(const char *path, const char *const *pragmas, struct sqlite_db *db, struct fail *f)
+enum err sqlite_db_open(
+        const char *path, const char *const *pragmas, struct sqlite_db *db, struct fail *f)
 {
     static const char *const ours[] = { "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF",
         "temp_store=MEMORY", "cache_size=-16384", "wal_autocheckpoint=0", NULL };
@@ -212,7 +212,8 @@ static enum err read_version(struct sqlite_db *db, int *ret, struct fail *f)
     if (!exists) {
         return ERR_NONE;
     }
-    rc = sqlite3_prepare_v2(db->db, "SELECT coalesce(max(version), 0) FROM schema_version", -1, &q, NULL);
+    rc = sqlite3_prepare_v2(
+            db->db, "SELECT coalesce(max(version), 0) FROM schema_version", -1, &q, NULL);
     if (rc == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW) {
         *ret = sqlite3_column_int(q, 0);
     }
@@ -230,19 +231,21 @@ static enum err migrate_locked(struct sqlite_db *db, struct fail *f)
 {
     int found;
     enum err err = exec(db,
-            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, name TEXT NOT "
+            "NULL,"
             " applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
             f);
     if (!err) {
         err = read_version(db, &found, f);
     }
     if (!err && found > newest()) {
-        err = fail(f, ERR_FAILED_PRECONDITION, "the schema has version %d, this executable serves up to %d",
-                found, newest());
+        err = fail(f, ERR_FAILED_PRECONDITION,
+                "the schema has version %d, this executable serves up to %d", found, newest());
     }
     for (int i = err ? newest() : found; i < newest() && !err; i++) {
         char record[160];
-        snprintf(record, sizeof(record), "INSERT INTO schema_version (version, name) VALUES (%d, '%s')",
+        snprintf(record, sizeof(record),
+                "INSERT INTO schema_version (version, name) VALUES (%d, '%s')",
                 schema_sqlite[i].version, schema_sqlite[i].name);
         err = exec(db, schema_sqlite[i].sql, f);
         if (!err) {

@@ -5,8 +5,9 @@
 
 static struct instant opt_instant(sqlite3_stmt *q, int col, struct instant null)
 {
-    return sqlite3_column_type(q, col) == SQLITE_NULL ? null :
-                                                        (struct instant){ sqlite3_column_int64(q, col) };
+    return sqlite3_column_type(q, col) == SQLITE_NULL
+                   ? null
+                   : (struct instant){ sqlite3_column_int64(q, col) };
 }
 
 static void run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret)
@@ -53,8 +54,8 @@ static int collect_runs(sqlite3_stmt *q, struct arena *arena, run_rows *ret)
 }
 
 /* The row of one run and whether it is current. */
-static enum err read_one(struct sqlite_db *db, sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret,
-        bool *current, struct fail *f)
+static enum err read_one(struct sqlite_db *db, sqlite3_stmt *q, struct arena *arena,
+        struct store_run_row *ret, bool *current, struct fail *f)
 {
     int rc = SQLITE_OK;
     if (!sq_row(q, &rc)) {

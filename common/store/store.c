@@ -1,5 +1,5 @@
-/* The store's door: hands each operation to the database that the composition root chose. Knows nothing of
- * any database; what several of them need of a batch or a loaded run is in batch.c. */
+/* The store's door: hands each operation to the database that the composition root chose. Knows
+ * nothing of any database; what several of them need of a batch or a loaded run is in batch.c. */
 #include "common/store/store_ops.h"
 
 void store_free(struct store *store)

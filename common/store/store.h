@@ -15,8 +15,7 @@
 #include "common/io/lane.h"
 #include "common/model/ids.h"
 
-/* ---- what is stored
- * ---------------------------------------------------------------------------------- */
+/* ---- what is stored ---------------------------------------------------------------------------- */
 
 /* One transition of a run: one row of the log. Ids of events are contiguous within a run; seq
  * starts at 1. */
@@ -75,8 +74,7 @@ struct store_batch {
     run_key last_run_key; /* highest key this writer has issued so far: kept in the writer row */
 };
 
-/* ---- processes, writers
- * ------------------------------------------------------------------------------ */
+/* ---- processes, writers ------------------------------------------------------------------------ */
 
 struct store; /* one per process */
 
@@ -86,7 +84,8 @@ struct store_pg_config {
     unsigned lane_count; /* at most two connections per lane (writer, reader) and one for cluster
                             matters */
 };
-/* Connects lazily: a database that is away at start is no error. */
+/* Connects lazily: a database that is away at start is no error. Zero durations mean: connect 3 s,
+ * statements 10 s (reads and cluster operations; never commits). */
 struct store *store_pg_new(const struct store_pg_config *config);
 
 struct store_sqlite_config {
@@ -95,9 +94,12 @@ struct store_sqlite_config {
 };
 enum err store_sqlite_new(
         const struct store_sqlite_config *config, struct store **ret, struct fail *f) MUST_USE;
-void store_free(struct store *store); /* after all its lanes have ended */
+void store_free(struct store *store); /* after all its lanes have closed theirs; NULL is fine */
 
-/* The store's side of one lane: its connections. Made and closed on the lane. */
+/* The store's side of one lane: its connections, and one writer at most. Made and closed on the
+ * lane. Operations that still run when it is closed end inside the call, with ERR_CANCELLED or
+ * (SQLite, which is waited for) their true outcome; a cancelled commit may or may not be durable.
+ */
 struct store_lane;
 struct store_lane *store_lane_open(struct store *store, struct lane *lane);
 void store_lane_close(struct store_lane *sl);
@@ -115,8 +117,7 @@ enum err store_migrate(struct store *store, struct fail *f) MUST_USE;
 /* Version found (0: empty database) and version this executable brings. Blocking. */
 enum err store_schema_version(struct store *store, int *found, int *ours, struct fail *f) MUST_USE;
 
-/* ---- the writer: one per history lane
- * ---------------------------------------------------------------- */
+/* ---- the writer: one per history lane ---------------------------------------------------------- */
 
 /* A claimed writer row (writer, owner, epoch, seq, last_run_key). Whoever changes the row fences
  * the lane. */
@@ -128,30 +129,36 @@ struct store_claim_writer {
     uint32_t writer;      /* small number, reused after its owner's end: part of run keys */
     run_key last_run_key; /* the highest ever issued under this writer number */
 };
-/* Takes the row of a member that is gone, or makes a new one. */
+/* Takes the row of a member that is gone, or makes a new one; the same (member, lane) gets the same
+ * row again, which fences its earlier claim. Not while a commit runs. ERR_RESOURCE_EXHAUSTED: all
+ * 1024 are taken. */
 void store_claim_writer(struct store_lane *sl, struct store_claim_writer *op);
 
 struct store_commit {
     struct store_op op;
     struct store_batch *batch;
-    /* out: groups refused because one of their rows was poisonous (bad data); everything else is
-     * committed. Valid in done() with ERR_NONE. */
+    /* out: groups refused because one of their rows is poison: text that is not UTF-8 or has a NUL,
+     * a key that exists (run, log row), an update of a run that does not exist, too large.
+     * Everything else is committed; of two groups that clash with each other one is refused. Valid
+     * in done() with ERR_NONE. */
     const uint64_t *poisoned;
     size_t poisoned_count;
     struct fail poison; /* what the database said of the first of them */
 };
 /* Appends a batch atomically, fenced by the writer row's compare-and-set. One commit per lane at a
- * time. done(): ERR_NONE - durable (a connection lost in the middle is resolved by reading the
- * writer row and, if need be, resending the identical batch; this takes as long as the database is
- * away). ERR_FENCED - another owner holds the row: nothing of the batch is stored, nothing ever
- * will be; everything in memory that depends on it must be dropped. ERR_CORRUPT - an acknowledged
- * commit is missing in the database (restored from an older state): the writer must stop. */
+ * time, after a claim (else ERR_FAILED_PRECONDITION). Inserts are applied before updates; of
+ * several updates, currents or snapshots with one key the last counts. done(): ERR_NONE - durable
+ * (a connection lost in the middle is resolved by reading the writer row and, if need be, resending
+ * the identical batch; this takes as long as the database is away). ERR_FENCED - another owner
+ * holds the row: nothing will be stored from now on, and the batch is not, unless it was before the
+ * take-over and only its answer got lost (the new owner then sees it); everything in memory that
+ * depends on it must be dropped. ERR_CORRUPT - an acknowledged commit is missing in the database
+ * (restored from an older state): the writer must stop. */
 void store_commit(struct store_lane *sl, struct store_commit *op);
 /* Since when the writer waits for the database; {0}: it does not. For load shedding and health. */
 struct instant store_writer_stalled_since(const struct store_lane *sl);
 
-/* ---- reading runs
- * ------------------------------------------------------------------------------------ */
+/* ---- reading runs ------------------------------------------------------------------------------ */
 
 struct store_load {
     struct store_op op;
@@ -181,8 +188,9 @@ struct store_find_current {
 };
 void store_find_current(struct store_lane *sl, struct store_find_current *op);
 
-/* Pages of the log's events: rows that contain ids >= from_event_id (or, backwards, <=
- * from_event_id), until max_bytes of events are reached (at least one row). */
+/* Pages of the log's events: rows that contain ids >= from_event_id in their order (or, backwards,
+ * ids <= from_event_id in descending order), until max_bytes of events are reached: at least one
+ * row, at most 1024. No rows: the end. */
 struct store_read_history {
     struct store_op op;
     run_key key;
@@ -226,8 +234,7 @@ struct store_scan_backlog {
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
 
-/* ---- cluster
- * ----------------------------------------------------------------------------------------- */
+/* ---- cluster ----------------------------------------------------------------------------------- */
 
 struct store_member {
     struct uuid id;     /* new at every process start */
@@ -307,8 +314,7 @@ struct store_try_plan {
 };
 void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
 
-/* ---- namespaces
- * -------------------------------------------------------------------------------------- */
+/* ---- namespaces -------------------------------------------------------------------------------- */
 
 struct store_namespace {
     struct uuid id;
@@ -327,9 +333,10 @@ struct store_list_namespaces {
 };
 void store_list_namespaces(struct store_lane *sl, struct store_list_namespaces *op);
 /* version 0: insert (ERR_ALREADY_EXISTS on a name or id that exists); else replace that version
- * (ERR_ABORTED when it has changed, ERR_NOT_FOUND when it is gone). */
+ * (ERR_ABORTED when it has changed, ERR_NOT_FOUND when it is gone). ERR_UNAVAILABLE leaves the
+ * outcome open, as for every cluster operation. */
 struct store_put_namespace {
     struct store_op op;
-    struct store_namespace row;
+    struct store_namespace row; /* out: version becomes the new one */
 };
 void store_put_namespace(struct store_lane *sl, struct store_put_namespace *op);

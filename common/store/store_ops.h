@@ -1,5 +1,5 @@
-/* What a database must bring to stand behind store.h: one table for the process's side, one for the lane's.
- * Private to common/store and to the simulated store of the tests. */
+/* What a database must bring to stand behind store.h: one table for the process's side, one for the
+ * lane's. Private to common/store and to the simulated store of the tests. */
 #pragma once
 
 #include "common/store/store.h"
@@ -28,7 +28,8 @@ struct store_ops {
     enum err (*migrate)(struct store *store, struct fail *f);
     enum err (*schema_version)(struct store *store, int *found, int *ours, struct fail *f);
     void (*lane_close)(struct store_lane *sl);
-    /* Starts an operation; op is the first member of the kind's struct. Never calls done() from inside. */
+    /* Starts an operation; op is the first member of the kind's struct. Never calls done() from
+     * inside. */
     void (*start)(struct store_lane *sl, enum store_kind kind, struct store_op *op);
     struct instant (*stalled_since)(const struct store_lane *sl);
 };
@@ -51,8 +52,9 @@ enum { STORE_WRITER_MAX = 1024 }; /* ten bits of the run key */
 bool store_text_ok(struct str s);
 /* The distinct groups of a batch in order of first appearance, allocated in the arena. */
 size_t store_batch_groups(const struct store_batch *batch, struct arena *arena, uint64_t **ret);
-/* The rows of the groups that `keep` accepts. With `last` also drops rows that a later row of the batch
- * replaces (updates, currents, snapshots of the same key), for databases that apply sets and not rows. */
+/* The rows of the groups that `keep` accepts. With `last` also drops rows that a later row of the
+ * batch replaces (updates, currents, snapshots of the same key), for databases that apply sets and
+ * not rows. */
 void store_batch_select(const struct store_batch *batch, struct arena *arena, bool last,
         bool (*keep)(void *arg, uint64_t group), void *arg, struct store_batch *ret);
 /* ERR_CORRUPT unless the tail continues the snapshot without a gap. */

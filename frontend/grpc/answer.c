@@ -143,9 +143,7 @@ void call_fail(struct call *call, const struct fail *f)
     if (is_handlers(call)) {
         release_by_handler(call); /* a handler may still be looking at the request */
     } else {
-        call_drop_request(call);
-        lane_timer_stop(call->pub.lane, &call->timer);
-        call->state = CALL_ANSWERED;
+        call_refused(call);
     }
 }
 

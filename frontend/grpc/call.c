@@ -49,21 +49,32 @@ struct call *call_new(struct grpc_conn *conn)
     return c;
 }
 
-/* The reader's capacity changed from `before`: the connection's account follows. */
-void call_set_frame_memory(struct call *call, uint32_t before)
+void call_account(struct call *call)
 {
-    size_t now = call->reader.cap;
-    call->conn->received += now - before;
-    call->conn->server->received += now - before;
+    uint32_t now = call->conn ? call->reader.cap + call->meta_cap : 0;
+    size_t change = (size_t)now - call->accounted;
+    if (call->conn) {
+        call->conn->received += change;
+        call->conn->server->received += change;
+    }
+    call->accounted = now;
 }
 
 void call_drop_request(struct call *c)
 {
-    uint32_t before = c->reader.cap;
     frame_free(&c->reader);
-    if (c->conn) {
-        call_set_frame_memory(c, before);
-    }
+    call_account(c);
+}
+
+/* Answered without a handler. Refused calls must not add up while their answers wait. */
+void call_refused(struct call *call)
+{
+    lane_timer_stop(call->pub.lane, &call->timer);
+    call->state = CALL_ANSWERED;
+    free(call->meta);
+    call->meta = NULL;
+    call->meta_len = call->meta_cap = 0;
+    call_drop_request(call);
 }
 
 void call_free(struct call *c)
@@ -180,6 +191,7 @@ void call_run(struct call *call)
         if (call->meta_cap > call->meta_len) {
             call->meta = realloc(call->meta, call->meta_len);
             call->meta_cap = call->meta_len;
+            call_account(call);
         }
     }
 }
@@ -189,6 +201,9 @@ void call_closed(struct call *call)
     struct call *c = call;
     list_remove(&c->in_ready);
     call_drop_request(c);
+    c->conn->received -= c->accounted;
+    c->conn->server->received -= c->accounted;
+    c->accounted = 0;
     c->conn = NULL;
     switch (c->state) {
     case CALL_OWNED:

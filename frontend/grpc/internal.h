@@ -32,6 +32,7 @@ struct call {
     void *ctx;
     char *meta; /* entries: u16 name length, u16 value length, name, value */
     uint32_t meta_len, meta_cap;
+    uint32_t accounted; /* bytes of reader and metadata in the accounts of connection and server */
     uint32_t header_bytes; /* as HTTP/2 counts: 32 more for each */
     struct duration timeout;
     enum call_state state : 8;
@@ -52,7 +53,7 @@ struct grpc_conn {
     struct h2_session *session;
     const struct h2_peer *peer;
     struct list ready; /* call.in_ready: complete requests of this feed */
-    size_t received;   /* capacity of unfinished requests */
+    size_t received;   /* bytes held for requests: unfinished messages, metadata */
 };
 
 struct method_entry {
@@ -88,9 +89,11 @@ struct grpc_server {
 /* call.c */
 struct call *call_new(struct grpc_conn *conn);
 void call_free(struct call *call);
+void call_refused(struct call *call);
 void call_run(struct call *call);
 void call_drain(struct call *call);
-void call_set_frame_memory(struct call *call, uint32_t before);
+/* What the call holds has changed: the accounts follow. */
+void call_account(struct call *call);
 void call_closed(struct call *call);
 enum err call_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;
 void call_start_timer(struct call *call);

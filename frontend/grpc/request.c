@@ -17,6 +17,7 @@ static void store_metadata(struct call *c, struct str name, struct str value)
         c->meta_cap = cap < c->meta_len + need ? c->meta_len + need : cap;
         c->meta = realloc(c->meta, c->meta_cap);
         check(c->meta);
+        call_account(c);
     }
     char *to = c->meta + c->meta_len;
     uint16_t lens[2] = { (uint16_t)name.len, (uint16_t)value.len };
@@ -59,11 +60,6 @@ void request_header(struct h2_stream *stream, struct str name, struct str value)
     }
 }
 
-static void refuse(struct call *c, const struct fail *f)
-{
-    call_fail(c, f);
-}
-
 static enum err find_method(struct call *c, struct fail *f)
 {
     struct grpc_server *s = c->conn->server;
@@ -86,6 +82,15 @@ static enum err find_method(struct call *c, struct fail *f)
             STR_ARG(method), STR_ARG(service));
 }
 
+static enum err check_received(struct call *c, struct fail *f)
+{
+    struct grpc_server *s = c->conn->server;
+    if (c->conn->received > s->config.received_max || s->received > s->config.received_max_lane) {
+        return fail(f, ERR_RESOURCE_EXHAUSTED, "too many request bytes are under way");
+    }
+    return ERR_NONE;
+}
+
 static enum err check_headers(struct call *c, struct fail *f)
 {
     struct grpc_server *s = c->conn->server;
@@ -95,6 +100,9 @@ static enum err check_headers(struct call *c, struct fail *f)
     }
     if (s->call_count > s->config.calls_max) {
         return fail(f, ERR_RESOURCE_EXHAUSTED, "too many open calls");
+    }
+    if (check_received(c, f)) {
+        return f->err;
     }
     if (c->is_timeout_bad) {
         return fail(f, ERR_PROTOCOL, "malformed grpc-timeout");
@@ -117,12 +125,12 @@ void request_headers_done(struct h2_stream *stream, bool is_end)
     if (c->header_bytes <= c->conn->server->config.header_max && (!c->is_grpc || !c->is_post)) {
         /* Not gRPC: answered in HTTP's own terms. */
         const struct h2_header status = { STR(":status"), c->is_post ? STR("415") : STR("405") };
-        c->state = CALL_ANSWERED;
+        call_refused(c);
         h2_stream_respond(stream, &status, 1, true);
         return;
     }
     if (check_headers(c, &f)) {
-        refuse(c, &f);
+        call_fail(c, &f);
         return;
     }
     if (c->has_timeout) {
@@ -149,21 +157,11 @@ static bool deliver(struct call *c)
     return c->state == CALL_OWNED;
 }
 
-static enum err check_received(struct call *c, struct fail *f)
-{
-    struct grpc_server *s = c->conn->server;
-    if (c->conn->received > s->config.received_max || s->received > s->config.received_max_lane) {
-        return fail(f, ERR_RESOURCE_EXHAUSTED, "too many request bytes are under way");
-    }
-    return ERR_NONE;
-}
-
 static enum err take(struct call *c, struct str *bytes, struct fail *f)
 {
     uint32_t max = c->conn->server->config.message_max;
-    uint32_t before = c->reader.cap;
     enum frame_result result = frame_feed(&c->reader, bytes, max);
-    call_set_frame_memory(c, before);
+    call_account(c);
     switch (result) {
     case FRAME_MESSAGE:
     case FRAME_MORE:

@@ -34,8 +34,7 @@
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
                     others */
 
-/* ---- limits: per namespace, given with every event
- * --------------------------------------------------- */
+/* ---- limits: per namespace, given with every event --------------------------------------------- */
 
 struct engine_limits {
     size_t blob_size_error; /* bytes of one payload field; default 2 MiB */
@@ -56,8 +55,7 @@ struct engine_limits {
 };
 extern const struct engine_limits engine_limits_default;
 
-/* ---- events: what comes in
- * --------------------------------------------------------------------------- */
+/* ---- events: what comes in --------------------------------------------------------------------- */
 
 /* Fields are borrowed for the step; the engine copies what it keeps. "message" = an encoded public
  * message. */
@@ -222,8 +220,7 @@ struct event {
     };
 };
 
-/* ---- effects: what must happen
- * ----------------------------------------------------------------------- */
+/* ---- effects: what must happen ----------------------------------------------------------------- */
 
 /* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim.
  */
@@ -301,8 +298,7 @@ struct effects {
 
 void effects_init(struct effects *fx, struct arena *arena);
 
-/* ---- the engine
- * -------------------------------------------------------------------------------------- */
+/* ---- the engine -------------------------------------------------------------------------------- */
 
 /* An empty state, in its own arena: for EVENT_START, or for workflow_decode and workflow_fold. */
 struct workflow *workflow_new(struct arena *arena);
@@ -349,8 +345,7 @@ void workflow_check_invariants(const struct workflow *wf);
 /* Stable text of the state, for scenarios and failures. */
 void workflow_dump(const struct workflow *wf, struct buf *out);
 
-/* ---- starting when the workflow id is taken
- * ---------------------------------------------------------- */
+/* ---- starting when the workflow id is taken ---------------------------------------------------- */
 
 enum start_decision {
     START_NEW,

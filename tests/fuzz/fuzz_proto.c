@@ -1,13 +1,10 @@
 /* Fuzzes the decoding of requests, as a client's bytes reach it. The first byte selects the
  * message. What decodes must encode to bytes that decode to the same bytes again, and what the
  * check lets through, protobuf-c must take. */
-#include <stdint.h>
-#include <stdlib.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "common/api/codec.h"
 #include "common/api/view.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Append only: the corpus counts on the order. */
 static const ProtobufCMessageDescriptor *const types[] = {

@@ -1,4 +1,5 @@
-/* A PostgreSQL of our own for the time of the suite, made by scripts/pg in a directory under /tmp. */
+/* A PostgreSQL of our own for the time of the suite, made by scripts/pg in a directory under /tmp.
+ */
 #include <libpq-fe.h>
 #include <stdarg.h>
 #include <string.h>
@@ -50,7 +51,8 @@ int64_t pg_number(const char *sql)
 {
     PGresult *r = PQexec(pg, sql);
     int64_t n = 0;
-    if (PQresultStatus(r) != PGRES_TUPLES_OK || !str_to_i64(str_from_cstr(PQgetvalue(r, 0, 0)), &n)) {
+    if (PQresultStatus(r) != PGRES_TUPLES_OK ||
+            !str_to_i64(str_from_cstr(PQgetvalue(r, 0, 0)), &n)) {
         fprintf(stderr, "%s: %s", sql, PQerrorMessage(pg));
         expect_failed("number", __FILE__, __LINE__);
     }
@@ -94,7 +96,8 @@ static struct store *fresh(void)
         script("start --fast");
         connect_again();
     }
-    pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'perdure'");
+    pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+           "'perdure'");
     pg_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     struct store *store = pg_store_at(conninfo);
     struct fail f = { 0 };
@@ -110,5 +113,8 @@ static struct store *another(void)
     return pg_store_at(conninfo);
 }
 
-const struct backend backend_postgres = { .name = "postgres", .fresh = fresh, .another = another, .cleanup = drop };
-const struct test_case cases_postgres[] = { { 0 } };
+const struct backend backend_postgres = { .name = "postgres",
+    .fresh = fresh,
+    .another = another,
+    .cleanup = drop,
+    .own_cases = cases_postgres };

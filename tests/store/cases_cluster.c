@@ -5,18 +5,23 @@ static void beat_by_the_databases_clock(void)
 {
     struct store *store = backend->fresh();
     struct store_lane *sl = open_lane(store);
-    struct store_beat b = { .self = { .id = id_of(1), .roles = STR("history"), .address = STR("tcp://a:1"),
-                                    .lanes = 2 } };
+    struct store_beat b = {
+        .self = { .id = id_of(1), .roles = STR("history"), .address = STR("tcp://a:1"), .lanes = 2 }
+    };
     expect_ok(run(sl, beat, &b));
     expect(b.member_count == 1 && uuid_eq(b.members[0].id, id_of(1)) && b.members[0].lanes == 2);
-    expect(str_eq(b.members[0].roles, STR("history")) && str_eq(b.members[0].address, STR("tcp://a:1")));
+    expect(str_eq(b.members[0].roles, STR("history")) &&
+            str_eq(b.members[0].address, STR("tcp://a:1")));
     expect(!b.members[0].draining && b.members[0].beat_at.ns <= b.database_now.ns);
     expect(b.database_now.ns > 1600000000000000000 && !uuid_is_zero(b.cluster_id));
     struct uuid cluster = b.cluster_id;
     struct instant first = b.members[0].beat_at;
 
-    struct store_beat c = { .self = { .id = id_of(2), .roles = STR("frontend"), .address = STR("b"),
-                                    .lanes = 1, .draining = true } };
+    struct store_beat c = { .self = { .id = id_of(2),
+                                    .roles = STR("frontend"),
+                                    .address = STR("b"),
+                                    .lanes = 1,
+                                    .draining = true } };
     expect_ok(run(sl, beat, &c));
     expect(c.member_count == 2 && uuid_eq(c.cluster_id, cluster));
     usleep(2000);
@@ -38,7 +43,9 @@ static void fence_respects_a_living_member(void)
 {
     struct store *store = backend->fresh();
     struct writer w = writer_open(store, 1);
-    struct store_beat b = { .self = { .id = id_of(1), .roles = STR("history"), .address = STR("a") } };
+    struct store_beat b = {
+        .self = { .id = id_of(1), .roles = STR("history"), .address = STR("a") }
+    };
     expect_ok(run(w.sl, beat, &b));
     struct fill fill = { 0 };
     struct store_fence_member fence = { .member = id_of(1), .silent_for = DURATION_SECONDS(60) };
@@ -69,7 +76,8 @@ static void assignments_move_by_compare_and_set(void)
     expect(read.row_count == 0);
     int64_t empty = read.version;
     struct uuid a = id_of(1), b = id_of(2), nobody = { { 0 } };
-    struct store_assign_move moves[] = { { 5, nobody, a }, { 3, nobody, a }, { 4, nobody, b }, { 9, b, a } };
+    struct store_assign_move moves[] = { { 5, nobody, a }, { 3, nobody, a }, { 4, nobody, b },
+        { 9, b, a } };
     struct store_assign assign = { .moves = moves, .move_count = 4 };
     expect_ok(run(sl, assign, &assign));
     expect(assign.moved == 3 && assign.version > empty);
@@ -125,7 +133,8 @@ static void one_planner(void)
     expect(plan.held);
     close_lane(a);
     plan.held = false;
-    for (int i = 0; i < 500 && !plan.held; i++) { /* the server notices the end of a session in its time */
+    for (int i = 0; i < 500 && !plan.held;
+            i++) { /* the server notices the end of a session in its time */
         usleep(10000);
         expect_ok(run(b, try_plan, &plan));
     }
@@ -141,8 +150,9 @@ static void namespaces_change_by_compare_and_set(void)
     struct store_list_namespaces list = { .since = -1 };
     expect_ok(run(sl, list_namespaces, &list));
     expect(list.row_count == 0);
-    struct store_put_namespace put = { .row = { .id = id_of(1), .name = STR("shop"), .state = 1,
-                                              .data = STR("one\0two") } };
+    struct store_put_namespace put = {
+        .row = { .id = id_of(1), .name = STR("shop"), .state = 1, .data = STR("one\0two") }
+    };
     expect_ok(run(sl, put_namespace, &put));
     expect(put.row.version == 1);
     list.since = list.version;
@@ -168,12 +178,14 @@ static void namespaces_change_by_compare_and_set(void)
     expect_err(run(sl, put_namespace, &put), ERR_ABORTED);
     put.row.id = id_of(3);
     expect_err(run(sl, put_namespace, &put), ERR_NOT_FOUND);
-    struct store_put_namespace more = { .row = { .id = id_of(4), .name = STR("bank"), .state = 1 } };
+    struct store_put_namespace more = { .row = {
+                                                .id = id_of(4), .name = STR("bank"), .state = 1 } };
     expect_ok(run(sl, put_namespace, &more));
     more.row.name = STR("shop");
     expect_err(run(sl, put_namespace, &more), ERR_ALREADY_EXISTS);
     expect_ok(run(sl, list_namespaces, &list));
-    expect(list.row_count == 2 && str_eq(list.rows[0].name, STR("bank")) && list.rows[1].state == 2);
+    expect(list.row_count == 2 && str_eq(list.rows[0].name, STR("bank")) &&
+            list.rows[1].state == 2);
     close_lane(sl);
     store_free(store);
 }
@@ -189,7 +201,8 @@ static void migrating_again_changes_nothing(void)
     struct uuid cluster = before.cluster_id;
     close_lane(sl);
     expect(store_migrate(store, &f) == ERR_NONE && store_migrate(store, &f) == ERR_NONE);
-    expect(store_schema_version(store, &found, &ours, &f) == ERR_NONE && found == ours && ours >= 1);
+    expect(store_schema_version(store, &found, &ours, &f) == ERR_NONE && found == ours &&
+            ours >= 1);
     sl = open_lane(store);
     expect_ok(run(sl, beat, &before));
     expect(uuid_eq(cluster, before.cluster_id));

@@ -1,4 +1,5 @@
-/* Cases: a batch is stored whole and once, bad rows cost only their own group, fenced writers write nothing. */
+/* Cases: a batch is stored whole and once, bad rows cost only their own group, fenced writers write
+ * nothing. */
 #include "tests/store/contract.h"
 
 static size_t tail_of(struct store_lane *sl, run_key key)
@@ -38,7 +39,8 @@ static void batches_of_one_and_of_a_thousand(void)
     for (int i = 0; i < 1000; i += 333) {
         struct store_load load = { .key = base + i };
         expect_ok(run(w.sl, load, &load));
-        expect(load.tail_count == 1 && load.snapshot.seq == 1 && load.run.wake_at.ns == 5 + i && load.is_current);
+        expect(load.tail_count == 1 && load.snapshot.seq == 1 && load.run.wake_at.ns == 5 + i &&
+                load.is_current);
     }
     close_lane(w.sl);
     fill_reset(&fill);
@@ -68,7 +70,8 @@ static void poison_costs_its_group(void)
     expect_ok(commit(&w, &fill));
     fill_reset(&fill);
 
-    static const char *const reasons[] = { "a NUL", "a taken key", "an update of nothing", "not UTF-8" };
+    static const char *const reasons[] = { "a NUL", "a taken key", "an update of nothing",
+        "not UTF-8" };
     for (int i = 0; i < 40; i++) {
         char wid[32];
         snprintf(wid, sizeof(wid), "order-%d", i);
@@ -99,8 +102,8 @@ static void poison_costs_its_group(void)
     for (int i = 0; i < 40; i++) {
         bool bad = i == 3 || i == 17 || i == 31 || i == 39;
         expect(tail_of(w.sl, base + i) == (bad ? 0 : 1));
-        struct store_find_current find = { .namespace_id = ns, .workflow_id = b->log.ptr[i].group ?
-                    b->currents.ptr[i].workflow_id : STR("") };
+        struct store_find_current find = { .namespace_id = ns,
+            .workflow_id = b->log.ptr[i].group ? b->currents.ptr[i].workflow_id : STR("") };
         expect_err(run(w.sl, find_current, &find), bad ? ERR_NOT_FOUND : ERR_NONE);
     }
     fill_reset(&fill); /* and the writer goes on */

@@ -4,10 +4,10 @@
 static bool same_run(const struct store_run_row *a, const struct store_run_row *b)
 {
     return a->key == b->key && a->shard == b->shard && uuid_eq(a->namespace_id, b->namespace_id) &&
-            uuid_eq(a->run_id, b->run_id) && str_eq(a->workflow_id, b->workflow_id) &&
-            a->status == b->status && a->wake_at.ns == b->wake_at.ns &&
-            a->start_time.ns == b->start_time.ns && a->close_time.ns == b->close_time.ns &&
-            str_eq(a->backlog_queue, b->backlog_queue) && a->backlog_type == b->backlog_type;
+           uuid_eq(a->run_id, b->run_id) && str_eq(a->workflow_id, b->workflow_id) &&
+           a->status == b->status && a->wake_at.ns == b->wake_at.ns &&
+           a->start_time.ns == b->start_time.ns && a->close_time.ns == b->close_time.ns &&
+           str_eq(a->backlog_queue, b->backlog_queue) && a->backlog_type == b->backlog_type;
 }
 
 static void append_and_load(void)
@@ -114,9 +114,9 @@ static void current_is_replaced_and_runs_are_found_by_id(void)
     struct store_load load = { .namespace_id = ns, .workflow_id = STR("order-1") };
     expect_ok(run(w.sl, load, &load));
     expect(load.run.key == second && load.is_current && load.tail_count == 1);
-    load = (struct store_load){ .namespace_id = ns,
-        .workflow_id = STR("order-1"),
-        .run_id = id_of((uint64_t)first) };
+    load = (struct store_load){
+        .namespace_id = ns, .workflow_id = STR("order-1"), .run_id = id_of((uint64_t)first)
+    };
     expect_ok(run(w.sl, load, &load));
     expect(load.run.key == first && !load.is_current);
     load.key = 0;
@@ -176,7 +176,9 @@ static void history_pages(void)
     expect_ok(run(w.sl, read_history, &page));
     expect(page.row_count == 21);
 
-    page = (struct store_read_history){ .key = key, .from_event_id = 62, .backwards = true, .max_bytes = 30 };
+    page = (struct store_read_history){
+        .key = key, .from_event_id = 62, .backwards = true, .max_bytes = 30
+    };
     int64_t last = 62;
     while (last > 0) {
         page.from_event_id = last;
@@ -219,7 +221,9 @@ static void wakes_are_paged_in_order(void)
     }
     expect_ok(commit(&w, &fill));
     static const uint32_t shards[] = { 0, 1, 3 };
-    struct store_scan_wakes scan = { .shards = shards, .shard_count = 3, .until = { 1039 }, .limit = 7 };
+    struct store_scan_wakes scan = {
+        .shards = shards, .shard_count = 3, .until = { 1039 }, .limit = 7
+    };
     int seen = 0;
     for (;;) {
         expect_ok(run(w.sl, scan_wakes, &scan));
@@ -280,7 +284,9 @@ static void wake_and_status_are_updated(void)
     expect_ok(run(w.sl, load, &load));
     expect(same_run(&load.run, &row));
     uint32_t shard = row.shard;
-    struct store_scan_wakes scan = { .shards = &shard, .shard_count = 1, .until = INSTANT_NEVER, .limit = 7 };
+    struct store_scan_wakes scan = {
+        .shards = &shard, .shard_count = 1, .until = INSTANT_NEVER, .limit = 7
+    };
     expect_ok(run(w.sl, scan_wakes, &scan));
     expect(scan.row_count == 0);
     close_lane(w.sl);
@@ -303,8 +309,12 @@ static void backlog_by_queue_and_by_shard(void)
     }
     expect_ok(commit(&w, &fill));
     static const uint32_t shards[] = { 0, 1, 2 };
-    struct store_scan_backlog scan = { .shards = shards, .shard_count = 2, .namespace_id = ns,
-        .queue = STR("mail"), .type = TASK_QUEUE_WORKFLOW, .limit = 6 };
+    struct store_scan_backlog scan = { .shards = shards,
+        .shard_count = 2,
+        .namespace_id = ns,
+        .queue = STR("mail"),
+        .type = TASK_QUEUE_WORKFLOW,
+        .limit = 6 };
     int seen = 0;
     do {
         expect_ok(run(w.sl, scan_backlog, &scan));
@@ -366,7 +376,8 @@ const struct test_case cases_runs[] = {
     { "append_and_load", append_and_load },
     { "snapshot_and_tail", snapshot_and_tail },
     { "gap_in_the_log_is_corrupt", gap_in_the_log_is_corrupt },
-    { "current_is_replaced_and_runs_are_found_by_id", current_is_replaced_and_runs_are_found_by_id },
+    { "current_is_replaced_and_runs_are_found_by_id",
+            current_is_replaced_and_runs_are_found_by_id },
     { "history_pages", history_pages },
     { "wakes_are_paged_in_order", wakes_are_paged_in_order },
     { "wake_and_status_are_updated", wake_and_status_are_updated },

@@ -1,4 +1,5 @@
-/* The runner's machinery: one lane, the baton between it and the main thread, and the data that cases use. */
+/* The runner's machinery: one lane, the baton between it and the main thread, and the data that
+ * cases use. */
 #include <pthread.h>
 #include <time.h>
 
@@ -288,7 +289,8 @@ struct store_run_row run_of(run_key key, const char *workflow_id)
     };
 }
 
-struct store_log_row log_of(run_key key, int32_t seq, int64_t first, int32_t count, struct str events)
+struct store_log_row log_of(
+        run_key key, int32_t seq, int64_t first, int32_t count, struct str events)
 {
     return (struct store_log_row){ .key = key,
         .seq = seq,

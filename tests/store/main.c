@@ -22,7 +22,8 @@ static int run_cases(const struct test_case *cases, const char *filter)
 
 int main(int argc, char **argv)
 {
-    static const struct backend *const backends[] = { &backend_memory, &backend_file, &backend_postgres };
+    static const struct backend *const backends[] = { &backend_memory, &backend_file,
+        &backend_postgres, &backend_sim };
     for (size_t i = 0; i < ARRAY_LEN(backends); i++) {
         if (argc > 1 && strcmp(argv[1], backends[i]->name) == 0) {
             backend = backends[i];
@@ -37,9 +38,9 @@ int main(int argc, char **argv)
     }
     const char *filter = argc > 2 ? argv[2] : NULL;
     int count = run_cases(cases_runs, filter) + run_cases(cases_commit, filter) +
-            run_cases(cases_cluster, filter);
-    if (backend == &backend_postgres) {
-        count += run_cases(cases_postgres, filter);
+                run_cases(cases_cluster, filter);
+    if (backend->own_cases) {
+        count += run_cases(backend->own_cases, filter);
     }
     if (backend->cleanup) {
         backend->cleanup();

@@ -45,7 +45,7 @@ Test(grpc_limits, unfinished_requests_of_a_connection)
     enum { UPLOADS = 10, SIZE = 2000 };
     char bytes[5 + SIZE] = { 0, 0, 0, (char)(SIZE >> 8), (char)(SIZE & 0xff) };
     int calls[UPLOADS];
-    open_world(&(struct grpc_config){ .received_max = 10000 });
+    open_world(&(struct grpc_config){ .received_max = 13000 });
     for (int i = 0; i < UPLOADS; i++) {
         calls[i] = h2_client_call(w.client, "/t.S/Echo", str_of(bytes, 5 + SIZE - 1), false, NULL);
     }

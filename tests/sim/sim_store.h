@@ -1,0 +1,44 @@
+/* The simulated store: one database in memory for all simulated processes of a thread.
+ * Deterministic: what happens when is decided by lane timers and by the fault function alone. It
+ * keeps the contract of common/store/store.h and passes its suite. */
+#pragma once
+
+#include "common/store/store_ops.h"
+
+struct sim_db;
+
+struct sim_db *sim_db_new(uint64_t seed); /* the seed makes the cluster id */
+void sim_db_free(struct sim_db *db);      /* after all its stores */
+/* One per simulated process. store_lane_close at any time is that process's crash: what has reached
+ * the database stays. */
+struct store *sim_store_new(struct sim_db *db);
+
+enum sim_outcome {
+    SIM_GOOD,
+    SIM_LOST_BEFORE, /* the connection is lost before anything is done */
+    SIM_LOST_AFTER,  /* done, but the connection is lost before the answer */
+};
+
+struct sim_fault {
+    struct duration delay; /* before the database does it */
+    enum sim_outcome outcome;
+    struct duration
+            reconnect; /* after a loss: until a commit is resolved and, if need be, sent again */
+};
+
+/* Asked for every operation, and again for every time that a commit is sent. NULL: no faults, no
+ * delay. */
+void sim_db_set_faults(struct sim_db *db,
+        struct sim_fault (*next)(void *arg, enum store_kind kind, const struct store_op *op),
+        void *arg);
+/* While away: commits wait, everything else answers ERR_UNAVAILABLE after 3 s. */
+void sim_db_set_away(struct sim_db *db, bool away);
+/* Takes a member's writers away, as another process that thinks it dead would. */
+void sim_db_fence(struct sim_db *db, struct uuid member);
+uint64_t sim_db_commits(const struct sim_db *db); /* batches stored so far */
+/* For checkers: calls visit for every run, in order of insertion; rows borrowed. */
+void sim_db_each_run(struct sim_db *db,
+        void (*visit)(void *arg, const struct store_run_row *run,
+                const struct store_snapshot_row *snapshot, const struct store_log_row *log,
+                size_t log_count),
+        void *arg);

@@ -1,0 +1,362 @@
+/* Tables of the simulated database as maps and vectors in one arena; scans look at every row. */
+#include <stdlib.h>
+
+#include "tests/sim/sim_tables.h"
+
+/* ---- runs ---- */
+
+static struct sim_run *find_run(const struct sim_db *db, run_key key)
+{
+    struct map_node *n = map_get(&db->runs, str_of(&key, sizeof(key)));
+    return n ? map_entry(n, struct sim_run, node) : NULL;
+}
+
+static struct str current_name(struct arena *arena, struct uuid ns, struct str workflow_id)
+{
+    char *p = arena_alloc(arena, sizeof(ns) + workflow_id.len, 1);
+    memcpy(p, &ns, sizeof(ns));
+    if (workflow_id.len) {
+        memcpy(p + sizeof(ns), workflow_id.ptr, workflow_id.len);
+    }
+    return str_of(p, sizeof(ns) + workflow_id.len);
+}
+
+static struct sim_run *find_current(
+        const struct sim_db *db, struct arena *arena, struct uuid ns, struct str workflow_id)
+{
+    struct map_node *n = map_get(&db->currents, current_name(arena, ns, workflow_id));
+    return n ? find_run(db, map_entry(n, struct sim_current, node)->key) : NULL;
+}
+
+/* Log rows may come before the run's own row within a batch: the run is known by its row's key. */
+static struct sim_run *make_run(struct sim_db *db, run_key key)
+{
+    struct sim_run *r = find_run(db, key);
+    if (!r) {
+        r = NEW(&db->arena, struct sim_run, 1);
+        r->row.key = key;
+        map_put(&db->runs, &r->node, str_of(&r->row.key, sizeof(r->row.key)));
+    }
+    return r;
+}
+
+static bool has_row(const struct sim_run *r)
+{
+    return r && r->row.status != 0;
+}
+
+static size_t log_position(const struct sim_run *r, int32_t seq)
+{
+    size_t at = r->log.len;
+    while (at > 0 && r->log.ptr[at - 1].seq >= seq) {
+        at--;
+    }
+    return at;
+}
+
+static bool has_log(const struct sim_run *r, int32_t seq)
+{
+    size_t at = r ? log_position(r, seq) : 0;
+    return r && at < r->log.len && r->log.ptr[at].seq == seq;
+}
+
+static const char *check_log(const struct sim_db *db, const struct store_batch *b)
+{
+    for (size_t i = 0; i < b->log.len; i++) {
+        const struct store_log_row *row = &b->log.ptr[i];
+        for (size_t j = 0; j < i; j++) {
+            if (b->log.ptr[j].key == row->key && b->log.ptr[j].seq == row->seq) {
+                return "duplicate log row";
+            }
+        }
+        if (has_log(find_run(db, row->key), row->seq)) {
+            return "duplicate log row";
+        }
+    }
+    return NULL;
+}
+
+static bool inserts(const struct store_batch *b, size_t count, run_key key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (b->run_inserts.ptr[i].key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why a group's rows cannot be stored; NULL: they can. */
+static const char *check_group(const struct sim_db *db, const struct store_batch *b)
+{
+    for (size_t i = 0; i < b->run_inserts.len; i++) {
+        const struct store_run_row *r = &b->run_inserts.ptr[i];
+        if (!store_text_ok(r->workflow_id) || !store_text_ok(r->backlog_queue)) {
+            return "invalid text";
+        }
+        if (has_row(find_run(db, r->key)) || inserts(b, i, r->key)) {
+            return "duplicate run";
+        }
+    }
+    for (size_t i = 0; i < b->run_updates.len; i++) {
+        const struct store_run_row *r = &b->run_updates.ptr[i];
+        if (!store_text_ok(r->backlog_queue)) {
+            return "invalid text";
+        }
+        if (!has_row(find_run(db, r->key)) && !inserts(b, b->run_inserts.len, r->key)) {
+            return "update of no run";
+        }
+    }
+    for (size_t i = 0; i < b->currents.len; i++) {
+        if (!store_text_ok(b->currents.ptr[i].workflow_id)) {
+            return "invalid text";
+        }
+    }
+    return check_log(db, b);
+}
+
+static void insert_log(struct sim_db *db, const struct store_log_row *row)
+{
+    struct sim_run *r = make_run(db, row->key);
+    struct store_log_row copy = *row;
+    copy.events = str_dup(&db->arena, row->events);
+    copy.records = str_dup(&db->arena, row->records);
+    size_t at = log_position(r, row->seq);
+    vec_push(&db->arena, &r->log, copy);
+    memmove(&r->log.ptr[at + 1], &r->log.ptr[at], (r->log.len - 1 - at) * sizeof(copy));
+    r->log.ptr[at] = copy;
+}
+
+static void apply_group(struct sim_db *db, const struct store_batch *b)
+{
+    for (size_t i = 0; i < b->run_inserts.len; i++) {
+        const struct store_run_row *row = &b->run_inserts.ptr[i];
+        struct sim_run *r = make_run(db, row->key);
+        r->row = *row;
+        r->row.workflow_id = str_dup(&db->arena, row->workflow_id);
+        r->row.backlog_queue = str_dup(&db->arena, row->backlog_queue);
+    }
+    for (size_t i = 0; i < b->log.len; i++) {
+        insert_log(db, &b->log.ptr[i]);
+    }
+    for (size_t i = 0; i < b->run_updates.len; i++) {
+        const struct store_run_row *row = &b->run_updates.ptr[i];
+        struct store_run_row *r = &find_run(db, row->key)->row;
+        r->status = row->status;
+        r->wake_at = row->wake_at;
+        r->close_time = row->close_time;
+        r->backlog_queue = str_dup(&db->arena, row->backlog_queue);
+        r->backlog_type = row->backlog_type;
+    }
+    for (size_t i = 0; i < b->currents.len; i++) {
+        const struct store_current_row *row = &b->currents.ptr[i];
+        struct str name = current_name(&db->arena, row->namespace_id, row->workflow_id);
+        struct map_node *n = map_get(&db->currents, name);
+        if (!n) {
+            n = &NEW(&db->arena, struct sim_current, 1)->node;
+            map_put(&db->currents, n, name);
+        }
+        map_entry(n, struct sim_current, node)->key = row->key;
+    }
+    for (size_t i = 0; i < b->snapshots.len; i++) {
+        struct sim_run *r = make_run(db, b->snapshots.ptr[i].key);
+        r->snapshot = b->snapshots.ptr[i];
+        r->snapshot.data = str_dup(&db->arena, r->snapshot.data);
+    }
+}
+
+static bool keep_one(void *arg, uint64_t group)
+{
+    return *(const uint64_t *)arg == group;
+}
+
+void sim_apply(struct sim_db *db, struct store_commit *c, struct arena *arena)
+{
+    uint64_t *groups;
+    size_t count = store_batch_groups(c->batch, arena, &groups);
+    uint64_t *poisoned = NEW(arena, uint64_t, count);
+    c->poisoned_count = 0;
+    c->poison = (struct fail){ 0 };
+    for (size_t i = 0; i < count; i++) {
+        struct store_batch one;
+        store_batch_select(c->batch, arena, false, keep_one, &groups[i], &one);
+        const char *why = check_group(db, &one);
+        if (!why) {
+            apply_group(db, &one);
+            continue;
+        }
+        if (c->poisoned_count == 0) {
+            (void)fail(&c->poison, ERR_INVALID_ARGUMENT, "%s", why);
+        }
+        poisoned[c->poisoned_count++] = groups[i];
+    }
+    c->poisoned = poisoned;
+    db->commits++;
+}
+
+static enum err load(struct sim_db *db, struct store_load *l, struct arena *arena, struct fail *f)
+{
+    struct sim_run *r = NULL, *current = NULL;
+    if (l->key) {
+        r = find_run(db, l->key);
+    } else {
+        current = find_current(db, arena, l->namespace_id, l->workflow_id);
+        r = uuid_is_zero(l->run_id) ? current : NULL;
+        map_each(&db->runs, n)
+        {
+            struct sim_run *x = map_entry(n, struct sim_run, node);
+            if (!r && !uuid_is_zero(l->run_id) && uuid_eq(x->row.run_id, l->run_id) &&
+                    uuid_eq(x->row.namespace_id, l->namespace_id) &&
+                    str_eq(x->row.workflow_id, l->workflow_id)) {
+                r = x;
+            }
+        }
+    }
+    if (!has_row(r)) {
+        return fail(f, ERR_NOT_FOUND, "no such run");
+    }
+    l->run = r->row;
+    l->is_current = find_current(db, arena, r->row.namespace_id, r->row.workflow_id) == r;
+    l->snapshot = r->snapshot;
+    l->snapshot.key = r->row.key;
+    size_t from = log_position(r, r->snapshot.seq + 1);
+    l->tail_count = r->log.len - from;
+    struct store_log_row *tail = NEW(arena, struct store_log_row, l->tail_count);
+    for (size_t i = 0; i < l->tail_count; i++) {
+        tail[i] = r->log.ptr[from + i];
+        tail[i].events = l->want_events ? tail[i].events : (struct str){ 0 };
+    }
+    l->tail = tail;
+    return store_load_check(l, f);
+}
+
+static void read_history(struct sim_db *db, struct store_read_history *h, struct arena *arena)
+{
+    const struct sim_run *r = find_run(db, h->key);
+    VEC(struct store_log_row) rows = { 0 };
+    size_t bytes = 0;
+    for (size_t i = 0; r && i < r->log.len && (rows.len == 0 || bytes < h->max_bytes); i++) {
+        struct store_log_row row = r->log.ptr[h->backwards ? r->log.len - 1 - i : i];
+        bool wanted = h->backwards ? row.first_event_id <= h->from_event_id
+                                   : row.first_event_id + row.event_count > h->from_event_id;
+        if (row.event_count > 0 && wanted) {
+            row.records = (struct str){ 0 };
+            bytes += row.events.len;
+            vec_push(arena, &rows, row);
+        }
+    }
+    h->rows = rows.ptr;
+    h->row_count = rows.len;
+}
+
+/* ---- scans ---- */
+
+typedef VEC(struct store_run_row) run_rows;
+
+static bool has_shard(const uint32_t *shards, size_t count, uint32_t shard)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (shards[i] == shard) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int wake_order(const void *a, const void *b)
+{
+    const struct store_run_row *x = a, *y = b;
+    int64_t dw = (x->wake_at.ns > y->wake_at.ns) - (x->wake_at.ns < y->wake_at.ns);
+    return dw ? (int)dw : (x->key > y->key) - (x->key < y->key);
+}
+
+static int key_order(const void *a, const void *b)
+{
+    const struct store_run_row *x = a, *y = b;
+    return (x->key > y->key) - (x->key < y->key);
+}
+
+static void scan_wakes(struct sim_db *db, struct store_scan_wakes *s, struct arena *arena)
+{
+    run_rows rows = { 0 };
+    struct store_run_row after = { .key = s->after_key, .wake_at = s->after_wake };
+    map_each(&db->runs, n)
+    {
+        const struct store_run_row *r = &map_entry(n, struct sim_run, node)->row;
+        if (r->status == WORKFLOW_RUNNING && r->wake_at.ns != INSTANT_NEVER.ns &&
+                r->wake_at.ns <= s->until.ns && wake_order(r, &after) > 0 &&
+                has_shard(s->shards, s->shard_count, r->shard)) {
+            vec_push(arena, &rows, *r);
+        }
+    }
+    if (rows.len) {
+        qsort(rows.ptr, rows.len, sizeof(*rows.ptr), wake_order);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len < s->limit ? rows.len : s->limit;
+}
+
+static void scan_backlog(struct sim_db *db, struct store_scan_backlog *s, struct arena *arena)
+{
+    run_rows rows = { 0 };
+    map_each(&db->runs, n)
+    {
+        const struct store_run_row *r = &map_entry(n, struct sim_run, node)->row;
+        bool queue = str_empty(s->queue) ||
+                     (str_eq(s->queue, r->backlog_queue) && s->type == r->backlog_type &&
+                             uuid_eq(s->namespace_id, r->namespace_id));
+        if (r->status == WORKFLOW_RUNNING && !str_empty(r->backlog_queue) && queue &&
+                r->key > s->after_key && has_shard(s->shards, s->shard_count, r->shard)) {
+            vec_push(arena, &rows, *r);
+        }
+    }
+    if (rows.len) {
+        qsort(rows.ptr, rows.len, sizeof(*rows.ptr), key_order);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len < s->limit ? rows.len : s->limit;
+}
+
+/* ---- dispatch; the cluster's tables are in sim_cluster.c ---- */
+
+enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *op,
+        struct instant now, struct arena *arena, struct fail *f)
+{
+    struct store_find_current *find;
+    switch (kind) {
+    case STORE_LOAD:
+        return load(db, container_of(op, struct store_load, op), arena, f);
+    case STORE_FIND_CURRENT:
+        find = container_of(op, struct store_find_current, op);
+        struct sim_run *r = find_current(db, arena, find->namespace_id, find->workflow_id);
+        if (!r) {
+            return fail(f, ERR_NOT_FOUND, "no run has this workflow id");
+        }
+        find->run = r->row;
+        return ERR_NONE;
+    case STORE_READ_HISTORY:
+        read_history(db, container_of(op, struct store_read_history, op), arena);
+        return ERR_NONE;
+    case STORE_SCAN_WAKES:
+        scan_wakes(db, container_of(op, struct store_scan_wakes, op), arena);
+        return ERR_NONE;
+    case STORE_SCAN_BACKLOG:
+        scan_backlog(db, container_of(op, struct store_scan_backlog, op), arena);
+        return ERR_NONE;
+    default:
+        return sim_execute_cluster(db, kind, op, now, arena, f);
+    }
+}
+
+void sim_db_each_run(struct sim_db *db,
+        void (*visit)(void *arg, const struct store_run_row *run,
+                const struct store_snapshot_row *snapshot, const struct store_log_row *log,
+                size_t log_count),
+        void *arg)
+{
+    map_each(&db->runs, n)
+    {
+        struct sim_run *r = map_entry(n, struct sim_run, node);
+        visit(arg, &r->row, &r->snapshot, r->log.ptr, r->log.len);
+    }
+}

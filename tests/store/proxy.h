@@ -1,0 +1,12 @@
+/* A TCP relay in front of the database that cuts connections where a test wants. */
+#pragma once
+
+#include <stddef.h>
+
+int proxy_start(int to_port); /* the port it listens on, on loopback */
+/* Forwards this many more bytes towards the server, then cuts that connection. */
+void proxy_cut_request(size_t bytes);
+/* Cuts when the server answers; the answer is thrown away. */
+void proxy_cut_reply(void);
+/* How many connections were cut by the two above. */
+int proxy_cuts(void);
