@@ -93,7 +93,9 @@ static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str b
     ev.settled.body = str_dup(&b->arena, body);
     struct str workflow_id = str_dup(lane_scratch(h->lane), e->workflow_id);
     entry_free(e);
-    (void)execution_step(ex, &ev, &b->arena, &fx, &f); /* an error: nobody is interested any more */
+    if (execution_step(ex, &ev, &b->arena, &fx, &f)) {
+        h->stats.late_answers++; /* nobody is interested any more */
+    }
     list_each(&ex->outbox, n) {
         struct outbox_entry *next = list_entry(n, struct outbox_entry, in_run);
         if (str_eq(next->workflow_id, workflow_id) && !rpc_call_pending(&next->call) &&
