@@ -221,7 +221,9 @@ static void lane_close(struct store_lane *sl)
 
 static struct instant stalled_since(const struct store_lane *sl)
 {
-    return lane_of(sl)->writer.stalled_since;
+    const struct pg_writer *w = &lane_of(sl)->writer;
+    bool waits = w->op && !instant_is_set(w->stalled_since) && pg_conn_is_away(w->conn);
+    return waits ? w->started : w->stalled_since;
 }
 
 static void store_free_pg(struct store *store)

@@ -124,6 +124,7 @@ uint64_t pg_conn_session(const struct pg_conn *conn);
 /* Marks this connection as unable to work, or able again, for the log. */
 void pg_conn_away(struct pg_conn *conn, const char *why);
 void pg_conn_back(struct pg_conn *conn);
+bool pg_conn_is_away(const struct pg_conn *conn);
 
 /* Keywords and values for libpq: ours first, the user's string overrides. Arrays of PG_KEYWORDS. */
 enum { PG_KEYWORDS = 10 };
@@ -160,13 +161,14 @@ struct pg_writer {
 
     /* of the running commit */
     struct store_commit *op;
+    struct instant started;
     struct arena arena, scratch; /* scratch: of one sending */
     struct pg_request request;
     struct lane_timer retry;
     unsigned retries;
     struct store_batch batch;     /* what remains of op's batch */
     bool resolve;                 /* the writer row must be read before anything else */
-    bool doubt;                   /* the whole batch was sent and its outcome is unknown */
+    bool doubt;                   /* a connection was lost that had the batch: it may be stored */
     bool overflow;                /* something of the batch is too large for one message */
     struct pg_suspects *suspects; /* the search for poison; NULL: none */
     uint64_t *poisoned;

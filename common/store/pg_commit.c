@@ -246,6 +246,7 @@ static void writer_finish(struct pg_request *r, enum pg_outcome outcome)
         return;
     case PG_LOST:
         stalled(w);
+        w->doubt |= w->sent == PG_SENT_BATCH;
         w->resolve = true;
         writer_submit(w);
         return;
@@ -275,7 +276,6 @@ static bool writer_send(struct pg_request *r, struct pg_conn *conn)
     }
     bool test = w->suspects && w->suspects->depth;
     w->sent = test ? PG_SENT_TEST : PG_SENT_BATCH;
-    w->doubt |= !test;
     return pg_batch_send(conn, w, test);
 }
 
@@ -291,6 +291,7 @@ void pg_writer_commit(struct pg_writer *w, struct store_commit *op)
 {
     check(!w->op);
     w->op = op;
+    w->started = lane_now(w->lane);
     w->poisoned = NULL;
     w->poisoned_count = 0;
     w->poison = (struct fail){ 0 };

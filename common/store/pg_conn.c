@@ -87,6 +87,11 @@ void pg_conn_back(struct pg_conn *c)
     }
 }
 
+bool pg_conn_is_away(const struct pg_conn *c)
+{
+    return c->away;
+}
+
 uint64_t pg_conn_session(const struct pg_conn *c)
 {
     return c->state == PG_STATE_READY ? c->session : 0;

@@ -49,6 +49,7 @@ void pg_sql(const char *fmt, ...)
 
 int64_t pg_number(const char *sql)
 {
+    PQclear(PQexec(pg, "SELECT pg_stat_clear_snapshot()")); /* kept for a transaction otherwise */
     PGresult *r = PQexec(pg, sql);
     int64_t n = 0;
     if (PQresultStatus(r) != PGRES_TUPLES_OK ||

@@ -1,5 +1,5 @@
-/* Cases that only a server can be put through: backends killed, connections cut at any byte, outages,
- * restored backups, take-overs in the middle of a transaction, many migrations at once. */
+/* Cases that only a server can be put through: backends killed, connections cut at any byte,
+ * outages, restored backups, take-overs in the middle of a transaction, many migrations at once. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -47,8 +47,7 @@ static void migrations_at_once(void)
         pthread_join(threads[i], NULL);
     }
     expect(migrated == (int)ARRAY_LEN(threads));
-    expect(pg_number("SELECT count(*) = max(version) AND count(*) > 0 FROM schema_version") == 0 ||
-            pg_number("SELECT count(*) FROM cluster") == 1);
+    expect(pg_number("SELECT (count(*) = max(version))::int FROM schema_version") == 1);
     expect(pg_number("SELECT count(*) FROM cluster") == 1);
     store_free(store);
 }
@@ -60,7 +59,8 @@ static void newer_schema_is_refused(void)
     struct fail f = { 0 };
     int found = 0, ours = 0;
     expect(store_migrate(store, &f) == ERR_FAILED_PRECONDITION);
-    expect(store_schema_version(store, &found, &ours, &f) == ERR_NONE && found == 999 && ours < 999);
+    expect(store_schema_version(store, &found, &ours, &f) == ERR_NONE && found == 999 &&
+            ours < 999);
     store_free(store);
     store = pg_store_at("host=127.0.0.1 port=1 user=perdure");
     expect(store_migrate(store, &f) == ERR_UNAVAILABLE);
@@ -70,7 +70,9 @@ static void newer_schema_is_refused(void)
 static void log_is_partitioned_by_week(void)
 {
     struct store *store = backend->fresh();
-    expect(pg_number("SELECT count(*) FROM pg_inherits WHERE inhparent = 'history_log'::regclass") == 6);
+    expect(pg_number(
+                   "SELECT count(*) FROM pg_inherits WHERE inhparent = 'history_log'::regclass") ==
+            6);
     struct writer w = writer_open(store, 1);
     struct fill fill = { 0 };
     run_key key = key_of(0, 1), next_week = key + ((run_key)604800 << 31);
@@ -160,7 +162,8 @@ static void killed_in_the_middle(void)
         fill_log(&fill, key, seq, seq + 1, 1);
         pg_sql("BEGIN");
         /* After the fence but before the rows; before the fence. */
-        pg_sql(seq % 2 ? "SELECT 1 FROM writers FOR UPDATE" : "LOCK TABLE history_log IN EXCLUSIVE MODE");
+        pg_sql(seq % 2 ? "SELECT 1 FROM writers FOR UPDATE"
+                       : "LOCK TABLE history_log IN EXCLUSIVE MODE");
         struct store_commit c = { .batch = &fill.batch };
         begin(w.sl, commit, &c);
         wait_until(pg_number("SELECT count(*) FROM " OTHERS " AND wait_event_type = 'Lock'") == 1);
@@ -197,10 +200,12 @@ static void cut_at_every_point(void)
     fill_start(&fill, key, "order-1");
     expect_ok(commit(&w, &fill));
     int32_t seq = 1;
-    /* A batch like this is some 700 bytes; past its end the cut hits the resolving of nothing at all. */
+    /* A batch like this is some 700 bytes; past its end the cut hits the resolving of nothing at
+     * all. */
     for (size_t at = 0; at <= 900; at += 31) {
         fill_reset(&fill);
-        fill_log(&fill, key, ++seq, seq + 1, 1);
+        seq++;
+        fill_log(&fill, key, seq, seq + 1, 1);
         int cuts = proxy_cuts();
         if (at > 840) {
             proxy_cut_reply();
@@ -214,7 +219,8 @@ static void cut_at_every_point(void)
     proxy_cut_request(SIZE_MAX);
     for (int i = 0; i < 20; i++) { /* done, but nobody hears of it */
         fill_reset(&fill);
-        fill_log(&fill, key, ++seq, seq + 1, 1);
+        seq++;
+        fill_log(&fill, key, seq, seq + 1, 1);
         int cuts = proxy_cuts();
         proxy_cut_reply();
         expect_ok(commit(&w, &fill));
@@ -235,7 +241,8 @@ static void *killer_thread(void *arg)
 {
     char line[400];
     snprintf(line, sizeof(line),
-            "psql -qAt '%s' -c \"SELECT count(pg_terminate_backend(pid)) FROM " OTHERS "\" >/dev/null",
+            "psql -qAt '%s' -c \"SELECT count(pg_terminate_backend(pid)) FROM " OTHERS
+            "\" >/dev/null",
             pg_conninfo());
     while (killing) {
         (void)!system(line);
@@ -259,7 +266,8 @@ static void kills_under_load(void)
     int32_t seq = 1;
     while (time(NULL) < end) {
         fill_reset(&fill);
-        fill_log(&fill, key, ++seq, seq + 1, 1);
+        seq++;
+        fill_log(&fill, key, seq, seq + 1, 1);
         expect_ok(commit(&w, &fill));
     }
     killing = false;
@@ -335,8 +343,9 @@ static void acknowledged_commits_missing(void)
         fill_start(&fill, key_of(0, 1), "order-1");
         struct store_commit c = { .batch = &fill.batch };
         enum err err = run(w.sl, commit, &c);
-        /* One ahead looks like our own batch when its answer was lost: nobody but us writes it. */
-        if (i / 2 != 3) {
+        /* One ahead looks like our own batch if the loss hit its sending: nobody but us writes it.
+         */
+        if (i != 7) {
             expect_err(err, ERR_CORRUPT);
             expect_err(run(w.sl, commit, &c), ERR_CORRUPT);
             expect(pg_number("SELECT count(*) FROM history_log") == 0);

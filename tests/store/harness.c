@@ -1,6 +1,7 @@
 /* The runner's machinery: one lane, the baton between it and the main thread, and the data that
  * cases use. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "common/io/lane_uv.h"
@@ -31,6 +32,10 @@ void expect_failed(const char *cond, const char *file, int line)
 {
     fprintf(stderr, "FAIL %s/%s: %s (%s:%d)\n", backend->name, case_name, cond, file, line);
     fflush(stderr);
+    static atomic_bool cleaning;
+    if (backend->cleanup && !atomic_exchange(&cleaning, true)) {
+        backend->cleanup();
+    }
     _exit(1);
 }
 

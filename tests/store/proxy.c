@@ -40,7 +40,8 @@ static struct sockaddr_in loopback(int port)
 
 static void pair_close(struct pair *p)
 {
-    struct linger now = { 1, 0 }; /* a reset: what the peer has not read yet may be lost, as in a crash */
+    struct linger now = { 1,
+        0 }; /* a reset: what the peer has not read yet may be lost, as in a crash */
     setsockopt(p->client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(p->client);
     close(p->server);
