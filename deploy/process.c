@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/args.h"
 #include "common/obs/log.h"
 #include "common/rpc/methods.h"
 #include "deploy/open_store.h"
@@ -61,6 +62,24 @@ static enum err split_address(struct str address, struct str *host, uint16_t *po
     return ERR_NONE;
 }
 
+/* Those of the command line and those of frontend.namespaces. */
+static void collect_namespaces(struct process *p)
+{
+    struct str rest = p->config->frontend_namespaces;
+    struct flag_list all = { 0 };
+    for (size_t i = 0; i < p->options->namespace_count; i++) {
+        vec_push(&p->arena, &all.items, p->options->namespaces[i]);
+    }
+    while (rest.len) {
+        struct str name = str_trim(str_split(rest, ',', &rest));
+        if (name.len) {
+            vec_push(&p->arena, &all.items, name);
+        }
+    }
+    p->namespaces = all.items.ptr;
+    p->namespace_count = all.items.len;
+}
+
 static enum err read_frontend(struct process *p, struct fail *f)
 {
     const struct config *c = p->config;
@@ -81,6 +100,7 @@ static enum err read_frontend(struct process *p, struct fail *f)
     if (authenticated && !c->frontend_tls_cert.len) {
         return fail(f, ERR_INVALID_ARGUMENT, "frontend.tls.client_ca needs frontend.tls.cert");
     }
+    collect_namespaces(p);
     if (!c->frontend_tls_cert.len) {
         return ERR_NONE;
     }
