@@ -71,6 +71,9 @@ static void op_finish(struct pg_request *request, enum pg_outcome outcome)
         break;
     case PG_ERROR:
         err = op_error(op, &f);
+        if (strcmp(request->sqlstate, "0A000") == 0 || strcmp(request->sqlstate, "26000") == 0) {
+            pg_conn_break(op->pl->reader, request->message); /* prepared before a migration */
+        }
         break;
     case PG_LOST:
         err = fail(&f, ERR_UNAVAILABLE, "the connection to the database was lost");
