@@ -180,6 +180,20 @@ static enum err refuse_rpc_tls(const struct config *c, struct fail *f)
                                  : ERR_NONE;
 }
 
+/* "tcp://HOST:PORT" or "ipc:///PATH"; whether it can be listened on shows later. */
+static enum err read_rpc(const struct config *c, struct fail *f)
+{
+    struct str host, url = c->rpc_listen;
+    uint16_t port;
+    bool ok = str_starts_with(url, STR("tcp://")) ? split_address(str_drop(url, 6), &host, &port)
+                                                  : str_starts_with(url, STR("ipc:///"));
+    if (!ok) {
+        return config_fail(c, "rpc.listen", f,
+                "'" STR_FMT "' is neither tcp://HOST:PORT nor ipc:///PATH", STR_ARG(url));
+    }
+    return refuse_rpc_tls(c, f);
+}
+
 static enum err open_rpc(struct process *p, struct fail *f)
 {
     struct rand rand;
@@ -356,7 +370,7 @@ static enum err open_all(struct process *p, bool *migrated, struct fail *f)
         err = read_frontend(p, f);
     }
     if (!err) {
-        err = refuse_rpc_tls(p->config, f);
+        err = read_rpc(p->config, f);
     }
     if (!err) {
         p->lane_count = count_lanes(p->config);
