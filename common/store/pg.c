@@ -260,6 +260,17 @@ static const struct store_ops pg_ops = {
     .stalled_since = stalled_since,
 };
 
+enum err store_pg_check(const char *conninfo, struct fail *f)
+{
+    char *text = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &text);
+    struct str why = str_trim(str_from_cstr(text));
+    enum err err = options ? ERR_NONE : fail(f, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(why));
+    PQconninfoFree(options);
+    PQfreemem(text);
+    return err;
+}
+
 struct store *store_pg_new(const struct store_pg_config *config)
 {
     struct arena arena = { 0 };

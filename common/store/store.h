@@ -84,6 +84,8 @@ struct store_pg_config {
     unsigned lane_count; /* of this process. At most two connections per lane: a writer, made by
                             the first commit, and a reader for all else, cluster matters included */
 };
+/* Whether it is a connection string at all; says nothing about the database. */
+enum err store_pg_check(const char *conninfo, struct fail *f) MUST_USE;
 /* Connects lazily: a database that is away at start is no error. Zero durations mean: connect 3 s,
  * statements 10 s (reads and cluster operations; never commits). */
 struct store *store_pg_new(const struct store_pg_config *config);
