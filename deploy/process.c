@@ -297,6 +297,7 @@ static void stop_lanes(struct process *p)
 
 static void close_lanes(struct process *p)
 {
+    rpc_close(p->rpc);
     on_every_lane(p, process_lane_close);
     for (unsigned i = 0; i < p->lane_count; i++) {
         lane_stop(p->lanes[i].lane);

@@ -61,7 +61,7 @@ void process_lane_start(struct process_lane *pl)
     }
     pl->cl = cluster_lane_new(p->cluster, pl->lane, pl->rl);
     if (has_role(pl, ROLE_MATCHING)) {
-        pl->matching = matching_new(pl->lane, pl->rl, pl->cl, p->cluster_config.member_id, NULL);
+        pl->matching = matching_new(pl->lane, pl->rl, pl->cl);
     }
     if (has_role(pl, ROLE_HISTORY)) {
         start_history(pl);

@@ -10,7 +10,8 @@
 #include "common/obs/log.h"
 #include "common/rpc/methods.h"
 
-/* ---- publishing -------------------------------------------------------------------------------- */
+/* ---- publishing
+ * -------------------------------------------------------------------------------------- */
 
 struct view_message {
     struct lane_task task;
@@ -70,7 +71,8 @@ static void on_changed(void *ctx, struct uuid from, uint64_t key, struct str bod
     cluster_beat_now(ctx); /* members may have changed too */
 }
 
-/* ---- the assignment ---------------------------------------------------------------------------- */
+/* ---- the assignment
+ * ---------------------------------------------------------------------------------- */
 
 static void on_read(struct store_op *op, enum err err, const struct fail *f)
 {
@@ -113,7 +115,8 @@ void cluster_read_now(struct cluster *c)
     store_read_assignments(c->sl, &c->read);
 }
 
-/* ---- beats ------------------------------------------------------------------------------------- */
+/* ---- beats
+ * ------------------------------------------------------------------------------------------- */
 
 static bool is_alive(
         const struct cluster *c, const struct store_member *m, struct instant database_now)
@@ -233,7 +236,8 @@ static void on_beat_timer(struct lane_timer *timer)
             c->last_beat_ok.ns ? c->config.beat : DURATION_MS(100), on_beat_timer);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------- */
 
 struct cluster *cluster_new(const struct cluster_config *config, struct lane *lane, struct rpc *rpc,
         struct rpc_lane *rl, struct store_lane *sl)
@@ -269,7 +273,8 @@ void cluster_free(struct cluster *c)
     free(c);
 }
 
-/* ---- leaving ----------------------------------------------------------------------------------- */
+/* ---- leaving
+ * ----------------------------------------------------------------------------------------- */
 
 static size_t own_shards(const struct cluster *c, uint32_t *shards)
 {

@@ -49,7 +49,7 @@ struct rpc_peer *cluster_matching_peer(struct cluster_lane *cl, uint64_t queue_h
 /* A member that is alive; NULL otherwise. */
 struct rpc_peer *cluster_member_peer(struct cluster_lane *cl, struct uuid member);
 struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard); /* zero: nobody */
-struct uuid cluster_self(const struct cluster_lane *cl); /* this process */
+struct uuid cluster_self(const struct cluster_lane *cl);                        /* this process */
 struct uuid cluster_id(const struct cluster_lane *cl); /* zero before the first view */
 bool cluster_member_is_alive(const struct cluster_lane *cl, struct uuid member);
 /* A call was answered with "not the owner", or a link broke: read the assignment again now

@@ -1,108 +1,69 @@
-/* One pass over the table. Who owns a shard decides what may be done about it:
- *
- *     nobody                        assign now
- *     a dead member, or no member   fence it, then assign its shards
- *     a suspect                     nothing: it may come back
- *     a live one, the right one     nothing
- *     a live one, the wrong one     ask it to give, unless it was just asked or is leaving by itself
- */
+/* Compares where shards are with where they should be. */
 #include "common/cluster/planner.h"
 
 #include "common/cluster/ring.h"
 
-/* The members that may own, by their hashes. */
-struct eligible {
-    uint64_t *hashes;
-    struct uuid *ids;
-    size_t count;
-};
-
-static struct eligible eligible_of(const struct plan_input *in, struct uuid except, struct arena *arena)
+static const struct plan_member *find_member(
+        const struct plan_member *members, size_t count, struct uuid id)
 {
-    struct eligible e = { NEW(arena, uint64_t, in->member_count), NEW(arena, struct uuid, in->member_count), 0 };
-    for (size_t i = 0; i < in->member_count; i++) {
-        const struct plan_member *m = &in->members[i];
-        if (m->may_own && m->state == MEMBER_ALIVE && !uuid_eq(m->id, except)) {
-            e.hashes[e.count] = ring_hash(m->id);
-            e.ids[e.count++] = m->id;
-        }
-    }
-    return e;
-}
-
-static struct uuid target_of(const struct eligible *e, uint32_t shard)
-{
-    return e->ids[ring_pick(e->hashes, e->count, shard)];
-}
-
-static const struct plan_member *member_find(const struct plan_input *in, struct uuid id)
-{
-    for (size_t i = 0; i < in->member_count; i++) {
-        if (uuid_eq(in->members[i].id, id)) {
-            return &in->members[i];
+    for (size_t i = 0; i < count; i++) {
+        if (uuid_eq(members[i].id, id)) {
+            return &members[i];
         }
     }
     return NULL;
 }
 
-void plan_assign_from(const struct plan_input *in, struct uuid from, struct arena *arena, struct plan *ret)
+/* Adds a shard to the owner's request; one request per owner and round, to one target, so that a
+ * round stays short. */
+static void add_give(
+        struct plan *plan, struct arena *arena, struct uuid from, struct uuid to, uint32_t shard)
 {
-    struct eligible e = eligible_of(in, from, arena);
-    for (uint32_t s = 0; e.count > 0 && s < SHARD_COUNT; s++) {
-        if (uuid_eq(in->owners[s], from)) {
-            struct plan_move move = { s, from, target_of(&e, s) };
-            vec_push(arena, &ret->assign, move);
-        }
+    struct plan_give *g = NULL;
+    for (size_t i = 0; i < plan->give_count && !g; i++) {
+        g = uuid_eq(plan->gives[i].from, from) ? &plan->gives[i] : NULL;
+    }
+    if (!g) {
+        g = &plan->gives[plan->give_count++];
+        *g = (struct plan_give){
+            .from = from, .to = to, .shards = NEW(arena, uint32_t, PLAN_GIVE_MAX)
+        };
+    }
+    if (uuid_eq(g->to, to) && g->count < PLAN_GIVE_MAX) {
+        ((uint32_t *)(uintptr_t)g->shards)[g->count++] = shard;
     }
 }
 
-/* One request per owner, to one receiver. */
-static void give(const struct plan_input *in, struct plan *plan, uint32_t shard, struct uuid to,
-        struct arena *arena)
+struct plan plan_make(const struct plan_member *members, size_t member_count,
+        const struct uuid *owners, struct arena *arena)
 {
-    struct uuid owner = in->owners[shard];
-    for (size_t i = 0; i < plan->gives.len; i++) {
-        struct plan_give *g = &plan->gives.ptr[i];
-        if (uuid_eq(g->owner, owner)) {
-            if (uuid_eq(g->to, to) && g->shards.len < in->give_max) {
-                vec_push(arena, &g->shards, shard);
-            }
-            return;
+    struct plan plan = {
+        .assign = NEW(arena, struct store_assign_move, SHARD_COUNT),
+        .gives = NEW(arena, struct plan_give, member_count + 1),
+        .fence = NEW(arena, struct uuid, member_count + 1),
+    };
+    struct uuid *takers = NEW(arena, struct uuid, member_count + 1);
+    size_t taker_count = 0;
+    for (size_t i = 0; i < member_count; i++) {
+        if (members[i].alive && members[i].takes_shards) {
+            takers[taker_count++] = members[i].id;
+        }
+        if (!members[i].alive) {
+            plan.fence[plan.fence_count++] = members[i].id;
         }
     }
-    struct plan_give g = { .owner = owner, .to = to };
-    vec_push(arena, &g.shards, shard);
-    vec_push(arena, &plan->gives, g);
-}
-
-void plan_next(const struct plan_input *in, struct arena *arena, struct plan *ret)
-{
-    struct uuid nobody = { { 0 } };
-    struct eligible e = eligible_of(in, nobody, arena);
-    const struct plan_member *owner = NULL; /* neighbours often have the same */
-    struct uuid owner_id = nobody;
-    *ret = (struct plan){ 0 };
-    if (e.count == 0) {
-        return;
-    }
-    for (uint32_t s = 0; s < SHARD_COUNT; s++) {
-        if (uuid_is_zero(in->owners[s])) {
-            struct plan_move move = { s, nobody, target_of(&e, s) };
-            vec_push(arena, &ret->assign, move);
+    for (uint32_t s = 0; taker_count && s < SHARD_COUNT; s++) {
+        struct uuid wanted = takers[ring_pick(takers, taker_count, s)];
+        const struct plan_member *owner = find_member(members, member_count, owners[s]);
+        if (uuid_eq(wanted, owners[s])) {
             continue;
         }
-        if (!uuid_eq(owner_id, in->owners[s])) {
-            owner_id = in->owners[s];
-            owner = member_find(in, owner_id);
-        }
-        if (!owner || owner->state == MEMBER_DEAD) {
-            ret->has_fence = true;
-            ret->fence = owner_id;
-        } else if (owner->state == MEMBER_ALIVE && !owner->is_draining && !owner->is_asked) {
-            struct uuid to = target_of(&e, s);
-            if (!uuid_eq(to, owner_id)) {
-                give(in, ret, s, to, arena);
-            }
-        }
+        if (!owner) {
+            plan.assign[plan.assign_count++] =
+                    (struct store_assign_move){ .shard = s, .from = owners[s], .to = wanted };
+        } else if (owner->alive) {
+            add_give(&plan, arena, owner->id, wanted, s);
+        } /* a silent owner is fenced first, and then no member any more */
     }
+    return plan;
 }

@@ -1,46 +1,37 @@
-/* What the planner would do next, pure. Policy: every shard belongs to the member that the ring picks among the
- * history members which are alive and stay. Dead owners are fenced first, shards of nobody are assigned at once,
- * live owners are asked to give, a bounded number of shards at a time. */
+/* The planner's policy, pure: from who is there and who owns what to the next moves. Consistent
+ * hashing decides where a shard should be; a live owner is asked for it, never robbed. */
 #pragma once
 
-#include "common/base/vec.h"
-#include "common/cluster/membership.h"
-#include "common/model/ids.h"
+#include "common/cluster/cluster.h"
 
 struct plan_member {
     struct uuid id;
-    enum member_state state;
-    bool may_own; /* a history process that is ready and not draining */
-    bool is_draining; /* gives everything away by itself */
-    bool is_asked;    /* has not answered the last request to give */
+    bool alive;
+    bool takes_shards; /* a history member that is ready and not draining */
 };
 
-struct plan_move {
-    uint32_t shard;
-    struct uuid from, to;
-};
+enum { PLAN_GIVE_MAX = 1024 }; /* shards asked of one owner at a time */
 
 struct plan_give {
-    struct uuid owner, to;
-    VEC(uint32_t) shards;
+    struct uuid from, to;
+    const uint32_t *shards;
+    size_t count;
 };
 
 struct plan {
-    bool has_fence; /* fence this member, then assign what was its own with plan_assign_from */
-    struct uuid fence;
-    VEC(struct plan_move) assign; /* shards that belong to nobody */
-    VEC(struct plan_give) gives;  /* at most one per owner */
+    /* owned by nobody, or by somebody who is not a member any more (fenced before): can be assigned
+     * at once */
+    struct store_assign_move *assign;
+    size_t assign_count;
+    /* for each live owner at most one request: its shards that belong to one other member */
+    struct plan_give *gives;
+    size_t give_count;
+    /* members that are silent and own something or could write: to be fenced */
+    struct uuid *fence;
+    size_t fence_count;
 };
 
-struct plan_input {
-    const struct plan_member *members;
-    size_t member_count;
-    const struct uuid *owners; /* SHARD_COUNT */
-    size_t give_max;           /* shards per request */
-};
-
-/* Everything in the arena. */
-void plan_next(const struct plan_input *in, struct arena *arena, struct plan *ret);
-/* Moves of all shards of one owner (zero: of nobody) to where they belong; none when nobody may own. `from` itself
- * never gets any. */
-void plan_assign_from(const struct plan_input *in, struct uuid from, struct arena *arena, struct plan *ret);
+/* owners: by shard, zero for nobody. Nothing is moved when nobody takes shards. Result in the
+ * arena. */
+struct plan plan_make(const struct plan_member *members, size_t member_count,
+        const struct uuid *owners, struct arena *arena);

@@ -112,6 +112,15 @@ void call_undelivered(struct call *c)
     }
 }
 
+/* Replies wait here when the client opens no window for them. */
+static bool has_room(const struct call *c, size_t len)
+{
+    const struct grpc_server *s = c->pub.server;
+    return len <= UINT32_MAX &&
+            h2_session_queued(c->conn->session) + len <= s->config.unsent_max &&
+            s->unsent + len <= s->config.unsent_max_lane;
+}
+
 void grpc_call_reply(struct grpc_call *call, struct str bytes)
 {
     struct call *c = call_of(call);
@@ -122,12 +131,14 @@ void grpc_call_reply(struct grpc_call *call, struct str bytes)
         return;
     }
     c->is_reply = true;
-    if (h2_session_queued(c->conn->session) + bytes.len > call->server->config.unsent_max) {
+    if (!has_room(c, bytes.len)) {
         struct fail f;
         fail(&f, ERR_RESOURCE_EXHAUSTED, "the client does not take its replies");
         call_send_fail(c, &f);
     } else {
         bool is_gzip = compress(c, &bytes);
+        c->unsent = (uint32_t)bytes.len;
+        call->server->unsent += c->unsent;
         respond_headers(c, is_gzip);
         h2_stream_send(&c->stream, make_block(bytes, is_gzip));
         h2_stream_finish(&c->stream, ok_trailers, ARRAY_LEN(ok_trailers));
@@ -161,7 +172,7 @@ void grpc_call_send(struct grpc_call *call, struct str bytes)
     if (c->state == CALL_ABANDONED) {
         return;
     }
-    if (h2_session_queued(c->conn->session) + bytes.len > call->server->config.unsent_max) {
+    if (!has_room(c, bytes.len)) {
         enum { ENHANCE_YOUR_CALM = 11 };
         h2_stream_reset(&c->stream, ENHANCE_YOUR_CALM);
         return;

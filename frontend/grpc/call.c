@@ -84,6 +84,7 @@ void call_free(struct call *c)
     list_remove(&c->in_ready);
     slot_release(s, c->pub.id);
     s->call_count--;
+    s->unsent -= c->unsent;
     call_drop_request(c);
     arena_deinit(&c->pub.arena);
     free(c->meta);

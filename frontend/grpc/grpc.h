@@ -78,9 +78,11 @@ struct grpc_config {
     uint32_t header_max;    /* bytes of request headers as HTTP/2 counts them; 0: 32 KiB, at most 60 KiB */
     uint32_t gzip_min;      /* replies from this size are gzipped if the client accepts it; 0: never */
     bool refuse_gzip;       /* answer gzipped requests with UNIMPLEMENTED: clients then send plain */
-    size_t received_max;    /* bytes of unfinished requests and metadata per connection; 0: 64 MiB */
+    size_t received_max;    /* bytes of unfinished requests and metadata per connection; 0: 64 MiB,
+                             * or twice message_max if that is more */
     size_t received_max_lane; /* ... and for all connections of the lane; 0: 512 MiB */
     size_t unsent_max;      /* bytes of replies that a connection does not take; 0: 256 MiB */
+    size_t unsent_max_lane;   /* ... and all connections of the lane; 0: 1 GiB */
     unsigned calls_max;     /* open calls of the lane, parked ones included; 0: 200000 */
 };
 

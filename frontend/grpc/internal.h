@@ -33,6 +33,7 @@ struct call {
     char *meta; /* entries: u16 name length, u16 value length, name, value */
     uint32_t meta_len, meta_cap;
     uint32_t accounted; /* bytes of reader and metadata in the accounts of connection and server */
+    uint32_t unsent; /* bytes of the reply, in the server's account until the stream is closed */
     uint32_t header_bytes; /* as HTTP/2 counts: 32 more for each */
     struct duration timeout;
     enum call_state state : 8;
@@ -80,7 +81,7 @@ struct grpc_server {
     struct slot *slots;
     uint32_t slot_count, slot_free; /* slot_free: index + 1, 0: none */
     unsigned call_count;
-    size_t received;
+    size_t received, unsent; /* bytes of all connections */
     bool is_draining;
     struct gzip *gzip;
     struct buf inflated, deflated;

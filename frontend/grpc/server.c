@@ -10,6 +10,7 @@ enum {
     RECEIVED_MAX = 64 << 20,
     RECEIVED_MAX_LANE = 512 << 20,
     UNSENT_MAX = 256 << 20,
+    UNSENT_MAX_LANE = 1 << 30,
     CALLS_MAX = 200000,
 };
 
@@ -23,9 +24,13 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
     c->message_max = c->message_max ? c->message_max : MESSAGE_MAX;
     c->header_max = c->header_max ? c->header_max : HEADER_MAX;
     check(c->header_max <= HEADER_MAX_MAX);
-    c->received_max = c->received_max ? c->received_max : RECEIVED_MAX;
+    if (c->received_max == 0) {
+        size_t two = (size_t)c->message_max * 2; /* a connection must not be starved by one message */
+        c->received_max = two > RECEIVED_MAX ? two : RECEIVED_MAX;
+    }
     c->received_max_lane = c->received_max_lane ? c->received_max_lane : RECEIVED_MAX_LANE;
     c->unsent_max = c->unsent_max ? c->unsent_max : UNSENT_MAX;
+    c->unsent_max_lane = c->unsent_max_lane ? c->unsent_max_lane : UNSENT_MAX_LANE;
     c->calls_max = c->calls_max ? c->calls_max : CALLS_MAX;
     map_init(&s->methods, NULL);
     map_init(&s->services, NULL);
@@ -38,7 +43,7 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
 void grpc_server_free(struct grpc_server *server)
 {
     if (server) {
-        check(server->call_count == 0);
+        check(server->call_count == 0 && server->received == 0 && server->unsent == 0);
         map_deinit(&server->methods);
         map_deinit(&server->services);
         arena_deinit(&server->arena);
