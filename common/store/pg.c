@@ -93,10 +93,20 @@ struct refusal {
     struct fail f;
 };
 
+static void refusal_deliver(struct refusal *r)
+{
+    struct store_op *op = r->op;
+    list_remove(&r->node);
+    r->op = NULL;
+    if (op) {
+        op->done(op, r->f.err, &r->f);
+    }
+}
+
 static void refusal_run(struct lane_task *task)
 {
     struct refusal *r = container_of(task, struct refusal, task);
-    r->op->done(r->op, r->f.err, &r->f);
+    refusal_deliver(r);
     free(r);
 }
 
@@ -107,6 +117,7 @@ static void refuse(struct pg_lane *pl, struct store_op *op, enum err err, const 
     r->op = op;
     (void)fail(&r->f, err, "%s", text);
     r->task.run = refusal_run;
+    list_append(&pl->refusals, &r->node);
     lane_defer(pl->sl.lane, &r->task);
 }
 
@@ -199,6 +210,7 @@ static struct store_lane *lane_open(struct store *store, struct lane *lane)
     pl->sl = (struct store_lane){ store->ops, lane };
     pl->store = store_of(store);
     list_init(&pl->ops);
+    list_init(&pl->refusals);
     pl->reader = pg_conn_new(pl->store, lane, PG_READER);
     pl->writer.lane = lane;
     pl->writer.conn = pg_conn_new(pl->store, lane, PG_WRITER);
@@ -215,6 +227,9 @@ static void lane_close(struct store_lane *sl)
     pg_conn_free(pl->writer.conn);
     pg_writer_close(&pl->writer);
     pg_conn_free(pl->reader);
+    for (struct list_node *n; (n = list_first(&pl->refusals));) {
+        refusal_deliver(list_entry(n, struct refusal, node)); /* its task frees it */
+    }
     struct arena arena = pl->arena;
     arena_deinit(&arena);
 }

@@ -190,7 +190,7 @@ struct pg_lane {
     struct arena arena;
     struct pg_conn *reader;
     struct pg_writer writer;
-    struct list ops;
+    struct list ops, refusals;
     uint64_t plan_session; /* session that holds the planner's lock; 0: none */
     struct lane_timer partitions;
 };

@@ -72,7 +72,9 @@ void pg_conn_away(struct pg_conn *c, const char *why)
     if (!c->away) {
         c->away = true;
         if (atomic_fetch_add(&c->store->away, 1) == 0) {
-            log_warn("database_away", LOG_STR("why", str_trim(str_from_cstr(why))));
+            struct str line = str_from_cstr(why); /* libpq explains itself in several */
+            line.len = str_find(line, '\n');
+            log_warn("database_away", LOG_STR("why", str_trim(line)));
         }
     }
 }
