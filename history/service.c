@@ -226,7 +226,9 @@ void history_free(struct history *h)
     }
     struct fail f = { 0 };
     fail(&f, ERR_UNAVAILABLE, "history service has stopped");
-    history_close_door(h);
+    if (h->cluster.closed) {
+        h->cluster.closed(h->cluster.ctx);
+    }
     h->state = HISTORY_STOPPED;
     lane_timer_stop(h->lane, &h->claim_timer);
     sweep_stop(&h->sweep);
