@@ -9,6 +9,7 @@ struct cluster_door {
     struct history *history;
     struct cluster_lane *cl;
     struct cluster_watch watch;
+    struct arena arena; /* holds this struct */
 };
 
 static struct rpc_peer *matching_peer(void *ctx, uint64_t queue_hash)
@@ -72,6 +73,14 @@ static void view_changed(struct cluster_watch *watch)
     history_matching_changed(door->history);
 }
 
+static void closed(void *ctx)
+{
+    struct cluster_door *door = ctx;
+    cluster_unwatch(&door->watch);
+    struct arena arena = door->arena;
+    arena_deinit(&arena);
+}
+
 struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
         struct cluster_lane *cl, const struct history_config *config)
 {
@@ -84,23 +93,14 @@ struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct stor
         .owner_hint = owner_hint,
         .ready = ready,
         .lost = lost,
+        .closed = closed,
     };
+    door->arena = arena;
     door->cl = cl;
     door->history = history_new_with(lane, rpc, store, &cluster, config);
-    door->history->door = door;
-    door->history->door_arena = arena;
     struct cluster_shard_owner owner = { .gained = gained, .lose = lose, .drop = drop, .ctx = door };
     cluster_own_shards(cl, &owner);
     door->watch.changed = view_changed;
     cluster_watch(cl, &door->watch);
     return door->history;
-}
-
-void history_close_door(struct history *h)
-{
-    if (h->door) {
-        cluster_unwatch(&h->door->watch);
-        arena_deinit(&h->door_arena);
-        h->door = NULL;
-    }
 }

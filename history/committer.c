@@ -139,7 +139,7 @@ enum err committer_admit(const struct committer *c, struct fail *f)
         return ERR_RESOURCE_EXHAUSTED;
     }
     struct instant since = store_writer_stalled_since(c->history->store);
-    if (since.ns && instant_since(lane_monotonic(c->history->lane), since).ns > c->history->config.stall_max.ns) {
+    if (since.ns && instant_since(lane_now(c->history->lane), since).ns > c->history->config.stall_max.ns) {
         return fail(f, ERR_UNAVAILABLE, "database is not available");
     }
     return ERR_NONE;

@@ -58,7 +58,7 @@ void dispatch_queue_touch(struct dispatch_queue *q)
     if (!list_linked(&q->in_dirty)) {
         list_append(&d->dirty, &q->in_dirty);
     }
-    if (!d->flush_posted) {
+    if (!d->flush_posted && d->history->state != HISTORY_STOPPED) {
         d->flush_posted = true;
         lane_defer(d->history->lane, &d->flush);
     }

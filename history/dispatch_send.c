@@ -91,6 +91,9 @@ void dispatch_flush(struct lane_task *task)
     struct dispatch *d = container_of(task, struct dispatch, flush);
     struct history *h = d->history;
     d->flush_posted = false;
+    if (h->state == HISTORY_STOPPED) {
+        return;
+    }
     struct list unowned;
     list_init(&unowned);
     struct list_node *n;

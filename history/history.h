@@ -29,8 +29,6 @@ struct history {
     struct history_config config;
     struct history_cluster cluster;
     uint32_t lane_index;
-    struct cluster_door *door; /* NULL: the cluster is somebody else's */
-    struct arena door_arena;
     size_t orphans; /* chains that went while their load was out */
     enum history_state state;
     struct store_claim_writer claim;
@@ -61,8 +59,6 @@ void history_poisoned(struct history *h, uint64_t group, const struct fail *fail
 void history_writer_lost(struct history *h, enum err err, const struct fail *fail);
 /* A commit has ended: whoever waits for everything to be durable looks again. */
 void history_idle(struct history *h);
-/* cluster_door.c: stops listening to the cluster. */
-void history_close_door(struct history *h);
 /* call.c: answers and frees every call, at the very end. */
 void calls_forget(struct history *h);
 /* handlers.c: serves the methods of this lane. */

@@ -179,10 +179,10 @@ static void history_stopped(struct history *h)
 {
     lane_timer_stop(h->lane, &h->claim_timer);
     sweep_stop(&h->sweep);
+    h->state = HISTORY_STOPPED;
     committer_drop(&h->committer, ERR_UNAVAILABLE, "history service has stopped");
     shards_forget(h);
     drop_chains(h, ERR_UNAVAILABLE, "history service has stopped");
-    h->state = HISTORY_STOPPED;
     void (*stopped)(void *) = h->stopped;
     h->stopped = NULL;
     stopped(h->stopped_ctx);
@@ -226,7 +226,9 @@ void history_free(struct history *h)
     }
     struct fail f = { 0 };
     fail(&f, ERR_UNAVAILABLE, "history service has stopped");
-    history_close_door(h);
+    if (h->cluster.closed) {
+        h->cluster.closed(h->cluster.ctx);
+    }
     h->state = HISTORY_STOPPED;
     lane_timer_stop(h->lane, &h->claim_timer);
     sweep_stop(&h->sweep);

@@ -22,6 +22,8 @@ struct history_cluster {
     bool (*namespace_id)(void *ctx, struct str name, struct uuid *ret);
     /* The lane has its writer and can take shards. May be NULL. */
     void (*ready)(void *ctx);
+    /* The lane ends: nothing more is asked. May be NULL. */
+    void (*closed)(void *ctx);
     /* The writer was taken away or is unusable: this process cannot serve any more under its member id. */
     void (*lost)(void *ctx, const struct fail *fail);
 };
