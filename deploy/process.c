@@ -135,23 +135,8 @@ static enum err read_frontend(struct process *p, struct fail *f)
                         "or frontend.open_to_all to accept that",
                 STR_ARG(c->frontend_listen));
     }
-<<<<<<< HEAD
-    if (authenticated && !c->frontend_tls_cert.len) {
-        return fail(f, ERR_INVALID_ARGUMENT, "frontend.tls.client_ca needs frontend.tls.cert");
-    }
     collect_namespaces(p);
-    if (!c->frontend_tls_cert.len) {
-        return ERR_NONE;
-    }
-    struct tls_files files = {
-        .certificate = str_cstr(&p->arena, c->frontend_tls_cert),
-        .key = str_cstr(&p->arena, c->frontend_tls_key),
-        .client_ca = authenticated ? str_cstr(&p->arena, c->frontend_tls_client_ca) : NULL,
-    };
-    return tls_config_new(&files, &p->tls, f);
-=======
     return read_frontend_tls(p, f);
->>>>>>> ops
 }
 
 static unsigned count_lanes(const struct config *c)
