@@ -322,17 +322,20 @@ static void lane_begins(struct lane *lane, void *arg)
     process_lane_start(arg);
 }
 
-/* One after the other: the first lane makes what the others need. */
+/* One after the other: the first lane makes what the others need. After a failure lane_count is the
+ * number of those that run. */
 static void start_lanes(struct process *p)
 {
     p->lanes = NEW(&p->arena, struct process_lane, p->lane_count);
-    for (unsigned i = 0; i < p->lane_count; i++) {
+    unsigned count = p->lane_count;
+    for (unsigned i = 0; i < count && !p->start_failed; i++) {
         struct process_lane *pl = &p->lanes[i];
         pl->process = p;
         pl->index = i;
         pl->lane = lane_new(i, "lane");
         lane_run_thread(pl->lane, lane_begins, pl);
         wait_for_lanes(p, 1);
+        p->lane_count = p->start_failed ? i + 1 : count;
     }
 }
 
@@ -445,6 +448,7 @@ enum err process_run(const struct process_options *options, struct fail *f)
         if (p.start_failed) {
             *f = p.start_failure;
             err = f->err;
+            stop_lanes(&p);
         } else {
             wait_and_stop(&p, migrated, &signals);
         }

@@ -111,7 +111,8 @@ class DevServer(Case):
         status, _, err = self.run_to_end(
             "server", "start-dev", "--headless", "--port", str(free_port()), "--db-filename", text
         )
-        self.assertEqual(status, 1, err)
+        self.assertEqual(status, 2, err)
+        self.assertIn(text + ": ", err)
         self.assertIn("not a database", err)
 
 
