@@ -381,7 +381,7 @@ static void close_lanes(struct process *p)
     cluster_free(p->cluster);
     rpc_free(p->rpc);
     for (unsigned i = 0; i < p->lane_count; i++) {
-        lane_free(p->lanes[i].lane);
+        process_lane_free(&p->lanes[i]);
     }
 }
 

@@ -193,7 +193,6 @@ void process_lane_flush(struct process_lane *pl)
 
 void process_lane_close(struct process_lane *pl)
 {
-    transport_free(pl->transport);
     frontend_free(pl->frontend);
     if (pl->grpc) {
         health_free(pl->health);
@@ -205,4 +204,10 @@ void process_lane_close(struct process_lane *pl)
     cluster_lane_free(pl->cl);
     store_lane_close(pl->sl);
     process_lane_done(pl);
+}
+
+void process_lane_free(struct process_lane *pl)
+{
+    transport_free(pl->transport); /* it has worked at the end of each turn */
+    lane_free(pl->lane);
 }

@@ -65,3 +65,5 @@ void process_lane_leave(struct process_lane *pl);       /* lane 0: shards are gi
 void process_lane_flush(struct process_lane *pl);       /* history: everything durable */
 void process_lane_close(struct process_lane *pl);
 void process_lane_done(struct process_lane *pl);
+/* When the lane's thread has ended. */
+void process_lane_free(struct process_lane *pl);

@@ -98,6 +98,8 @@ class Database(Case):
             self.pg("start")
             took = self.wait_served(f"after{round}")
             print(f"cluster: serves {took:.1f} s after the database came back")
+            for p in self.processes:
+                wait_until("the line", lambda: p.events()["database_back"] == round + 1)
             status, text, reply = wire.describe_workflow(self.port, "before", "n")
             self.assertEqual((status, wire.get(reply, 2, 5)), (wire.OK, 1), text)
         self.check_running()
