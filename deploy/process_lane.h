@@ -5,6 +5,7 @@
 
 #include "common/cluster/cluster.h"
 #include "common/io/lane_uv.h"
+#include "common/rpc/rpc_tls.h"
 #include "deploy/process.h"
 #include "frontend/frontend.h"
 #include "frontend/grpc/health.h"
@@ -22,6 +23,7 @@ struct process {
     struct cluster *cluster; /* made on lane 0 */
     struct cluster_config cluster_config;
     struct tls_config *tls;
+    struct rpc_tls *rpc_tls;
     struct frontend_shared shared;
     struct history_config history_config;
     struct str frontend_host;
