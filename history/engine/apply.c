@@ -543,7 +543,7 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
     case RECORD_STICKY:
         keep(wf, &wf->sticky_queue, r->text);
         wf->sticky_schedule_to_start = r->schedule_to_start;
-        if (str_empty(r->text) && wf->task.state == WORKFLOW_TASK_SCHEDULED) {
+        if (str_empty(r->text)) { /* also a task that is out: if it comes back, it goes to the normal queue */
             wf->task.is_sticky = false;
             wf->task.schedule_to_start = (struct duration){ 0 };
         }
