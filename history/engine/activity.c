@@ -131,7 +131,7 @@ void activity_request_cancel(struct step *st, int64_t scheduled_event_id)
 
 /* --- answers of workers ----------------------------------------------------------------------------- */
 
-/* Finds the attempt that a worker speaks of. A token brings a start back that a crash has lost. */
+/* Finds the attempt that a worker speaks of: running, or one whose start a crash has lost (see revive). */
 static struct activity *find(struct step *st, const struct activity_ref *ref, bool may_be_unstarted)
 {
     struct workflow *wf = st->wf;
@@ -152,12 +152,17 @@ static struct activity *find(struct step *st, const struct activity_ref *ref, bo
     if (!ref->started_time.ns) {
         return may_be_unstarted ? a : NULL;
     }
-    if (instant_before(ref->started_time, a->attempt_scheduled_time)) {
-        return NULL;
+    return instant_before(ref->started_time, a->attempt_scheduled_time) ? NULL : a;
+}
+
+/* The token brings a start back that a crash has lost. Called when nothing can be refused any more. */
+static void revive(struct step *st, const struct activity *a, const struct activity_ref *ref)
+{
+    if (a->state == ACTIVITY_STARTED || !ref->started_time.ns) {
+        return;
     }
     step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = ref->started_time,
         .scheduled_event_id = a->scheduled_event_id, .identity = ref->identity, .request_id = ref->request_id });
-    return a;
 }
 
 static enum err missing(struct step *st, const struct activity_ref *ref)
@@ -193,6 +198,7 @@ enum err activity_completed(struct step *st)
     if (!a) {
         return missing(st, &e->ref);
     }
+    revive(st, a, &e->ref);
     if (a->state == ACTIVITY_SCHEDULED) { /* by id, before any worker had it */
         step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = st->now,
             .scheduled_event_id = a->scheduled_event_id, .identity = e->identity });
@@ -216,6 +222,7 @@ enum err activity_failed(struct step *st)
     if (!a) {
         return missing(st, &e->ref);
     }
+    revive(st, a, &e->ref);
     if (!str_empty(e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }
@@ -240,6 +247,7 @@ enum err activity_canceled(struct step *st)
         return fail(st->fail, ERR_INVALID_ARGUMENT,
                 "unable to mark activity as canceled without activity being request canceled first");
     }
+    revive(st, a, &e->ref);
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCELED, .details = e->details,
         .identity = e->identity, .latest_cancel_requested_event_id = a->cancel_requested_event_id };
     activity_close_event(st, a, &he);
@@ -253,6 +261,7 @@ enum err activity_heartbeat(struct step *st)
     if (!a) {
         return missing(st, &e->ref);
     }
+    revive(st, a, &e->ref);
     if (a->is_start_volatile) {
         activity_store_start(st, a);
     }
