@@ -222,11 +222,14 @@ enum err activity_failed(struct step *st)
     if (!a) {
         return missing(st, &e->ref);
     }
+    struct failure_info info = failure_parse(e->failure);
+    if (e->failure.len && (info.is_malformed || info.kind != FAILURE_APPLICATION)) {
+        return fail(st->fail, ERR_INVALID_ARGUMENT, "Failure must have ApplicationFailureInfo.");
+    }
     revive(st, a, &e->ref);
     if (!str_empty(e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }
-    struct failure_info info = failure_parse(e->failure);
     enum retry_state state = activity_retry(st, a, &info, e->failure);
     if (state != RETRY_STATE_IN_PROGRESS) {
         struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED, .failure = e->failure,

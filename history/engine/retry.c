@@ -40,6 +40,7 @@ struct failure_info failure_parse(struct str failure)
 {
     struct failure_info info = { 0 };
     struct wire_field f;
+    bool is_given = failure.len > 0;
     while (wire_next(&failure, &f)) {
         switch (f.number) {
         case 5:
@@ -63,7 +64,7 @@ struct failure_info failure_parse(struct str failure)
             break;
         }
     }
-    info.is_malformed = !wire_ok(failure) && failure.len;
+    info.is_malformed = is_given && !wire_ok(failure);
     return info;
 }
 
