@@ -191,6 +191,19 @@ void activity_close_event(struct step *st, struct activity *a, struct history_ev
     step_happened(st, he);
 }
 
+/* What a worker has sent is too large to be kept: the activity fails for good, the worker is answered normally. */
+static void fail_by_size(struct step *st, struct activity *a, struct str message, struct str identity)
+{
+    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED, .identity = identity,
+        .failure = server_failure(st->fx->arena, message), .retry_state = RETRY_STATE_NON_RETRYABLE_FAILURE };
+    activity_close_event(st, a, &he);
+}
+
+static bool is_too_large(const struct step *st, struct str payload)
+{
+    return payload.len > st->limits->blob_size_error;
+}
+
 enum err activity_completed(struct step *st)
 {
     const struct event_activity_completed *e = &st->ev->activity_completed;
@@ -202,6 +215,10 @@ enum err activity_completed(struct step *st)
     if (a->state == ACTIVITY_SCHEDULED) { /* by id, before any worker had it */
         step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = st->now,
             .scheduled_event_id = a->scheduled_event_id, .identity = e->identity });
+    }
+    if (is_too_large(st, e->result)) {
+        fail_by_size(st, a, STR("Complete result exceeds size limit."), e->identity);
+        return ERR_NONE;
     }
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_COMPLETED, .result = e->result,
         .identity = e->identity };
@@ -227,7 +244,11 @@ enum err activity_failed(struct step *st)
         return fail(st->fail, ERR_INVALID_ARGUMENT, "Failure must have ApplicationFailureInfo.");
     }
     revive(st, a, &e->ref);
-    if (!str_empty(e->last_heartbeat_details)) {
+    if (is_too_large(st, e->failure)) {
+        fail_by_size(st, a, STR("Failure exceeds size limit."), e->identity);
+        return ERR_NONE;
+    }
+    if (!str_empty(e->last_heartbeat_details) && !is_too_large(st, e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }
     enum retry_state state = activity_retry(st, a, &info, e->failure);
@@ -251,6 +272,10 @@ enum err activity_canceled(struct step *st)
                 "unable to mark activity as canceled without activity being request canceled first");
     }
     revive(st, a, &e->ref);
+    if (is_too_large(st, e->details)) {
+        fail_by_size(st, a, STR("Cancel details exceed size limit."), e->identity);
+        return ERR_NONE;
+    }
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCELED, .details = e->details,
         .identity = e->identity, .latest_cancel_requested_event_id = a->cancel_requested_event_id };
     activity_close_event(st, a, &he);
@@ -265,6 +290,11 @@ enum err activity_heartbeat(struct step *st)
         return missing(st, &e->ref);
     }
     revive(st, a, &e->ref);
+    if (is_too_large(st, e->details)) {
+        fail_by_size(st, a, STR("Record heartbeat details exceed size limit."), e->identity);
+        st->fx->cancel_requested = true;
+        return ERR_NONE;
+    }
     if (a->is_start_volatile) {
         activity_store_start(st, a);
     }

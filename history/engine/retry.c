@@ -181,6 +181,18 @@ struct str timeout_failure(struct arena *arena, struct str message, enum timeout
     return buf_str(&b);
 }
 
+struct str server_failure(struct arena *arena, struct str message)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    wire_opt_bytes(&b, 1, message);
+    wire_put_bytes(&b, 2, STR("Server"));
+    size_t mark = wire_begin(&b, 9);
+    wire_put_varint(&b, 1, 1);
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
 struct str failure_cut(struct arena *arena, struct str failure, size_t message_max)
 {
     struct failure_info info = failure_parse(failure);
