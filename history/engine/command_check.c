@@ -123,10 +123,10 @@ static bool check_cancel_activity(struct check *c, const struct command *cmd)
         }
     }
     if (!activity_id.len && !is_close_buffered(wf, id)) {
-        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, "invalid history builder state for action");
+        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, "ScheduledEventId is not that of a pending activity.");
     }
     if ((a && a->cancel_requested_event_id) || get_change(&c->over.canceled, key) == 1) {
-        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, "cancellation is already requested");
+        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, "Cancellation of the activity is already requested.");
     }
     set_change(c, &c->over.canceled, key, true);
     if (activity_id.len && (!a || a->state == ACTIVITY_SCHEDULED)) { /* ends at once: its id is free again */

@@ -60,6 +60,10 @@ enum err start_step(struct step *st)
     step_record(st, &(struct record){ .kind = RECORD_START, .namespace_id = s->namespace_id,
         .run_id = s->run_id, .text = s->namespace_name, .request_id = s->request_id, .time = first_at,
         .deadline = deadline.ns ? deadline : he.expiration });
+    if (s->signal) {
+        struct history_event signal = signal_event(st, s->signal);
+        step_event(st, &signal);
+    }
     st->wants_task = !waits;
     if (is_eager) {
         workflow_task_schedule(st);
