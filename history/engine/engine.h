@@ -108,7 +108,7 @@ struct event_claim {
     struct str poll_id; /* request id of the poll */
     struct str identity;
     struct str worker_version; /* message, stored with the started event when given */
-    struct str task_queue;     /* the queue it was polled from: tells sticky from normal */
+    struct str task_queue;     /* the queue it was polled from: tells sticky from normal; empty: as offered */
 };
 
 /* What a workflow task's token says: enough to rebuild the identical started event. */
