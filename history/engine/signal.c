@@ -29,7 +29,10 @@ enum err signal_step(struct step *st)
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
     if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
-        return fail(st->fail, ERR_RESOURCE_EXHAUSTED, "workflow is closing");
+        (void)fail(st->fail, ERR_RESOURCE_EXHAUSTED,
+                "workflow operation can not be applied because workflow is closing");
+        fail_set_detail(st->fail, STR("ResourceExhaustedFailure"), STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW */
+        return ERR_RESOURCE_EXHAUSTED;
     }
     if (wf->signal_count >= st->limits->signals_per_run) {
         return fail(st->fail, ERR_INVALID_ARGUMENT, "exceeded workflow execution limit for signal events");

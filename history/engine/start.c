@@ -21,7 +21,8 @@ static void fill_event(struct step *st, struct history_event *he)
         .workflow_type = s->workflow_type, .task_queue.name = s->task_queue, .input = s->input,
         .identity = s->identity, .header = s->header, .memo = s->memo, .priority = s->priority,
         .search_attributes = s->search_attributes, .user_metadata = s->user_metadata, .links = s->links,
-        .cron_schedule = s->cron_schedule, .retry = s->retry.is_set ? retry_policy_with_defaults(s->retry) : s->retry, .initiator = (int32_t)s->initiator,
+        .cron_schedule = s->cron_schedule,
+        .retry = s->retry.is_set ? retry_policy_with_defaults(s->retry) : s->retry, .initiator = (int32_t)s->initiator,
         .attempt = s->attempt ? s->attempt : 1, .continued_failure = s->continued_failure,
         .last_completion_result = s->last_completion_result };
     he->execution_timeout = s->execution_timeout;
