@@ -196,8 +196,8 @@ enum err config_fail(
         return fail(f, ERR_INVALID_ARGUMENT, "%s: %s", key, text);
     }
     snprintf(at, sizeof(at), "line %d, column %d", place->line, place->column);
-    return fail(f, ERR_INVALID_ARGUMENT, STR_FMT ": %s: %s: %s", STR_ARG(config->file), at, key,
-            text);
+    return fail(
+            f, ERR_INVALID_ARGUMENT, STR_FMT ": %s: %s: %s", STR_ARG(config->file), at, key, text);
 }
 
 static enum err place(struct str file, const struct yaml_value *v, const char *text, struct fail *f)

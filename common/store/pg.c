@@ -71,6 +71,9 @@ static void op_finish(struct pg_request *request, enum pg_outcome outcome)
         break;
     case PG_ERROR:
         err = op_error(op, &f);
+        if (strcmp(request->sqlstate, "0A000") == 0 || strcmp(request->sqlstate, "26000") == 0) {
+            pg_conn_break(op->pl->reader, request->message); /* prepared before a migration */
+        }
         break;
     case PG_LOST:
         err = fail(&f, ERR_UNAVAILABLE, "the connection to the database was lost");
@@ -256,6 +259,17 @@ static const struct store_ops pg_ops = {
     .start = start,
     .stalled_since = stalled_since,
 };
+
+enum err store_pg_check(const char *conninfo, struct fail *f)
+{
+    char *text = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &text);
+    struct str why = str_trim(str_from_cstr(text));
+    enum err err = options ? ERR_NONE : fail(f, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(why));
+    PQconninfoFree(options);
+    PQfreemem(text);
+    return err;
+}
 
 struct store *store_pg_new(const struct store_pg_config *config)
 {

@@ -1,7 +1,7 @@
 /* PostgreSQL behind the store's door: what its files share. Private to common/store/pg*.c.
  *
  *   pg.c         the store, its lanes, the dispatch of operations
- *   pg_conn.c    one connection: connect, pipeline, deadlines, reconnect
+ *   pg_conn.c    one connection: connect, lose, reconnect      pg_pipe.c  its requests
  *   pg_value.c   parameters and results in binary
  *   pg_commit.c  the writer: fence, batch, doubt, poison
  *   pg_read.c    runs          pg_cluster.c  members, assignments, namespaces, claims

@@ -29,8 +29,8 @@ static void make_flags(struct values *v, struct flag *flags)
     memcpy(flags, rows, sizeof(rows));
 }
 
-static enum err parse(struct values *v, int argc, char **argv, bool words, struct arena *arena,
-        struct fail *f)
+static enum err parse(
+        struct values *v, int argc, char **argv, bool words, struct arena *arena, struct fail *f)
 {
     struct flag flags[FLAG_COUNT];
     *v = (struct values){ .small = 1, .off = true };

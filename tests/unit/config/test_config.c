@@ -50,7 +50,8 @@ Test(config, errors_name_the_key_and_the_place)
     refuses("\x01\n", "f.yaml");
     refuses("lanes: &a 1\n", "line 1, column 8: anchors and tags are not allowed");
     refuses("lanes: 1\n---\nlanes: 2\n", "line 2, column 1: a second document");
-    refuses("log:\n  level: \"a\\0b\"\n", "line 2, column 3: log.level: not one line of UTF-8 text");
+    refuses("log:\n  level: \"a\\0b\"\n",
+            "line 2, column 3: log.level: not one line of UTF-8 text");
 }
 
 Test(config, later_checks_name_the_place_of_the_key)
@@ -58,7 +59,8 @@ Test(config, later_checks_name_the_place_of_the_key)
     struct config c;
     struct fail f = { 0 };
     cr_assert_eq(parse(&c, "lanes: 1\nlog:\n  level: loud\n", &f), ERR_NONE);
-    cr_assert_eq(config_fail(&c, "log.level", &f, "'%s' is no level", "loud"), ERR_INVALID_ARGUMENT);
+    cr_assert_eq(
+            config_fail(&c, "log.level", &f, "'%s' is no level", "loud"), ERR_INVALID_ARGUMENT);
     cr_assert_str_eq(f.message, "f.yaml: line 3, column 3: log.level: 'loud' is no level");
     cr_assert_eq(config_fail(&c, "log.format", &f, "bad"), ERR_INVALID_ARGUMENT);
     cr_assert_str_eq(f.message, "log.format: bad");
