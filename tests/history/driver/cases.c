@@ -305,6 +305,19 @@ void timers_fire_after_a_crash(void)
     world_free(w);
 }
 
+void checkpointed_runs_wake_earlier(void)
+{
+    struct world *w = world_new();
+    start(w, "order");
+    complete_task(w, "order", poll_workflow(w, "q"), start_timer(w, 3600));
+    world_until(w, DURATION_SECONDS(60), history_stats(w->history).checkpoints == 1);
+    signal_run(w, "order", "s"); /* the stored wake-up is in an hour: now there is a task to be delivered */
+    world_crash(w);
+    world_until(w, DURATION_SECONDS(5), find_offer(w, "q") != NULL);
+    expect(history_stats(w->history).stuck_runs == 0);
+    world_free(w);
+}
+
 void far_timers_of_cold_runs_fire(void)
 {
     struct world *w = world_new_with(small_cache);

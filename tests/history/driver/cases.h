@@ -17,13 +17,15 @@
     X(a_stalled_database_sheds_and_recovers)                                                       \
     X(evicted_runs_come_back)                                                                      \
     X(timers_fire_after_a_crash)                                                                   \
+    X(checkpointed_runs_wake_earlier)                                                              \
     X(far_timers_of_cold_runs_fire)                                                                \
     X(unclaimed_tasks_are_offered_again)                                                           \
     X(refused_sticky_tasks_go_to_the_normal_queue)                                                 \
     X(claims_are_idempotent)                                                                       \
     X(undelivered_answers_are_taken_back)                                                          \
     X(history_long_polls)                                                                          \
-    X(long_histories_are_paged)
+    X(long_histories_are_paged)                                                                    \
+    X(random_worlds)
 
 #define DECLARE(name) void name(void);
 CASES(DECLARE)

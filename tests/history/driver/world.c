@@ -63,6 +63,7 @@ void world_boot(struct world *w)
 
 void world_kill(struct world *w)
 {
+    world_turn(w); /* tasks that were deferred point into what goes away now */
     store_lane_close(w->sl);
     history_free(w->history);
     store_free(w->store);

@@ -1,0 +1,245 @@
+/* Many workflows under random crashes, lost commits, hand-overs, lost polls and a cache that is too small; in the end
+ * every workflow is complete, every acknowledged signal is there exactly once, no history has a gap. A failure prints its
+ * seed. */
+#include <string.h>
+
+#include "common/model/wire.h"
+#include "tests/history/driver/cases.h"
+
+enum { RUNS = 40, SIGNALS_MAX = 8, STEPS = 1500 };
+
+struct script {
+    const char *id;
+    struct pending *start, *signals[64];
+    int signal_count;
+    bool started;
+};
+
+struct chaos {
+    struct world *w;
+    struct rand rand;
+    struct script runs[RUNS];
+    struct pending *completions[4096];
+    size_t completion_count;
+};
+
+static struct chaos *chaos;
+
+static bool chance(struct chaos *c, unsigned percent)
+{
+    return rand_below(&c->rand, 100) < percent;
+}
+
+static struct sim_fault faults(void *arg, enum store_kind kind, const struct store_op *op)
+{
+    struct chaos *c = arg;
+    struct sim_fault f = { .delay = { (int64_t)rand_below(&c->rand, 3000000) }, .reconnect = DURATION_MS(20) };
+    if (chance(c, 2)) {
+        f.outcome = chance(c, 50) ? SIM_LOST_BEFORE : SIM_LOST_AFTER;
+    }
+    return f;
+}
+
+static void tune(struct history_config *config)
+{
+    config->cache_bytes = 200 << 10;
+    config->idle_checkpoint = DURATION_MS(300);
+    config->closed_keep = DURATION_MS(50);
+}
+
+/* ---- clients ------------------------------------------------------------------------------------------- */
+
+static void client(struct chaos *c)
+{
+    struct script *s = &c->runs[rand_below(&c->rand, RUNS)];
+    if (!s->start || (s->start->answered && s->start->failed && !s->started)) {
+        s->start = call_api(c->w, API_START_WORKFLOW, s->id, &start_request(c->w, s->id, "the-start")->base);
+        return;
+    }
+    s->started |= s->start->answered && !s->start->failed;
+    if (s->started && s->signal_count < SIGNALS_MAX && chance(c, 30)) {
+        Api__SignalWorkflowExecutionRequest r = API__SIGNAL_WORKFLOW_EXECUTION_REQUEST__INIT;
+        r.signal_name = "s";
+        r.request_id = str_printf(&c->w->arena, "signal-%d", s->signal_count).ptr;
+        s->signals[s->signal_count++] = call_api(c->w, API_SIGNAL_WORKFLOW, s->id, &r.base);
+    }
+}
+
+/* ---- workers ------------------------------------------------------------------------------------------- */
+
+struct held {
+    struct pending *claim;
+    const char *queue;
+};
+static struct held held[512];
+static size_t held_count;
+
+static void worker_poll(struct chaos *c)
+{
+    static unsigned polls;
+    struct list_node *n = list_first(&c->w->offers);
+    if (!n || held_count == ARRAY_LEN(held)) {
+        return;
+    }
+    struct offered *o = list_entry(n, struct offered, node);
+    if (o->is_sticky && chance(c, 30)) {
+        demand(c->w, o, true);
+        return;
+    }
+    demand(c->w, o, false);
+    if (chance(c, 10)) {
+        return; /* the poll's process died */
+    }
+    struct pending *p = claim(c->w, o, str_printf(&c->w->arena, "poll-%u", polls++).ptr);
+    if (chance(c, 5)) {
+        caller_gone(p);
+    } else {
+        held[held_count++] = (struct held){ p, o->task.type == TASK_QUEUE_ACTIVITY ? "a" : "w" };
+    }
+}
+
+/* The workflow: an activity, a timer, then complete; signals only wake it. Decided from the history alone, as real
+ * workers do. Sticky tasks carry a part of it, so the events that count are told by their types' totals. */
+static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueResponse *t)
+{
+    struct world *w = c->w;
+    const char *id = t->workflow_execution->workflow_id;
+    Api__GetWorkflowExecutionHistoryRequest r = API__GET_WORKFLOW_EXECUTION_HISTORY_REQUEST__INIT;
+    r.execution = t->workflow_execution;
+    struct pending *p = call_api(w, API_GET_HISTORY, id, &r.base);
+    enum err err = error_of(w, p);
+    if (err) {
+        return NULL;
+    }
+    Api__GetWorkflowExecutionHistoryResponse *m =
+            api_decode(&api__get_workflow_execution_history_response__descriptor, &w->arena, p->body, NULL);
+    const char *types = str_printf(&w->arena, " %s ", event_types(w, m->history)).ptr;
+    Api__Command *command = NULL;
+    if (!strstr(types, " 10 ")) {
+        command = schedule_activity(w, "a");
+    } else if (strstr(types, " 12 ") && !strstr(types, " 17 ")) {
+        command = start_timer(w, 1);
+    } else if (strstr(types, " 18 ")) {
+        command = complete_workflow(w);
+    }
+    return complete_task_begin(w, id, t, &command, command ? 1 : 0, chance(c, 50) ? "sticky" : NULL);
+}
+
+static void worker_finish(struct chaos *c)
+{
+    for (size_t i = 0; i < held_count; i++) {
+        struct held h = held[i];
+        if (!h.claim->answered) {
+            continue;
+        }
+        held[i--] = held[--held_count];
+        if (h.claim->failed || chance(c, 3)) {
+            continue; /* or the worker died with it */
+        }
+        struct world *w = c->w;
+        if (*h.queue == 'a') {
+            Api__PollActivityTaskQueueResponse *a =
+                    api_decode(&api__poll_activity_task_queue_response__descriptor, &w->arena, h.claim->body, NULL);
+            complete_activity_begin(w, a->workflow_execution->workflow_id, a);
+        } else {
+            Api__PollWorkflowTaskQueueResponse *t =
+                    api_decode(&api__poll_workflow_task_queue_response__descriptor, &w->arena, h.claim->body, NULL);
+            decide(c, t);
+        }
+        return;
+    }
+}
+
+/* ---- what must hold ------------------------------------------------------------------------------------- */
+
+static int count_of(const char *types, const char *type)
+{
+    int n = 0;
+    for (const char *p = types; (p = strstr(p, type)); p += strlen(type) - 1) {
+        n++;
+    }
+    return n;
+}
+
+static bool is_complete(struct chaos *c, struct script *s)
+{
+    if (!s->started) {
+        return false;
+    }
+    return (int)describe(c->w, s->id)->workflow_execution_info->status == WORKFLOW_COMPLETED;
+}
+
+static void check_run(struct chaos *c, struct script *s)
+{
+    const char *types = str_printf(&c->w->arena, " %s ", history_types(c->w, s->id)).ptr;
+    int acknowledged = 0;
+    for (int i = 0; i < s->signal_count; i++) {
+        acknowledged += s->signals[i]->answered && !s->signals[i]->failed;
+    }
+    expect(count_of(types, " 1 ") == 1 && count_of(types, " 2 ") == 1);
+    expect(count_of(types, " 10 ") == 1 && count_of(types, " 12 ") == 1 && count_of(types, " 18 ") == 1);
+    expect(count_of(types, " 26 ") >= acknowledged && count_of(types, " 26 ") <= s->signal_count);
+}
+
+static void disturb(struct chaos *c)
+{
+    if (chance(c, 1) && chance(c, 40)) {
+        world_crash(c->w);
+        held_count = 0;
+    }
+}
+
+static void one_world(uint64_t seed)
+{
+    struct chaos c = { .rand = { seed } };
+    chaos = &c;
+    c.w = world_new_with(tune);
+    sim_db_set_faults(c.w->db, faults, &c);
+    held_count = 0;
+    for (int i = 0; i < RUNS; i++) {
+        c.runs[i].id = str_printf(&c.w->arena, "run-%d", i).ptr;
+    }
+    for (int i = 0; i < STEPS; i++) {
+        client(&c);
+        worker_poll(&c);
+        worker_finish(&c);
+        disturb(&c);
+        world_advance(c.w, (struct duration){ (int64_t)rand_below(&c.rand, 4000000) });
+    }
+    int left = RUNS;
+    for (int rounds = 0; left; rounds++) {
+        expect(rounds < 200); /* nothing is stuck */
+        for (int i = 0; i < 200; i++) {
+            client(&c);
+            worker_poll(&c);
+            worker_finish(&c);
+            world_advance(c.w, DURATION_MS(5));
+        }
+        left = 0;
+        sim_db_set_faults(c.w->db, NULL, NULL);
+        for (int i = 0; i < RUNS; i++) {
+            left += !is_complete(&c, &c.runs[i]);
+        }
+    }
+    for (int i = 0; i < RUNS; i++) {
+        check_run(&c, &c.runs[i]);
+    }
+    expect(history_stats(c.w->history).stuck_runs == 0 && history_stats(c.w->history).corrupt_runs == 0);
+    world_free(c.w);
+}
+
+void random_worlds(void)
+{
+    const char *only = getenv("SEED");
+    if (only) {
+        one_world(strtoull(only, NULL, 10));
+        return;
+    }
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        static char name[64];
+        snprintf(name, sizeof(name), "random_worlds SEED=%d", (int)seed);
+        case_name = name;
+        one_world(seed);
+    }
+    case_name = "random_worlds";
+}
