@@ -11,6 +11,7 @@
 
 /* A difference to the database's clock that is worth following. */
 #define CLOCK_STEP_MIN DURATION_MS(20)
+#define CLOCK_SETTLES  DURATION_MS(500)
 
 /* ---- publishing
  * -------------------------------------------------------------------------------------- */
@@ -213,9 +214,12 @@ static void follow_clock(struct cluster *c)
     struct instant middle = instant_add(c->beat_begun_wall, (struct duration){ trip.ns / 2 });
     struct duration step = instant_since(c->beat.database_now, middle);
     int64_t size = step.ns < 0 ? -step.ns : step.ns;
-    if (c->config.is_alone || size < CLOCK_STEP_MIN.ns || size < 2 * trip.ns) {
+    /* a beat that began before the lanes took the last step would count it twice */
+    bool settling = c->clock_stepped.ns && c->beat_begun.ns < c->clock_stepped.ns + CLOCK_SETTLES.ns;
+    if (c->config.is_alone || settling || size < CLOCK_STEP_MIN.ns || size < 2 * trip.ns) {
         return;
     }
+    c->clock_stepped = lane_monotonic(c->lane);
     log_info("clock_follows_database", LOG_I64("step_ms", duration_ms(step)));
     for (unsigned i = 0; i < c->config.lanes; i++) {
         if (c->lanes[i]) {

@@ -55,6 +55,7 @@ struct cluster {
     bool stopped; /* lane 0 is closing: operations that still run end without a consequence */
     bool overdue; /* somebody is dead for long and the planner does nothing about it */
     struct instant beat_begun, beat_begun_wall; /* monotonic and wall */
+    struct instant clock_stepped;               /* monotonic; {0}: never */
     struct rpc_watch links;
     struct store_leave leave_op;
     struct lane_timer leave_timer;

@@ -228,7 +228,7 @@ void cluster_history_ready(struct cluster_lane *cl)
 
 void cluster_lane_step_clock(struct cluster_lane *cl, struct duration step)
 {
-    cl->clock_offset.ns += step.ns;
+    cl->clock_offset.ns = time_add_saturating(cl->clock_offset.ns, step.ns);
     lane_set_clock_offset(cl->lane, cl->clock_offset);
 }
 

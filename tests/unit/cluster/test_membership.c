@@ -241,6 +241,19 @@ Test(cluster, alone_after_a_crash)
     cr_assert_leq(settle(1000), 20, "an embedded store has no other living user");
 }
 
+/* The simulated database lives half a century after the lanes' clocks. */
+Test(cluster, lanes_follow_the_clock_of_the_database)
+{
+    start(&procs[0]);
+    start(&procs[1]);
+    settle(2000);
+    struct instant before = lane_now(procs[1].lane);
+    cr_assert_gt(before.ns, 1700000000000000000);
+    pass(5000);
+    cr_assert_eq(instant_since(lane_now(procs[1].lane), before).ns, 5000000000, "one step, not many");
+    cr_assert_lt(llabs(lane_now(procs[0].lane).ns - lane_now(procs[1].lane).ns), 5000000);
+}
+
 Test(cluster, frontends_read_along)
 {
     start_roles(&procs[0], CLUSTER_FRONTEND, false);
