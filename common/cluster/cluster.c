@@ -19,8 +19,8 @@
 struct view_message {
     struct lane_task task;
     struct cluster_lane *cl;
-    struct view *view;          /* NULL: */
-    struct duration clock_step; /* how far the database's clock is ahead of ours */
+    struct view *view;            /* NULL: */
+    struct duration clock_offset; /* the database's clock minus this machine's */
 };
 
 static void run_view_message(struct lane_task *task)
@@ -31,19 +31,24 @@ static void run_view_message(struct lane_task *task)
     } else if (m->view) {
         cluster_lane_take_view(m->cl, m->view);
     } else {
-        cluster_lane_step_clock(m->cl, m->clock_step);
+        lane_set_clock_offset(m->cl->lane, m->clock_offset);
     }
     free(m);
 }
 
-static void send_to_lane(struct cluster_lane *cl, struct view *view, struct duration clock_step)
+static void send_to_lane(struct cluster_lane *cl, struct view *view, struct duration clock_offset)
 {
     struct view_message *m = malloc(sizeof(*m));
     check(m);
     *m = (struct view_message){
-        .task = { .run = run_view_message }, .cl = cl, .view = view, .clock_step = clock_step
+        .task = { .run = run_view_message }, .cl = cl, .view = view, .clock_offset = clock_offset
     };
     lane_post(cl->lane, &m->task);
+}
+
+void cluster_send_clock(struct cluster *c, struct cluster_lane *cl)
+{
+    send_to_lane(cl, NULL, c->clock_offset);
 }
 
 void cluster_publish(struct cluster *c)
@@ -221,9 +226,10 @@ static void follow_clock(struct cluster *c)
     }
     c->clock_stepped = lane_monotonic(c->lane);
     log_info("clock_follows_database", LOG_I64("step_ms", duration_ms(step)));
+    c->clock_offset.ns = time_add_saturating(c->clock_offset.ns, step.ns);
     for (unsigned i = 0; i < c->config.lanes; i++) {
         if (c->lanes[i]) {
-            send_to_lane(c->lanes[i], NULL, step);
+            cluster_send_clock(c, c->lanes[i]);
         }
     }
 }

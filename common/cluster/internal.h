@@ -56,6 +56,7 @@ struct cluster {
     bool overdue; /* somebody is dead for long and the planner does nothing about it */
     struct instant beat_begun, beat_begun_wall; /* monotonic and wall */
     struct instant clock_stepped;               /* monotonic; {0}: never */
+    struct duration clock_offset;               /* of all lanes */
     struct rpc_watch links;
     struct store_leave leave_op;
     struct lane_timer leave_timer;
@@ -92,7 +93,6 @@ struct cluster_lane {
     struct cluster_shard_owner owner;
     uint8_t hold[SHARD_COUNT]; /* enum shard_hold; only shards of this lane */
     struct instant hinted;     /* monotonic: the last hint that was passed on */
-    struct duration clock_offset;
     bool is_ready;  /* lane 0's: it has its writer */
     bool is_closed; /* messages that still come are dropped */
 };
@@ -101,6 +101,7 @@ struct cluster_lane {
 void cluster_read_now(struct cluster *c);
 void cluster_beat_now(struct cluster *c);
 void cluster_publish(struct cluster *c);
+void cluster_send_clock(struct cluster *c, struct cluster_lane *cl);
 void cluster_tell_changed(struct cluster *c); /* the others: the assignment has changed */
 void cluster_stop(struct cluster *c);         /* lane 0 closes */
 /* plan.c, on lane 0 */
@@ -115,5 +116,4 @@ void handover_released(struct cluster *c, const uint32_t *shards, size_t count);
 void handover_free_all(struct cluster *c);
 /* lane.c, on the lane */
 void cluster_lane_take_view(struct cluster_lane *cl, struct view *view);
-void cluster_lane_step_clock(struct cluster_lane *cl, struct duration step);
 void cluster_lane_lose(struct cluster_lane *cl, const uint32_t *shards, size_t count);

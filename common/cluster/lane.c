@@ -48,6 +48,7 @@ static void deliver_lane(struct to_first *m)
 {
     struct cluster *c = m->cl->cluster;
     c->lanes[lane_index(m->cl->lane)] = m->cl;
+    cluster_send_clock(c, m->cl);
     if (c->view) {
         cluster_publish(c);
     }
@@ -225,12 +226,6 @@ void cluster_history_ready(struct cluster_lane *cl)
 
 /* ---- the view
  * ---------------------------------------------------------------------------------------- */
-
-void cluster_lane_step_clock(struct cluster_lane *cl, struct duration step)
-{
-    cl->clock_offset.ns = time_add_saturating(cl->clock_offset.ns, step.ns);
-    lane_set_clock_offset(cl->lane, cl->clock_offset);
-}
 
 void cluster_lane_take_view(struct cluster_lane *cl, struct view *view)
 {
