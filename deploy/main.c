@@ -17,7 +17,8 @@ static const char usage[] =
         "                              the database's schema\n"
         "  version\n"
         "\n"
-        "Flags of a service: --config FILE, --set key=value (repeatable), --print-config.\n";
+        "Flags of a service: --config FILE, --set key=value (repeatable), --print-config.\n"
+        "Exit status: 0 after SIGINT or SIGTERM, 2 for wrong flags or settings, 1 for the rest.\n";
 
 static const struct {
     const char *name;
@@ -39,7 +40,11 @@ enum err service_config(int argc, char **argv, struct arena *arena, struct confi
         { .name = "set", .kind = FLAG_LIST, .target = &settings },
         { .name = "print-config", .kind = FLAG_SWITCH, .target = print },
     };
-    enum err err = args_parse(argc, argv, flags, ARRAY_LEN(flags), arena, words, f);
+    struct fail inner = { 0 };
+    enum err err = args_parse(argc, argv, flags, ARRAY_LEN(flags), arena, words, &inner);
+    if (err) {
+        return fail(f, err, "%s (see perdure help)", inner.message);
+    }
     config_init(config);
     if (!err && file.len) {
         err = config_read_file(config, arena, str_cstr(arena, file), f);
@@ -56,6 +61,10 @@ static int service_main(enum role role, int argc, char **argv)
     struct fail f = { 0 };
     struct process_options options = { .roles = role };
     bool print = false;
+    if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
+        fputs(usage, stdout);
+        return 0;
+    }
     if (service_config(argc, argv, &arena, &options.config, NULL, &print, &f)) {
         fprintf(stderr, "perdure: %s\n", f.message);
         return 2;
@@ -66,7 +75,7 @@ static int service_main(enum role role, int argc, char **argv)
     }
     if (process_run(&options, &f)) {
         fprintf(stderr, "perdure: %s\n", f.message);
-        return err_is_fault(f.err) || f.err == ERR_UNAVAILABLE ? 1 : 2;
+        return process_exit_status(f.err);
     }
     arena_deinit(&arena);
     return 0;

@@ -6,7 +6,8 @@ enum err open_store(const struct config *config, bool in_memory, const char *con
 {
     bool sqlite = in_memory || config->store_sqlite.len;
     if (sqlite && config->store_postgres.len) {
-        return fail(f, ERR_INVALID_ARGUMENT, "store.postgres and store.sqlite exclude each other");
+        return config_fail(
+                config, "store.sqlite", f, "store.postgres and store.sqlite exclude each other");
     }
     if (sqlite) {
         struct store_sqlite_config c = {
@@ -16,7 +17,7 @@ enum err open_store(const struct config *config, bool in_memory, const char *con
         return store_sqlite_new(&c, ret, f);
     }
     if (!config->store_postgres.len) {
-        return fail(f, ERR_INVALID_ARGUMENT, "store.postgres is not set");
+        return config_fail(config, "store.postgres", f, "is not set, and no other store is");
     }
     struct store_pg_config c = {
         .conninfo = str_cstr(arena, config->store_postgres),
@@ -24,6 +25,10 @@ enum err open_store(const struct config *config, bool in_memory, const char *con
         .statement_timeout = config->store_statement_timeout,
         .lane_count = lanes,
     };
+    struct fail inner = { 0 };
+    if (store_pg_check(c.conninfo, &inner)) {
+        return config_fail(config, "store.postgres", f, "%s", inner.message);
+    }
     *ret = store_pg_new(&c);
     return ERR_NONE;
 }

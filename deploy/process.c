@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/args.h"
 #include "common/obs/log.h"
 #include "common/rpc/methods.h"
 #include "deploy/open_store.h"
@@ -24,8 +25,8 @@ static enum err set_log(const struct config *c, struct fail *f)
     static const char *const levels[] = { "debug", "info", "warn", "error", "never" };
     bool json = str_eq(c->log_format, STR("json"));
     if (!json && !str_eq(c->log_format, STR("text"))) {
-        return fail(f, ERR_INVALID_ARGUMENT, "log.format: '" STR_FMT "' is not text or json",
-                STR_ARG(c->log_format));
+        return config_fail(
+                c, "log.format", f, "'" STR_FMT "' is not text or json", STR_ARG(c->log_format));
     }
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         if (str_eq(c->log_level, str_from_cstr(levels[i]))) {
@@ -33,8 +34,7 @@ static enum err set_log(const struct config *c, struct fail *f)
             return ERR_NONE;
         }
     }
-    return fail(f, ERR_INVALID_ARGUMENT,
-            "log.level: '" STR_FMT "' is not debug, info, warn, error or never",
+    return config_fail(c, "log.level", f, "'" STR_FMT "' is not debug, info, warn, error or never",
             STR_ARG(c->log_level));
 }
 
@@ -45,51 +45,98 @@ static bool is_loopback(struct str host)
 }
 
 /* "host:port"; the last colon separates, so that "[::1]:7233" works. */
-static enum err split_address(struct str address, struct str *host, uint16_t *port, struct fail *f)
+static bool split_address(struct str address, struct str *host, uint16_t *port)
 {
     size_t colon = address.len;
     uint64_t n;
     while (colon && address.ptr[colon - 1] != ':') {
         colon--;
     }
-    if (!colon || !str_to_u64(str_drop(address, colon), &n) || n > 65535) {
-        return fail(f, ERR_INVALID_ARGUMENT, "frontend.listen: '" STR_FMT "' is not HOST:PORT",
-                STR_ARG(address));
+    if (colon < 2 || !str_to_u64(str_drop(address, colon), &n) || n > 65535) {
+        return false;
     }
     *host = str_of(address.ptr, colon - 1);
     *port = (uint16_t)n;
+    return true;
+}
+
+/* The file of a setting; NULL if it is not set. Failing here names the setting, OpenSSL would not. */
+static enum err read_file_setting(
+        struct process *p, const char *key, struct str path, const char **ret, struct fail *f)
+{
+    *ret = NULL;
+    if (!path.len) {
+        return ERR_NONE;
+    }
+    *ret = str_cstr(&p->arena, path);
+    if (access(*ret, R_OK)) {
+        return config_fail(p->config, key, f, "%s: %s", *ret, strerror(errno));
+    }
     return ERR_NONE;
+}
+
+static enum err read_frontend_tls(struct process *p, struct fail *f)
+{
+    const struct config *c = p->config;
+    struct tls_files files;
+    bool cert = c->frontend_tls_cert.len > 0, key = c->frontend_tls_key.len > 0;
+    if (cert != key) {
+        return config_fail(c, cert ? "frontend.tls.cert" : "frontend.tls.key", f,
+                "frontend.tls.cert and frontend.tls.key belong together");
+    }
+    if (c->frontend_tls_client_ca.len && !cert) {
+        return config_fail(c, "frontend.tls.client_ca", f, "needs frontend.tls.cert");
+    }
+    if (!cert) {
+        return ERR_NONE;
+    }
+    if (read_file_setting(p, "frontend.tls.cert", c->frontend_tls_cert, &files.certificate, f) ||
+            read_file_setting(p, "frontend.tls.key", c->frontend_tls_key, &files.key, f) ||
+            read_file_setting(
+                    p, "frontend.tls.client_ca", c->frontend_tls_client_ca, &files.client_ca, f)) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    struct fail inner = { 0 };
+    if (tls_config_new(&files, &p->tls, &inner)) {
+        return config_fail(c, "frontend.tls.cert", f, "%s", inner.message);
+    }
+    return ERR_NONE;
+}
+
+/* Those of the command line and those of frontend.namespaces. */
+static void collect_namespaces(struct process *p)
+{
+    struct str rest = p->config->frontend_namespaces;
+    struct flag_list all = { 0 };
+    for (size_t i = 0; i < p->options->namespace_count; i++) {
+        vec_push(&p->arena, &all.items, p->options->namespaces[i]);
+    }
+    while (rest.len) {
+        struct str name = str_trim(str_split(rest, ',', &rest));
+        if (name.len) {
+            vec_push(&p->arena, &all.items, name);
+        }
+    }
+    p->namespaces = all.items.ptr;
+    p->namespace_count = all.items.len;
 }
 
 static enum err read_frontend(struct process *p, struct fail *f)
 {
     const struct config *c = p->config;
-    if (split_address(c->frontend_listen, &p->frontend_host, &p->frontend_port, f)) {
-        return ERR_INVALID_ARGUMENT;
-    }
-    bool authenticated = c->frontend_tls_client_ca.len > 0;
-    if (!is_loopback(p->frontend_host) && !authenticated && !c->frontend_open_to_all) {
-        return fail(f, ERR_INVALID_ARGUMENT,
-                "frontend.listen: " STR_FMT " is public and callers are not authenticated; set "
-                "frontend.tls.client_ca, or frontend.open_to_all to accept that",
+    if (!split_address(c->frontend_listen, &p->frontend_host, &p->frontend_port)) {
+        return config_fail(c, "frontend.listen", f, "'" STR_FMT "' is not HOST:PORT",
                 STR_ARG(c->frontend_listen));
     }
-    if (!c->frontend_tls_cert.len != !c->frontend_tls_key.len) {
-        return fail(
-                f, ERR_INVALID_ARGUMENT, "frontend.tls.cert and frontend.tls.key belong together");
+    if (!is_loopback(p->frontend_host) && !c->frontend_tls_client_ca.len &&
+            !c->frontend_open_to_all) {
+        return config_fail(c, "frontend.listen", f,
+                STR_FMT " is public and callers are not authenticated; set frontend.tls.client_ca, "
+                        "or frontend.open_to_all to accept that",
+                STR_ARG(c->frontend_listen));
     }
-    if (authenticated && !c->frontend_tls_cert.len) {
-        return fail(f, ERR_INVALID_ARGUMENT, "frontend.tls.client_ca needs frontend.tls.cert");
-    }
-    if (!c->frontend_tls_cert.len) {
-        return ERR_NONE;
-    }
-    struct tls_files files = {
-        .certificate = str_cstr(&p->arena, c->frontend_tls_cert),
-        .key = str_cstr(&p->arena, c->frontend_tls_key),
-        .client_ca = authenticated ? str_cstr(&p->arena, c->frontend_tls_client_ca) : NULL,
-    };
-    return tls_config_new(&files, &p->tls, f);
+    collect_namespaces(p);
+    return read_frontend_tls(p, f);
 }
 
 static unsigned count_lanes(const struct config *c)
@@ -143,6 +190,30 @@ static struct str advertised_url(struct process *p, uint16_t port)
     return str_printf(&p->arena, "tcp://" STR_FMT ":%u", STR_ARG(host), port);
 }
 
+/* Until calls between processes can be protected, nobody may believe that they are. */
+static enum err refuse_rpc_tls(const struct config *c, struct fail *f)
+{
+    return c->rpc_tls_ca.len     ? config_fail(c, "rpc.tls.ca", f, "not supported yet")
+           : c->rpc_tls_cert.len ? config_fail(c, "rpc.tls.cert", f, "not supported yet")
+           : c->rpc_tls_key.len  ? config_fail(c, "rpc.tls.key", f, "not supported yet")
+           : c->rpc_tls_name.len ? config_fail(c, "rpc.tls.name", f, "not supported yet")
+                                 : ERR_NONE;
+}
+
+/* "tcp://HOST:PORT" or "ipc:///PATH"; whether it can be listened on shows later. */
+static enum err read_rpc(const struct config *c, struct fail *f)
+{
+    struct str host, url = c->rpc_listen;
+    uint16_t port;
+    bool ok = str_starts_with(url, STR("tcp://")) ? split_address(str_drop(url, 6), &host, &port)
+                                                  : str_starts_with(url, STR("ipc:///"));
+    if (!ok) {
+        return config_fail(c, "rpc.listen", f,
+                "'" STR_FMT "' is neither tcp://HOST:PORT nor ipc:///PATH", STR_ARG(url));
+    }
+    return refuse_rpc_tls(c, f);
+}
+
 static enum err open_rpc(struct process *p, struct fail *f)
 {
     struct rand rand;
@@ -165,6 +236,7 @@ static enum err open_rpc(struct process *p, struct fail *f)
         .roles = p->options->roles,
         .address = alone ? STR("local") : advertised_url(p, port),
         .lanes = p->lane_count,
+        .is_alone = alone,
         .beat = DURATION_SECONDS(1),
         .ttl = p->config->cluster_member_ttl,
     };
@@ -297,6 +369,7 @@ static void stop_lanes(struct process *p)
 
 static void close_lanes(struct process *p)
 {
+    rpc_close(p->rpc);
     on_every_lane(p, process_lane_close);
     for (unsigned i = 0; i < p->lane_count; i++) {
         lane_stop(p->lanes[i].lane);
@@ -315,6 +388,9 @@ static enum err open_all(struct process *p, bool *migrated, struct fail *f)
     enum err err = set_log(p->config, f);
     if (!err && (o->roles & ROLE_FRONTEND)) {
         err = read_frontend(p, f);
+    }
+    if (!err) {
+        err = read_rpc(p->config, f);
     }
     if (!err) {
         p->lane_count = count_lanes(p->config);
@@ -339,6 +415,11 @@ static void wait_and_stop(struct process *p, bool migrated, sigset_t *signals)
     check(pthread_create(&impatient, NULL, second_signal, signals) == 0);
     pthread_detach(impatient);
     stop_lanes(p);
+}
+
+int process_exit_status(enum err err)
+{
+    return err == ERR_NONE ? 0 : err == ERR_INVALID_ARGUMENT ? 2 : 1;
 }
 
 enum err process_run(const struct process_options *options, struct fail *f)

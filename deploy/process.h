@@ -17,6 +17,8 @@ struct process_options {
     const char *banner; /* printed to stdout once the process serves; NULL: none */
 };
 
-/* Runs until SIGINT or SIGTERM; the exit status of the process. Errors that stop it before it
+/* Runs until SIGINT or SIGTERM. Errors that stop it before it
  * listens are returned, with the key of the setting where there is one. */
 enum err process_run(const struct process_options *options, struct fail *f) MUST_USE;
+/* What the process ends with after that error: 2 for what the operator wrote, 1 for the world. */
+int process_exit_status(enum err err);

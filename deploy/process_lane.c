@@ -61,7 +61,7 @@ void process_lane_start(struct process_lane *pl)
     }
     pl->cl = cluster_lane_new(p->cluster, pl->lane, pl->rl);
     if (has_role(pl, ROLE_MATCHING)) {
-        pl->matching = matching_new(pl->lane, pl->rl, pl->cl, p->cluster_config.member_id, NULL);
+        pl->matching = matching_new(pl->lane, pl->rl, pl->cl);
     }
     if (has_role(pl, ROLE_HISTORY)) {
         start_history(pl);
@@ -114,16 +114,12 @@ static bool is_ready(struct process_lane *pl)
     if (!cluster_is_complete(pl->cl) || !frontend_is_ready(pl->frontend)) {
         return false;
     }
-    if (p->options->namespace_count && !pl->namespaces_made) {
-        static bool asked;
-        if (!asked) {
-            asked = true;
-            frontend_ensure_namespaces(pl->frontend, p->options->namespaces,
-                    p->options->namespace_count, on_namespaces_made, pl);
-        }
-        return pl->namespaces_made;
+    if (p->namespace_count && !pl->namespaces_asked) {
+        pl->namespaces_asked = true;
+        frontend_ensure_namespaces(
+                pl->frontend, p->namespaces, p->namespace_count, on_namespaces_made, pl);
     }
-    return true;
+    return pl->namespaces_made || !p->namespace_count;
 }
 
 static void check_ready(struct lane_timer *timer)

@@ -26,6 +26,8 @@ struct process {
     struct history_config history_config;
     struct str frontend_host;
     uint16_t frontend_port;
+    const struct str *namespaces; /* to be there before the process is ready */
+    size_t namespace_count;
     unsigned lane_count;
     struct process_lane *lanes;
     sem_t steps; /* one post per lane that has finished the step that the main thread waits for */
@@ -52,7 +54,7 @@ struct process_lane {
     struct lane_task step, ready_task;
     void (*run_step)(struct process_lane *pl);
     struct lane_timer ready_timer;
-    bool namespaces_made;
+    bool namespaces_asked, namespaces_made;
 };
 
 /* The steps of a lane's life, each run on the lane; process_lane_done ends a step. */

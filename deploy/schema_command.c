@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "deploy/open_store.h"
+#include "deploy/process.h"
 
 int schema_main(int argc, char **argv)
 {
@@ -17,7 +18,8 @@ int schema_main(int argc, char **argv)
     enum err err = service_config(argc, argv, &arena, &config, &words, &print, &f);
     struct str verb = words.items.len == 1 ? words.items.ptr[0] : STR("");
     if (!err && !str_eq(verb, STR("migrate")) && !str_eq(verb, STR("status"))) {
-        err = fail(&f, ERR_INVALID_ARGUMENT, "schema: expected migrate or status");
+        err = fail(
+                &f, ERR_INVALID_ARGUMENT, "schema: expected migrate or status (see perdure help)");
     }
     if (!err) {
         err = open_store(&config, false, NULL, 1, &arena, &store, &f);
@@ -37,5 +39,5 @@ int schema_main(int argc, char **argv)
         store_free(store);
     }
     arena_deinit(&arena);
-    return err ? 1 : 0;
+    return err == ERR_NOT_FOUND ? 2 : process_exit_status(err);
 }

@@ -176,7 +176,7 @@ int start_dev_main(int argc, char **argv)
                              .ptr;
     if (process_run(&options, &f)) {
         fprintf(stderr, "perdure: %s\n", f.message);
-        return 1;
+        return process_exit_status(f.err);
     }
     arena_deinit(&arena);
     return 0;

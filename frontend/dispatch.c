@@ -9,6 +9,7 @@
 #include "common/api/view.h"
 #include "common/obs/log.h"
 #include "frontend/api.h"
+#include "frontend/client_version.h"
 #include "frontend/validate.h"
 
 #define SERVICE_WORKFLOW "temporal.api.workflowservice.v1.WorkflowService"
@@ -211,7 +212,10 @@ static void on_call(void *ctx, struct grpc_call *call)
     rq->raw = call->message;
     call->owner = rq;
     rq->message = api_decode(rq->row->input, &call->arena, call->message, &rq->fail);
-    if (!rq->message || validate_request(rq)) {
+    enum err refused = client_version_check(grpc_call_metadata(call, STR("client-name")),
+            grpc_call_metadata(call, STR("client-version")),
+            grpc_call_metadata(call, STR("supported-server-versions")), &call->arena, &rq->fail);
+    if (refused || !rq->message || validate_request(rq)) {
         request_fail(rq);
         return;
     }

@@ -9,18 +9,9 @@ enum { TRIM_PER_TURN = 256, CHECKPOINTS_PER_TICK = 500, LOOKS_PER_TICK = 4000 };
 static void cache_tick(struct lane_timer *timer);
 static void cache_trim(struct lane_timer *timer);
 
-void cache_init(struct cache *cache, struct history *h, const struct cache_config *config)
+void cache_init(struct cache *cache, struct history *h)
 {
-    *cache = (struct cache){ .history = h, .config = *config };
-    if (!cache->config.bytes_max) {
-        cache->config.bytes_max = (size_t)256 << 20;
-    }
-    if (!cache->config.closed_keep.ns) {
-        cache->config.closed_keep = DURATION_SECONDS(3);
-    }
-    if (!cache->config.idle_checkpoint.ns) {
-        cache->config.idle_checkpoint = DURATION_SECONDS(30);
-    }
+    *cache = (struct cache){ .history = h };
     list_init(&cache->open);
     list_init(&cache->closed);
 }
@@ -33,7 +24,7 @@ void cache_deinit(struct cache *cache)
 
 static size_t execution_bytes(const struct execution *ex)
 {
-    return sizeof(*ex) + sizeof(struct chain) + ex->arena.total + ex->recent.cap;
+    return sizeof(*ex) + sizeof(struct chain) + ex->arenas[ex->arena_index].total + ex->recent.cap;
 }
 
 static void cache_count(struct cache *cache, struct execution *ex)
@@ -49,7 +40,7 @@ static void cache_wake(struct cache *cache)
     if (!lane_timer_running(&cache->timer) && cache->count) {
         lane_timer_start(lane, &cache->timer, DURATION_SECONDS(1), cache_tick);
     }
-    if (cache->bytes > cache->config.bytes_max && !lane_timer_running(&cache->trim_timer)) {
+    if (cache->bytes > cache->history->config.cache_bytes && !lane_timer_running(&cache->trim_timer)) {
         lane_timer_start(lane, &cache->trim_timer, DURATION_MS(2), cache_trim);
     }
 }
@@ -119,7 +110,7 @@ static void cache_trim_list(struct cache *cache, struct list *list)
 {
     unsigned looks = 0;
     list_each(list, n) {
-        if (cache->bytes <= cache->config.bytes_max || looks++ >= TRIM_PER_TURN) {
+        if (cache->bytes <= cache->history->config.cache_bytes || looks++ >= TRIM_PER_TURN) {
             return;
         }
         struct execution *ex = list_entry(n, struct execution, in_lru);
@@ -144,7 +135,7 @@ static void cache_drop_closed(struct cache *cache, struct instant now)
     unsigned looks = 0;
     list_each(&cache->closed, n) {
         struct execution *ex = list_entry(n, struct execution, in_lru);
-        if (instant_since(now, ex->touched).ns < cache->config.closed_keep.ns ||
+        if (instant_since(now, ex->touched).ns < cache->history->config.closed_keep.ns ||
                 looks++ >= LOOKS_PER_TICK) {
             return;
         }
@@ -159,7 +150,7 @@ static void cache_checkpoint_idle(struct cache *cache, struct instant now)
     unsigned looks = 0, written = 0;
     list_each(&cache->open, n) {
         struct execution *ex = list_entry(n, struct execution, in_lru);
-        if (instant_since(now, ex->touched).ns < cache->config.idle_checkpoint.ns ||
+        if (instant_since(now, ex->touched).ns < cache->history->config.idle_checkpoint.ns ||
                 looks++ >= LOOKS_PER_TICK || written >= CHECKPOINTS_PER_TICK) {
             return;
         }

@@ -9,21 +9,14 @@
 struct history;
 struct execution;
 
-struct cache_config {
-    size_t bytes_max;             /* default 256 MiB */
-    struct duration closed_keep;  /* how long a closed run stays; default 3 s */
-    struct duration idle_checkpoint; /* default 30 s */
-};
-
 struct cache {
     struct history *history;
-    struct cache_config config;
     struct list open, closed; /* least recently used first */
     size_t bytes, count;
     struct lane_timer timer, trim_timer;
 };
 
-void cache_init(struct cache *cache, struct history *h, const struct cache_config *config);
+void cache_init(struct cache *cache, struct history *h);
 void cache_deinit(struct cache *cache);
 void cache_add(struct cache *cache, struct execution *ex);
 void cache_remove(struct cache *cache, struct execution *ex);

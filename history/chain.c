@@ -84,11 +84,12 @@ void chain_drop(struct chain *chain, const struct fail *fail)
     chain_drop_runs(chain);
     struct list_node *n;
     while ((n = list_pop(&chain->queue))) {
-        request_fail_now(list_entry(n, struct request, node), fail);
+        call_fail_now(list_entry(n, struct call, node), fail);
     }
     chain->pumping = was_pumping;
     if (chain->loading) {
         chain->orphan = true; /* freed by chain_load_done */
+        chain->history->orphans++;
         map_remove(&chain->history->chains, &chain->by_id);
         return;
     }
@@ -113,17 +114,22 @@ static void chain_pump(struct chain *chain)
     chain->pumping = true;
     struct list_node *n;
     while (!chain->loading && (n = list_pop(&chain->queue))) {
-        struct request *rq = list_entry(n, struct request, node);
-        rq->run(rq);
+        struct call *call = list_entry(n, struct call, node);
+        struct fail f = { 0 };
+        if (shard_check(chain->history, chain->shard, &f)) {
+            call_fail_now(call, &f); /* it waited for a load while the shard moved */
+        } else {
+            call->run(call);
+        }
     }
     chain->pumping = false;
     chain_release(chain);
 }
 
-void chain_submit(struct chain *chain, struct request *rq)
+void chain_submit(struct chain *chain, struct call *call)
 {
-    rq->chain = chain;
-    list_append(&chain->queue, &rq->node);
+    call->chain = chain;
+    list_append(&chain->queue, &call->node);
     if (!chain->pumping && !chain->loading) {
         chain_pump(chain);
     }
@@ -156,11 +162,11 @@ static void chain_load_failed(struct chain *chain, enum err err, const struct fa
     }
     struct list_node *n = list_pop(&chain->queue);
     if (n) {
-        request_fail_now(list_entry(n, struct request, node), &f);
+        call_fail_now(list_entry(n, struct call, node), &f);
     }
 }
 
-static enum err chain_adopt(struct chain *chain, const struct store_load *load, struct fail *f)
+enum err chain_adopt(struct chain *chain, const struct store_load *load, struct fail *f)
 {
     if (load->run.shard != chain->shard || !str_eq(load->run.workflow_id, chain->workflow_id)) {
         return fail(f, ERR_CORRUPT, "run row belongs to another workflow id");
@@ -182,7 +188,10 @@ static void chain_load_done(struct store_op *op, enum err err, const struct fail
     struct chain *chain = container_of(load, struct chain, load);
     chain->loading = false;
     if (chain->orphan) {
+        struct history *h = chain->history;
+        h->orphans--;
         chain_free(chain);
+        history_idle(h);
         return;
     }
     struct fail f = { 0 };
@@ -219,7 +228,7 @@ static struct execution *chain_loaded(struct chain *chain, struct uuid run_id)
     return NULL;
 }
 
-enum want chain_want(struct chain *chain, struct request *rq, struct uuid run_id, run_key key,
+enum want chain_want(struct chain *chain, struct call *call, struct uuid run_id, run_key key,
         struct execution **ret)
 {
     struct execution *ex = chain_loaded(chain, run_id);
@@ -237,8 +246,8 @@ enum want chain_want(struct chain *chain, struct request *rq, struct uuid run_id
         chain->miss = false;
         return WANT_ABSENT;
     }
-    rq->chain = chain;
-    list_prepend(&chain->queue, &rq->node);
+    call->chain = chain;
+    list_prepend(&chain->queue, &call->node);
     chain_load(chain, run_id, wants_current && chain->current_known ? chain->current : key);
     return WANT_WAIT;
 }

@@ -2,7 +2,7 @@
  * continue-as-new and terminate-existing see each other's uncommitted results. */
 #pragma once
 
-#include "history/request.h"
+#include "history/call.h"
 
 struct chain {
     struct map_node by_id; /* key: namespace id, workflow id */
@@ -36,10 +36,12 @@ struct chain *chain_get(struct history *h, struct uuid namespace_id, struct str 
 /* Already in memory, or NULL. */
 struct chain *chain_find(struct history *h, struct uuid namespace_id, struct str workflow_id);
 /* Queues the request and runs what can run. */
-void chain_submit(struct chain *chain, struct request *rq);
+void chain_submit(struct chain *chain, struct call *call);
 /* The run with that id; zero: the current one. key: when known, else 0. */
-enum want chain_want(struct chain *chain, struct request *rq, struct uuid run_id, run_key key,
+enum want chain_want(struct chain *chain, struct call *call, struct uuid run_id, run_key key,
         struct execution **ret);
+/* Takes a finished load into memory, unless what is there is newer. */
+enum err chain_adopt(struct chain *chain, const struct store_load *load, struct fail *f) MUST_USE;
 /* Frees the chain when nothing needs it. */
 void chain_release(struct chain *chain);
 /* Drops it with its runs; queued requests fail. Nothing of it may be uncommitted any more. */

@@ -95,11 +95,11 @@ void cold_add(struct history *h, run_key key, uint32_t shard, struct instant wak
 
 /* ---- loading ----------------------------------------------------------------------------------------- */
 
-static void touch_run(struct request *rq)
+static void touch_run(struct call *call)
 {
     struct execution *ex;
-    if (chain_want(rq->chain, rq, rq->touch.run_id, rq->touch.key, &ex) != WANT_WAIT) {
-        request_reply_now(rq, STR(""));
+    if (chain_want(call->chain, call, call->touch.run_id, call->touch.key, &ex) != WANT_WAIT) {
+        call_reply_now(call, STR(""));
     }
 }
 
@@ -110,11 +110,11 @@ static void cold_loaded(struct cold_load *cl)
     struct chain *chain = chain_get(h, load->run.namespace_id, load->run.workflow_id);
     if (chain->loading || cl->drops != h->drops) {
         /* What was read may be old news: ask again, in the order of the chain. */
-        struct request *rq = request_new(h, NULL, STR(""));
-        rq->run = touch_run;
-        rq->touch.run_id = load->run.run_id;
-        rq->touch.key = load->run.key;
-        chain_submit(chain, rq);
+        struct call *call = call_new(h, NULL, STR(""));
+        call->run = touch_run;
+        call->touch.run_id = load->run.run_id;
+        call->touch.key = load->run.key;
+        chain_submit(chain, call);
         return;
     }
     struct fail f = { 0 };

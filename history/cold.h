@@ -2,6 +2,7 @@
  * due. Loads are bounded in number, so that a take-over does not flood the database. */
 #pragma once
 
+#include "common/base/map.h"
 #include "history/pool.h"
 #include "history/wheel.h"
 #include "common/store/store.h"

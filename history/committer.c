@@ -82,7 +82,7 @@ size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_s
 struct batch *committer_batch(struct committer *c)
 {
     struct batch *b = c->open;
-    if (b && (b->bytes >= c->config.batch_bytes || batch_row_count(b) >= c->config.batch_rows)) {
+    if (b && (b->bytes >= c->history->config.batch_bytes || batch_row_count(b) >= c->history->config.batch_rows)) {
         list_append(&c->sealed, &b->node);
         b = NULL;
     }
@@ -94,21 +94,9 @@ struct batch *committer_batch(struct committer *c)
 
 /* ---- life -------------------------------------------------------------------------------------------- */
 
-void committer_init(struct committer *c, struct history *history, const struct committer_config *config)
+void committer_init(struct committer *c, struct history *history)
 {
-    *c = (struct committer){ .history = history, .config = *config, .tick = { .run = committer_tick } };
-    if (!c->config.batch_bytes) {
-        c->config.batch_bytes = 2 << 20;
-    }
-    if (!c->config.batch_rows) {
-        c->config.batch_rows = 1000;
-    }
-    if (!c->config.lead_bytes) {
-        c->config.lead_bytes = 32 << 20;
-    }
-    if (!c->config.stall_max.ns) {
-        c->config.stall_max = DURATION_SECONDS(2);
-    }
+    *c = (struct committer){ .history = history, .tick = { .run = committer_tick } };
     list_init(&c->sealed);
     list_init(&c->spare);
 }
@@ -145,13 +133,13 @@ enum err committer_admit(const struct committer *c, struct fail *f)
     if (c->dead) {
         return fail(f, ERR_UNAVAILABLE, "shard is not available");
     }
-    if (c->lead_bytes > c->config.lead_bytes) {
+    if (c->lead_bytes > c->history->config.lead_bytes) {
         fail(f, ERR_RESOURCE_EXHAUSTED, "history service is overloaded");
         fail_set_detail(f, STR("ResourceExhaustedFailure"), STR("\x08\x03\x10\x02")); /* SYSTEM_OVERLOADED, SYSTEM */
         return ERR_RESOURCE_EXHAUSTED;
     }
     struct instant since = store_writer_stalled_since(c->history->store);
-    if (since.ns && instant_since(lane_monotonic(c->history->lane), since).ns > c->config.stall_max.ns) {
+    if (since.ns && instant_since(lane_now(c->history->lane), since).ns > c->history->config.stall_max.ns) {
         return fail(f, ERR_UNAVAILABLE, "database is not available");
     }
     return ERR_NONE;
@@ -278,6 +266,7 @@ static void commit_done(struct store_op *op, enum err err, const struct fail *fa
     gates_open(&b->gates, ERR_NONE, NULL);
     batch_recycle(c, b);
     committer_kick(c);
+    history_idle(c->history);
 }
 
 static void committer_send(struct committer *c, struct batch *b)
@@ -308,9 +297,9 @@ static struct batch *committer_next(struct committer *c)
         return NULL;
     }
     struct duration since = instant_since(lane_monotonic(c->history->lane), c->sent_at);
-    if (batch_row_count(b) && c->sent_at.ns && since.ns < c->config.pace.ns) {
+    if (batch_row_count(b) && c->sent_at.ns && since.ns < c->history->config.commit_pace.ns) {
         if (!lane_timer_running(&c->pace_timer)) {
-            struct duration rest = { c->config.pace.ns - since.ns };
+            struct duration rest = { c->history->config.commit_pace.ns - since.ns };
             lane_timer_start(c->history->lane, &c->pace_timer, rest, pace_over);
         }
         return NULL;
@@ -379,10 +368,19 @@ void committer_drop(struct committer *c, enum err err, const char *text)
 
 void committer_deinit(struct committer *c)
 {
-    check(!c->in_flight);
     lane_timer_stop(c->history->lane, &c->pace_timer);
-    struct list_node *n;
-    while ((n = list_pop(&c->spare))) {
-        arena_deinit(&list_entry(n, struct batch, node)->arena);
+    struct batch *in_flight = c->in_flight; /* of a lane that fell dead */
+    if (in_flight) {
+        arena_deinit(&in_flight->arena);
+    }
+    if (c->open) {
+        arena_deinit(&c->open->arena);
+    }
+    struct list *lists[] = { &c->sealed, &c->spare };
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        struct list_node *n;
+        while ((n = list_pop(lists[i]))) {
+            arena_deinit(&list_entry(n, struct batch, node)->arena);
+        }
     }
 }

@@ -28,17 +28,8 @@ struct batch {
     size_t bytes;
 };
 
-struct committer_config {
-    struct duration pace;    /* between two commits under load; default 1 ms, 0: none */
-    size_t batch_bytes;      /* a batch is closed at this; default 2 MiB */
-    size_t batch_rows;       /* and at this; default 1000 */
-    size_t lead_bytes;       /* uncommitted bytes before requests are shed; default 32 MiB */
-    struct duration stall_max; /* database away for so long: requests get Unavailable; default 2 s */
-};
-
 struct committer {
     struct history *history;
-    struct committer_config config;
     struct batch *open, *in_flight;
     struct list sealed;     /* full, waiting for their turn */
     struct list spare;
@@ -54,7 +45,7 @@ struct committer {
     run_key last_run_key;
 };
 
-void committer_init(struct committer *c, struct history *history, const struct committer_config *config);
+void committer_init(struct committer *c, struct history *history);
 /* Fails every gate with err and forgets all batches. Used at the end, and when the writer was fenced. */
 void committer_drop(struct committer *c, enum err err, const char *text);
 void committer_deinit(struct committer *c);

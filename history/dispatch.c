@@ -29,7 +29,7 @@ static struct dispatch_queue *queue_find(struct dispatch *d, struct uuid namespa
     return n ? map_entry(n, struct dispatch_queue, by_name) : NULL;
 }
 
-struct dispatch_queue *queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
+struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
         struct str name, bool is_sticky)
 {
     struct dispatch_queue *q = queue_find(d, namespace_id, type, name);
@@ -52,13 +52,13 @@ struct dispatch_queue *queue_get(struct dispatch *d, struct uuid namespace_id, e
 }
 
 /* Something about it changed: it is advertised once when this callback has returned. */
-void queue_touch(struct dispatch_queue *q)
+void dispatch_queue_touch(struct dispatch_queue *q)
 {
     struct dispatch *d = q->dispatch;
     if (!list_linked(&q->in_dirty)) {
         list_append(&d->dirty, &q->in_dirty);
     }
-    if (!d->flush_posted) {
+    if (!d->flush_posted && d->history->state != HISTORY_STOPPED) {
         d->flush_posted = true;
         lane_defer(d->history->lane, &d->flush);
     }
@@ -87,7 +87,7 @@ void dispatch_collect(struct dispatch *d)
 
 /* ---- tasks ------------------------------------------------------------------------------------------- */
 
-void task_unlink(struct dispatch_task *task)
+void dispatch_task_unlink(struct dispatch_task *task)
 {
     struct dispatch_queue *q = task->queue;
     size_t *count = task->state == TASK_WAITING ? &q->waiting_count :
@@ -98,7 +98,7 @@ void task_unlink(struct dispatch_task *task)
     list_remove(&task->in_queue);
 }
 
-void task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front)
+void dispatch_task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front)
 {
     task->queue = q;
     task->state = TASK_WAITING;
@@ -108,16 +108,16 @@ void task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_fro
     } else {
         list_append(&q->waiting, &task->in_queue);
     }
-    queue_touch(q);
+    dispatch_queue_touch(q);
 }
 
-void task_free(struct dispatch_task *task)
+void dispatch_task_free(struct dispatch_task *task)
 {
     struct dispatch *d = task->queue->dispatch;
     if (task->state == TASK_WAITING) {
-        queue_touch(task->queue); /* the backlog's figure */
+        dispatch_queue_touch(task->queue); /* the backlog's figure */
     }
-    task_unlink(task);
+    dispatch_task_unlink(task);
     list_remove(&task->in_run);
     pool_put(&d->tasks, task);
 }
@@ -137,14 +137,14 @@ static struct dispatch_task *task_find(struct execution *ex, enum task_queue_typ
 void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_offer *offer)
 {
     struct dispatch_queue *q =
-            queue_get(d, ex->chain->namespace_id, offer->type, offer->queue, offer->is_sticky);
+            dispatch_queue_get(d, ex->chain->namespace_id, offer->type, offer->queue, offer->is_sticky);
     struct dispatch_task *task = task_find(ex, offer->type, offer->scheduled_event_id);
     if (task && task->attempt == offer->attempt && task->stamp == offer->stamp && task->queue == q &&
             task->state != TASK_HANDED) {
         return;
     }
     if (task) {
-        task_unlink(task);
+        dispatch_task_unlink(task);
     } else {
         task = POOL_NEW(&d->tasks, struct dispatch_task);
         task->ex = ex;
@@ -155,7 +155,7 @@ void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_
     task->stamp = offer->stamp;
     task->since = offer->since;
     task->sticky_schedule_to_start = offer->sticky_schedule_to_start;
-    task_wait(task, q, false);
+    dispatch_task_wait(task, q, false);
 }
 
 void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_type type,
@@ -163,14 +163,14 @@ void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_
 {
     struct dispatch_task *task = task_find(ex, type, scheduled_event_id);
     if (task) {
-        task_free(task);
+        dispatch_task_free(task);
     }
 }
 
 void dispatch_forget(struct dispatch *d, struct execution *ex)
 {
     list_each(&ex->tasks, n) {
-        task_free(list_entry(n, struct dispatch_task, in_run));
+        dispatch_task_free(list_entry(n, struct dispatch_task, in_run));
     }
 }
 
@@ -198,17 +198,17 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
         struct dispatch_queue *q = list_entry(n, struct dispatch_task, in_run)->queue;
         q->cold_count++;
         q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
-        queue_touch(q);
+        dispatch_queue_touch(q);
     }
 }
 
 void dispatch_cold_task(struct dispatch *d, struct uuid namespace_id, struct str queue,
         enum task_queue_type type)
 {
-    struct dispatch_queue *q = queue_get(d, namespace_id, type, queue, false);
+    struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
     q->cold_count++;
     q->scanned = 0;
-    queue_touch(q);
+    dispatch_queue_touch(q);
 }
 
 /* ---- what the owners of queues say --------------------------------------------------------------------- */
@@ -226,7 +226,7 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
     if (!task || task->state != TASK_SENT) {
         return; /* claimed already */
     }
-    task_unlink(task);
+    dispatch_task_unlink(task);
     task->state = TASK_HANDED;
     task->queue->handed_count++;
     task->handed_at = lane_monotonic(d->history->lane);
@@ -243,13 +243,13 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
         return;
     }
     struct dispatch_queue *q = task->queue;
-    task_unlink(task);
+    dispatch_task_unlink(task);
     if (q->is_sticky) {
         struct str normal = engine_view_task_queue(task->ex->wf);
-        q = queue_get(d, q->namespace_id, q->type, normal, false);
+        q = dispatch_queue_get(d, q->namespace_id, q->type, normal, false);
         d->history->stats.sticky_fallbacks++;
     }
-    task_wait(task, q, true);
+    dispatch_task_wait(task, q, true);
 }
 
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m)
@@ -270,7 +270,7 @@ void dispatch_demand(struct dispatch *d, const struct msg_demand *m)
             uint32_t more = mq->more < 1u << 20 ? mq->more : 1u << 20;
             q->credit = q->credit + more < 1u << 20 ? q->credit + more : 1u << 20;
             if (q->waiting_count || q->cold_count) {
-                queue_touch(q);
+                dispatch_queue_touch(q);
             }
         }
     }
@@ -290,9 +290,9 @@ static void handed_over(struct lane_timer *timer)
             lane_timer_start(h->lane, &d->handed_timer, left, handed_over);
             return;
         }
-        task_unlink(task);
+        dispatch_task_unlink(task);
         h->stats.reoffers++;
-        task_wait(task, task->queue, true);
+        dispatch_task_wait(task, task->queue, true);
     }
 }
 
@@ -303,16 +303,31 @@ void dispatch_restart(struct dispatch *d)
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
         q->credit = DEMAND_INITIAL;
         q->told_backlog = 0;
+        q->owner = (struct uuid){ { 0 } };
         struct list_node *last;
         while (!list_empty(&q->sent)) {
             last = q->sent.head.prev; /* the newest first to the front: the oldest ends up first */
             struct dispatch_task *task = list_entry(last, struct dispatch_task, in_queue);
-            task_unlink(task);
-            task_wait(task, q, true);
+            dispatch_task_unlink(task);
+            dispatch_task_wait(task, q, true);
         }
         if (q->waiting_count || q->cold_count) {
-            queue_touch(q);
+            dispatch_queue_touch(q);
         }
+    }
+}
+
+void dispatch_owners_changed(struct dispatch *d)
+{
+    struct history *h = d->history;
+    bool changed = false;
+    map_each(&d->queues, n) {
+        struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
+        struct rpc_peer *peer = h->cluster.matching_peer(h->cluster.ctx, q->hash);
+        changed |= !uuid_is_zero(q->owner) && (!peer || !uuid_eq(rpc_peer_member(peer), q->owner));
+    }
+    if (changed) {
+        dispatch_restart(d);
     }
 }
 

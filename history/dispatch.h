@@ -50,7 +50,9 @@ void dispatch_cold_task(struct dispatch *d, struct uuid namespace_id, struct str
         enum task_queue_type type);
 /* RPC_HISTORY_DEMAND. */
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m);
-/* The owners of queues have changed: start over with fresh demand. */
+/* Starts over if a queue that was told of something has another owner now. */
+void dispatch_owners_changed(struct dispatch *d);
+/* Start over with fresh demand. */
 void dispatch_restart(struct dispatch *d);
 /* Forgets queues that have been empty for a while. */
 void dispatch_collect(struct dispatch *d);

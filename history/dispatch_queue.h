@@ -31,6 +31,7 @@ struct dispatch_queue {
     struct list waiting, sent;
     size_t waiting_count, sent_count, handed_count;
     uint32_t credit;
+    struct uuid owner;         /* who was told last; zero: nobody */
     uint64_t told_backlog;     /* last figure advertised */
     struct instant idle_since; /* monotonic */
     /* tasks of evicted runs */
@@ -42,12 +43,12 @@ struct dispatch_queue {
     struct arena arena;
 };
 
-struct dispatch_queue *queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
+struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
         struct str name, bool is_sticky);
-void queue_touch(struct dispatch_queue *q);
-void task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front);
-void task_unlink(struct dispatch_task *task);
-void task_free(struct dispatch_task *task);
+void dispatch_queue_touch(struct dispatch_queue *q);
+void dispatch_task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front);
+void dispatch_task_unlink(struct dispatch_task *task);
+void dispatch_task_free(struct dispatch_task *task);
 /* Reads evicted tasks when there is demand and nothing else to give. */
-void queue_refill(struct dispatch_queue *q);
+void dispatch_queue_refill(struct dispatch_queue *q);
 void dispatch_flush(struct lane_task *task);

@@ -33,7 +33,7 @@ static struct msg_advertised_queue queue_take(struct dispatch_queue *q, struct a
     struct msg_offer *offers = NEW(arena, struct msg_offer, n + 1);
     for (size_t i = 0; i < n; i++) {
         struct dispatch_task *task = list_entry(list_first(&q->waiting), struct dispatch_task, in_queue);
-        task_unlink(task);
+        dispatch_task_unlink(task);
         task->state = TASK_SENT;
         q->sent_count++;
         list_append(&q->sent, &task->in_queue);
@@ -76,12 +76,13 @@ static void queue_advertise(struct dispatch_queue *q, struct rpc_peer *peer)
     struct arena *scratch = lane_scratch(d->history->lane);
     struct msg_advertised_queue mq = queue_take(q, scratch);
     struct msg_advertise m = {
-        .lane = d->history->config.lane, .incarnation = d->incarnation, .queues = &mq, .queue_count = 1,
+        .lane = d->history->lane_index, .incarnation = d->incarnation, .queues = &mq, .queue_count = 1,
     };
     struct buf body;
     buf_init_arena(&body, scratch, (size_t)4 << 20);
     msg_advertise_encode(&m, &body);
     check(!body.overflow);
+    q->owner = rpc_peer_member(peer);
     rpc_notify(d->history->rpc, peer, RPC_MATCHING_ADVERTISE, q->hash, buf_str(&body));
 }
 
@@ -90,12 +91,15 @@ void dispatch_flush(struct lane_task *task)
     struct dispatch *d = container_of(task, struct dispatch, flush);
     struct history *h = d->history;
     d->flush_posted = false;
+    if (h->state == HISTORY_STOPPED) {
+        return;
+    }
     struct list unowned;
     list_init(&unowned);
     struct list_node *n;
     while ((n = list_pop(&d->dirty))) {
         struct dispatch_queue *q = list_entry(n, struct dispatch_queue, in_dirty);
-        struct rpc_peer *peer = h->config.cluster.matching_peer(h->config.cluster.ctx, q->hash);
+        struct rpc_peer *peer = h->cluster.matching_peer(h->cluster.ctx, q->hash);
         if (!peer) {
             list_append(&unowned, &q->in_dirty);
             continue;
@@ -104,9 +108,9 @@ void dispatch_flush(struct lane_task *task)
         if (has_news) {
             queue_advertise(q, peer);
         }
-        queue_refill(q);
+        dispatch_queue_refill(q);
         if (q->waiting_count && q->credit) {
-            queue_touch(q);
+            dispatch_queue_touch(q);
         }
     }
     if (!list_empty(&unowned)) {
@@ -139,10 +143,10 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
         q->cold_count = 0;
         q->scanned = 0;
     }
-    queue_touch(q);
+    dispatch_queue_touch(q);
 }
 
-void queue_refill(struct dispatch_queue *q)
+void dispatch_queue_refill(struct dispatch_queue *q)
 {
     struct history *h = q->dispatch->history;
     if (!q->cold_count || q->scanning || q->waiting_count || !q->credit || h->state != HISTORY_SERVING) {

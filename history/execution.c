@@ -5,11 +5,9 @@
 
 #include <string.h>
 
-#include "common/model/wire.h"
 #include "history/history.h"
 
 enum {
-    RECENT_MAX = 64 << 10,       /* bytes of events kept in memory per run */
     SNAPSHOT_TAIL_MIN = 16 << 10 /* bytes of log below which no snapshot is written on the way */
 };
 
@@ -53,8 +51,8 @@ void execution_wake_polls(struct execution *ex)
         list_append(&woken, n);
     }
     while ((n = list_pop(&woken))) {
-        struct request *rq = list_entry(n, struct request, node);
-        chain_submit(ex->chain, rq);
+        struct call *call = list_entry(n, struct call, node);
+        chain_submit(ex->chain, call);
     }
 }
 
@@ -169,7 +167,7 @@ void execution_event(struct history *h, const struct execution *ex, enum event_k
         .kind = kind,
         .now = ex ? instant_max(now, ex->last_time) : now,
         .rand = { rand_u64(lane_rand(h->lane)) },
-        .limits = h->config.limits ? h->config.limits : &engine_limits_default,
+        .limits = &h->config.limits,
     };
 }
 
@@ -343,6 +341,9 @@ void execution_fire(struct wheel_node *node)
     struct execution *ex = container_of(node, struct execution, wheel);
     struct history *h = ex->chain->history;
     struct instant now = lane_now(h->lane);
+    if (!shard_serves(h, ex->chain->shard)) {
+        return; /* whoever has the shard next sees to it */
+    }
     if (committer_admit(&h->committer, NULL)) {
         /* The database is behind: timers wait for it like everybody else. */
         wheel_set(&h->wheel, node, instant_add(now, DURATION_MS(200)));

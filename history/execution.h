@@ -21,7 +21,8 @@ struct execution {
     struct chain *chain;
     run_key key;
     struct uuid run_id;
-    struct arena arena;          /* of wf */
+    struct arena arenas[2];      /* of wf: the one in use, and the other for compaction */
+    unsigned arena_index;
     struct workflow *wf;
     int32_t seq;
     uint64_t dirty;              /* last batch with a row of it */
@@ -41,7 +42,7 @@ struct execution {
     /* tasks and messages on their way */
     struct list tasks;           /* struct dispatch_task */
     struct list outbox;          /* struct outbox_entry */
-    struct list polls;           /* parked struct request: history long polls */
+    struct list polls;           /* parked struct call: history long polls */
     struct instant reoffer_at;   /* after a load of a run that was hot: do not offer before; 0: none */
     struct instant touched;      /* monotonic: last use */
     struct instant last_time;    /* of the last step: event times never run backwards within a run */
@@ -71,6 +72,8 @@ void execution_wake_polls(struct execution *ex);
 struct execution *execution_new(struct chain *chain);
 /* Gives it its ids: from now on it is found by key. */
 void execution_name(struct execution *ex, run_key key, struct uuid run_id);
+/* A smaller copy of the state when its arena is mostly garbage. */
+void execution_compact(struct execution *ex);
 /* Remembers events that were appended. */
 void execution_keep_events(struct execution *ex, int64_t first_event_id, struct str events);
 /* Offers what is waiting for a worker. */

@@ -12,7 +12,7 @@ struct execution *execution_new(struct chain *chain)
     struct history *h = chain->history;
     struct execution *ex = POOL_NEW(&h->execution_pool, struct execution);
     ex->chain = chain;
-    ex->wf = workflow_new(&ex->arena);
+    ex->wf = workflow_new(&ex->arenas[0]);
     ex->stored_wake = INSTANT_NEVER;
     ex->wheel.fire = execution_fire;
     ex->recent_first = 1;
@@ -62,15 +62,14 @@ void execution_drop(struct execution *ex)
         chain->current_known = false;
     }
     buf_deinit(&ex->recent);
-    struct arena arena = ex->arena;
-    arena_deinit(&arena);
+    arena_deinit(&ex->arenas[ex->arena_index]);
     pool_put(&h->execution_pool, ex);
     h->drops++;
     while ((n = list_pop(&polls))) {
         /* They look again, at a freshly loaded run. */
-        struct request *rq = list_entry(n, struct request, node);
-        rq->chain = chain;
-        list_append(&chain->queue, &rq->node);
+        struct call *call = list_entry(n, struct call, node);
+        call->chain = chain;
+        list_append(&chain->queue, &call->node);
     }
     chain_release(chain);
 }
@@ -134,8 +133,9 @@ static void execution_resume(struct execution *ex, bool was_hot)
     if (was_hot) {
         /* The task may be with a worker: its completion is accepted by token, if it comes before the task is given to
          * another one. */
-        int64_t jitter = (int64_t)rand_below(lane_rand(h->lane), 500000000);
-        ex->reoffer_at = instant_add(now, (struct duration){ 1250000000 + jitter });
+        int64_t wait = h->config.reload_wait.ns;
+        wait += (int64_t)rand_below(lane_rand(h->lane), (uint64_t)wait * 2 / 5 + 1);
+        ex->reoffer_at = instant_add(now, (struct duration){ wait });
         need = instant_min(need, ex->reoffer_at);
     } else {
         execution_reoffer(ex);
@@ -176,6 +176,32 @@ enum err execution_load(struct chain *chain, const struct store_load *load, stru
     execution_resume(ex, !ex->stored_backlog && execution_has_offers(ex));
     *ret = ex;
     return ERR_NONE;
+}
+
+/* ---- compaction: the arena of a run that has lived long is mostly garbage --------------------------------- */
+
+void execution_compact(struct execution *ex)
+{
+    size_t size = workflow_size(ex->wf);
+    if (ex->arenas[ex->arena_index].total < size * 4 + (128 << 10) || workflow_has_volatile(ex->wf)) {
+        return;
+    }
+    struct buf bytes;
+    buf_init(&bytes, (size_t)64 << 20);
+    workflow_encode(ex->wf, &bytes);
+    struct arena *old = &ex->arenas[ex->arena_index];
+    struct arena *fresh = &ex->arenas[!ex->arena_index];
+    struct workflow *wf = workflow_new(fresh);
+    struct fail f = { 0 };
+    if (bytes.overflow || workflow_decode(wf, buf_str(&bytes), &f)) {
+        check(bytes.overflow); /* what we encode we can read */
+        arena_deinit(fresh);
+    } else {
+        arena_deinit(old);
+        ex->arena_index = !ex->arena_index;
+        ex->wf = wf;
+    }
+    buf_deinit(&bytes);
 }
 
 /* ---- recent events ----------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include "history/execution.h"
 #include "history/outbox.h"
 #include "history/pool.h"
-#include "history/request.h"
+#include "history/call.h"
 #include "history/service.h"
 #include "history/shard.h"
 #include "history/sweep.h"
@@ -27,12 +27,15 @@ struct history {
     struct rpc_lane *rpc;
     struct store_lane *store;
     struct history_config config;
+    struct history_cluster cluster;
+    uint32_t lane_index;
+    size_t orphans; /* chains that went while their load was out */
     enum history_state state;
     struct store_claim_writer claim;
     struct lane_timer claim_timer;
     struct arena arena; /* pools and tables: as long as the lane serves */
     struct pool chain_pool, execution_pool;
-    struct request_pool requests;
+    struct call_pool calls;
     struct map chains; /* by namespace and workflow id */
     struct map runs;   /* loaded runs by key */
     uint64_t last_group;
@@ -56,5 +59,7 @@ void history_poisoned(struct history *h, uint64_t group, const struct fail *fail
 void history_writer_lost(struct history *h, enum err err, const struct fail *fail);
 /* A commit has ended: whoever waits for everything to be durable looks again. */
 void history_idle(struct history *h);
+/* call.c: answers and frees every call, at the very end. */
+void calls_forget(struct history *h);
 /* handlers.c: serves the methods of this lane. */
 void history_serve(struct history *h);

@@ -93,7 +93,9 @@ static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str b
     ev.settled.body = str_dup(&b->arena, body);
     struct str workflow_id = str_dup(lane_scratch(h->lane), e->workflow_id);
     entry_free(e);
-    (void)execution_step(ex, &ev, &b->arena, &fx, &f); /* an error: nobody is interested any more */
+    if (execution_step(ex, &ev, &b->arena, &fx, &f)) {
+        h->stats.late_answers++; /* nobody is interested any more */
+    }
     list_each(&ex->outbox, n) {
         struct outbox_entry *next = list_entry(n, struct outbox_entry, in_run);
         if (str_eq(next->workflow_id, workflow_id) && !rpc_call_pending(&next->call) &&
@@ -137,7 +139,7 @@ static void outbox_send(struct outbox_entry *e)
         return; /* the one before it starts it */
     }
     uint32_t shard = shard_of(e->target_namespace, e->workflow_id);
-    struct rpc_peer *peer = h->config.cluster.history_peer(h->config.cluster.ctx, shard);
+    struct rpc_peer *peer = h->cluster.history_peer(h->cluster.ctx, shard);
     if (!peer) {
         outbox_later(e);
         return;
@@ -168,7 +170,7 @@ static bool target_namespace(struct history *h, const struct execution *ex, stru
         *ret = ex->chain->namespace_id;
         return true;
     }
-    return h->config.cluster.namespace_id && h->config.cluster.namespace_id(h->config.cluster.ctx, name, ret);
+    return h->cluster.namespace_id && h->cluster.namespace_id(h->cluster.ctx, name, ret);
 }
 
 void outbox_add(struct outbox *outbox, struct execution *ex, const struct outbox_message *message)

@@ -9,7 +9,7 @@
 
 struct history;
 struct execution;
-struct request;
+struct call;
 
 struct outbox {
     struct history *history;

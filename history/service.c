@@ -16,9 +16,12 @@ static void claim_retry(struct lane_timer *timer)
 static void history_ready(struct history *h)
 {
     h->state = HISTORY_SERVING;
-    log_info("history_ready", LOG_U64("lane", h->config.lane), LOG_U64("writer", h->claim.writer),
+    log_info("history_ready", LOG_U64("lane", h->lane_index), LOG_U64("writer", h->claim.writer),
             LOG_U64("shards", h->shards.count));
     sweep_start(&h->sweep);
+    if (h->cluster.ready) {
+        h->cluster.ready(h->cluster.ctx);
+    }
     size_t count;
     uint32_t *shards = shards_list(h, lane_scratch(h->lane), &count);
     if (count) {
@@ -35,7 +38,7 @@ static void claim_done(struct store_op *op, enum err err, const struct fail *fai
         return;
     }
     if (err) {
-        log_warn("writer_not_claimed", LOG_U64("lane", h->config.lane), LOG_FAIL(fail));
+        log_warn("writer_not_claimed", LOG_U64("lane", h->lane_index), LOG_FAIL(fail));
         lane_timer_start(h->lane, &h->claim_timer, DURATION_MS(500), claim_retry);
         return;
     }
@@ -46,48 +49,54 @@ static void claim_done(struct store_op *op, enum err err, const struct fail *fai
 static void claim(struct history *h)
 {
     h->claim = (struct store_claim_writer){
-        .op.done = claim_done, .member = h->config.member, .lane = h->config.lane,
+        .op.done = claim_done, .member = h->config.member, .lane = h->lane_index,
     };
     store_claim_writer(h->store, &h->claim);
 }
 
 /* ---- birth ------------------------------------------------------------------------------------------- */
 
-static void config_defaults(struct history_config *config)
+struct history_config history_config_default(void)
 {
-    if (!config->window.ns) {
-        config->window = DURATION_SECONDS(600);
-    }
-    if (!config->sweep_every.ns) {
-        config->sweep_every = DURATION_SECONDS(60);
-    }
-    if (!config->reoffer_after.ns) {
-        config->reoffer_after = DURATION_SECONDS(1);
-    }
-    if (!config->poll_max.ns) {
-        config->poll_max = DURATION_SECONDS(20);
-    }
+    return (struct history_config){
+        .lane_count = 1,
+        .limits = engine_limits_default,
+        .cache_bytes = (size_t)256 << 20,
+        .commit_pace = DURATION_MS(1),
+        .long_poll = DURATION_SECONDS(20),
+        .closed_keep = DURATION_SECONDS(3),
+        .idle_checkpoint = DURATION_SECONDS(30),
+        .batch_bytes = (size_t)2 << 20,
+        .batch_rows = 1000,
+        .lead_bytes = (size_t)32 << 20,
+        .stall_max = DURATION_SECONDS(2),
+        .window = DURATION_SECONDS(600),
+        .sweep_every = DURATION_SECONDS(60),
+        .reoffer_after = DURATION_SECONDS(1),
+        .reload_wait = DURATION_MS(1250),
+    };
 }
 
-struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
-        const struct history_config *config)
+struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
+        const struct history_cluster *cluster, const struct history_config *config)
 {
     struct arena arena = { 0 };
     struct history *h = NEW(&arena, struct history, 1);
     h->arena = arena;
     h->lane = lane;
+    h->lane_index = lane_index(lane);
     h->rpc = rpc;
     h->store = store;
     h->config = *config;
-    config_defaults(&h->config);
+    h->cluster = *cluster;
     h->chain_pool.arena = &h->arena;
     h->execution_pool.arena = &h->arena;
-    list_init(&h->requests.spare);
-    list_init(&h->requests.all);
+    list_init(&h->calls.spare);
+    list_init(&h->calls.all);
     map_init(&h->chains, NULL);
     map_init(&h->runs, NULL);
-    committer_init(&h->committer, h, &h->config.committer);
-    cache_init(&h->cache, h, &h->config.cache);
+    committer_init(&h->committer, h);
+    cache_init(&h->cache, h);
     wheel_init(&h->wheel, lane);
     cold_init(&h->cold, h);
     shards_init(&h->shards);
@@ -99,7 +108,7 @@ struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct stor
     return h;
 }
 
-bool history_is_ready(const struct history *h)
+bool history_is_serving(const struct history *h)
 {
     return h->state == HISTORY_SERVING;
 }
@@ -112,7 +121,7 @@ unsigned history_route(void *ctx, uint64_t key)
 
 void history_matching_changed(struct history *h)
 {
-    dispatch_restart(&h->dispatch);
+    dispatch_owners_changed(&h->dispatch);
 }
 
 /* ---- what goes wrong --------------------------------------------------------------------------------- */
@@ -141,15 +150,15 @@ void history_poisoned(struct history *h, uint64_t group, const struct fail *fail
 
 void history_writer_lost(struct history *h, enum err err, const struct fail *fail)
 {
-    log_error("writer_lost", LOG_U64("lane", h->config.lane), LOG_FAIL(fail));
+    log_error("writer_lost", LOG_U64("lane", h->lane_index), LOG_FAIL(fail));
     h->state = HISTORY_LOST;
     sweep_stop(&h->sweep);
     committer_drop(&h->committer, ERR_UNAVAILABLE, "the shard has moved");
     shards_forget(h);
     drop_chains(h, ERR_UNAVAILABLE, "the shard has moved");
     cold_clear(&h->cold);
-    if (h->config.cluster.lost) {
-        h->config.cluster.lost(h->config.cluster.ctx, fail);
+    if (h->cluster.lost) {
+        h->cluster.lost(h->cluster.ctx, fail);
     }
     history_idle(h);
 }
@@ -170,10 +179,10 @@ static void history_stopped(struct history *h)
 {
     lane_timer_stop(h->lane, &h->claim_timer);
     sweep_stop(&h->sweep);
+    h->state = HISTORY_STOPPED;
     committer_drop(&h->committer, ERR_UNAVAILABLE, "history service has stopped");
     shards_forget(h);
     drop_chains(h, ERR_UNAVAILABLE, "history service has stopped");
-    h->state = HISTORY_STOPPED;
     void (*stopped)(void *) = h->stopped;
     h->stopped = NULL;
     stopped(h->stopped_ctx);
@@ -212,13 +221,19 @@ void history_stop(struct history *h, void (*stopped)(void *ctx), void *ctx)
 
 void history_free(struct history *h)
 {
+    if (!h) {
+        return;
+    }
     struct fail f = { 0 };
     fail(&f, ERR_UNAVAILABLE, "history service has stopped");
+    if (h->cluster.closed) {
+        h->cluster.closed(h->cluster.ctx);
+    }
     h->state = HISTORY_STOPPED;
     lane_timer_stop(h->lane, &h->claim_timer);
     sweep_stop(&h->sweep);
     h->committer.dead = true;
-    requests_forget(h);
+    calls_forget(h);
     map_each(&h->chains, n) {
         struct chain *chain = map_entry(n, struct chain, by_id);
         list_init(&chain->queue);
@@ -247,7 +262,7 @@ struct history_stats history_stats(const struct history *h)
     s.cached_runs = h->cache.count;
     s.cached_bytes = h->cache.bytes;
     s.uncommitted_bytes = h->committer.lead_bytes;
-    s.open_requests = h->requests.in_use;
+    s.open_requests = h->calls.in_use;
     s.shards = h->shards.count;
     return s;
 }

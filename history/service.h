@@ -4,11 +4,10 @@
 
 #include "common/rpc/rpc.h"
 #include "common/store/store.h"
-#include "history/cache.h"
-#include "history/committer.h"
+#include "history/engine/engine.h"
 
+struct cluster_lane;
 struct history;
-struct engine_limits;
 
 /* What the driver asks of the cluster; called on the lane. */
 struct history_cluster {
@@ -21,21 +20,32 @@ struct history_cluster {
     struct str (*owner_hint)(void *ctx, uint32_t shard, struct arena *arena);
     /* False: no such namespace. May be NULL: only one's own. */
     bool (*namespace_id)(void *ctx, struct str name, struct uuid *ret);
+    /* The lane has its writer and can take shards. May be NULL. */
+    void (*ready)(void *ctx);
+    /* The lane ends: nothing more is asked. May be NULL. */
+    void (*closed)(void *ctx);
     /* The writer was taken away or is unusable: this process cannot serve any more under its member id. */
     void (*lost)(void *ctx, const struct fail *fail);
 };
 
+/* The same for all lanes of a process. Start from history_config_default. */
 struct history_config {
-    struct uuid member;      /* this process */
-    uint32_t lane;           /* which of its history lanes: writer row, demand address */
-    struct history_cluster cluster;
-    struct committer_config committer; /* zeros: defaults; pace is taken as it is */
-    struct cache_config cache;
-    const struct engine_limits *limits; /* NULL: the defaults */
+    struct uuid member;           /* this process */
+    unsigned lane_count;
+    struct engine_limits limits;
+    size_t cache_bytes;           /* per lane; default 256 MiB */
+    struct duration commit_pace;  /* between two commits under load; default 1 ms, 0: none */
+    struct duration long_poll;    /* for history events; default 20 s */
+    struct duration closed_keep;  /* how long a closed run stays in memory; default 3 s */
+    struct duration idle_checkpoint; /* an idle run's row is made exact after; default 30 s */
+    size_t batch_bytes, batch_rows;  /* of one commit; default 2 MiB, 1000 */
+    size_t lead_bytes;            /* not yet durable, above it calls are shed; default 32 MiB */
+    struct duration stall_max;    /* database away for so long: calls get Unavailable; default 2 s */
     struct duration window;        /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every;   /* default 1 min */
     struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */
-    struct duration poll_max;      /* long poll for history events; default 20 s */
+    struct duration reload_wait;   /* a task that may be with a worker is offered again this long after a crash (and up to
+                                      0.4 of it later); default 1.25 s */
 };
 
 struct history_stats {
@@ -43,16 +53,21 @@ struct history_stats {
     uint64_t commits, committed_rows, poisoned_groups, shed;
     uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
-    uint64_t messages_sent, messages_received;
+    uint64_t messages_sent, messages_received, unsent_tasks, late_answers;
     size_t cached_runs, cached_bytes, uncommitted_bytes, open_requests; /* now */
     uint32_t shards;
 };
 
+struct history_config history_config_default(void);
+
 /* On the lane. Registers the handlers of RPC_HISTORY_*, claims the lane's writer (again and again while the
  * database is away) and serves from then on. The lanes and their doors outlive it. */
 struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
-        const struct history_config *config);
-bool history_is_ready(const struct history *h);
+        struct cluster_lane *cl, const struct history_config *config);
+/* The same with somebody else's idea of a cluster: tests, simulation. */
+struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
+        const struct history_cluster *cluster, const struct history_config *config);
+bool history_is_serving(const struct history *h);
 /* The lane of a process that serves a shard: for rpc_route_methods, ctx points to the number of history lanes. */
 unsigned history_route(void *ctx, uint64_t key);
 
@@ -62,12 +77,14 @@ void history_gain_shards(struct history *h, const uint32_t *shards, size_t count
  * assigns them to somebody else. Shards that are not served are simply done. */
 void history_release_shards(struct history *h, const uint32_t *shards, size_t count,
         void (*done)(void *ctx, const uint32_t *shards, size_t count), void *ctx);
-/* Owners of queues have changed: everything is advertised again. */
+/* Forgets them without writing: this process has been fenced. */
+void history_drop_shards(struct history *h, const uint32_t *shards, size_t count);
+/* Owners of queues may have changed. */
 void history_matching_changed(struct history *h);
 
 /* Refuses new calls, commits everything, then stopped(). */
 void history_stop(struct history *h, void (*stopped)(void *ctx), void *ctx);
-/* After stopped(), or after the lane's store and rpc have been closed: forgets everything without a word. */
+/* After stopped(); or, to fall dead in a test, after the lane's store has been closed. NULL: nothing. */
 void history_free(struct history *h);
 
 struct history_stats history_stats(const struct history *h);

@@ -59,8 +59,8 @@ enum err shard_check(const struct history *h, uint32_t shard, struct fail *f)
         return ERR_NONE;
     }
     fail(f, ERR_NOT_OWNER, "shard %u is served elsewhere", shard);
-    if (h->config.cluster.owner_hint) {
-        struct str hint = h->config.cluster.owner_hint(h->config.cluster.ctx, shard, lane_scratch(h->lane));
+    if (h->cluster.owner_hint) {
+        struct str hint = h->cluster.owner_hint(h->cluster.ctx, shard, lane_scratch(h->lane));
         fail_set_detail(f, STR("NotOwner"), hint);
     }
     return ERR_NOT_OWNER;
@@ -149,6 +149,23 @@ void history_release_shards(struct history *h, const uint32_t *shards, size_t co
     r->arena = arena;
     list_append(&h->shards.releases, &r->node);
     shards_tick(h);
+}
+
+void history_drop_shards(struct history *h, const uint32_t *shards, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (h->shards.state[shards[i]] != SHARD_NONE) {
+            shard_move(h, shards[i], SHARD_NONE);
+        }
+    }
+    /* What is not durable yet never will be: the writer has lost its row. */
+    struct fail f = { 0 };
+    fail(&f, ERR_FENCED, "this process was taken for dead");
+    if (h->state == HISTORY_SERVING && !committer_is_clean(&h->committer)) {
+        history_writer_lost(h, ERR_FENCED, &f);
+    } else {
+        shards_drop_runs(h);
+    }
 }
 
 void shards_tick(struct history *h)

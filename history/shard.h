@@ -8,7 +8,9 @@
  * now are loaded in bounded numbers, those due within the window only enter the wheel, the rest stays where it is. */
 #pragma once
 
+#include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/base/list.h"
 #include "common/model/ids.h"
 
 struct history;

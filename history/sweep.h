@@ -2,7 +2,9 @@
  * woken and were not. The last kind must find nothing; what it finds is loaded, counted and named in the log. */
 #pragma once
 
+#include "common/base/list.h"
 #include "common/io/lane.h"
+#include "common/model/ids.h"
 
 struct history;
 struct scan;

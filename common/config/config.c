@@ -3,6 +3,7 @@
 #include "common/config/config.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -105,12 +106,26 @@ static enum err set_time(
     return ERR_NONE;
 }
 
+/* What a path, an address or a connection string can be: it ends up in a C string and in a log line. */
+static bool is_one_line(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return str_is_utf8(text);
+}
+
 static enum err set_row(
         struct config *config, const struct row *row, struct str value, struct fail *f)
 {
     void *at = (char *)config + row->offset;
     switch (row->type) {
     case TYPE_STR:
+        if (!is_one_line(value)) {
+            return fail(f, ERR_INVALID_ARGUMENT, "%s: not one line of UTF-8 text", row->key);
+        }
         *(struct str *)at = value;
         return ERR_NONE;
     case TYPE_INT:
@@ -159,7 +174,30 @@ enum err config_set(
     if (!row) {
         return fail(f, ERR_INVALID_ARGUMENT, "unknown key '" STR_FMT "'", STR_ARG(key));
     }
-    return set_row(config, row, str_dup(arena, value), f);
+    enum err err = set_row(config, row, str_dup(arena, value), f);
+    if (!err) {
+        config->places[row - rows] = (struct config_place){ 0 };
+    }
+    return err;
+}
+
+enum err config_fail(
+        const struct config *config, const char *key, struct fail *f, const char *fmt, ...)
+{
+    const struct row *row = find_row(str_from_cstr(key));
+    char text[400], at[80] = "";
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    check(row);
+    const struct config_place *place = &config->places[row - rows];
+    if (!place->line) {
+        return fail(f, ERR_INVALID_ARGUMENT, "%s: %s", key, text);
+    }
+    snprintf(at, sizeof(at), "line %d, column %d", place->line, place->column);
+    return fail(
+            f, ERR_INVALID_ARGUMENT, STR_FMT ": %s: %s: %s", STR_ARG(config->file), at, key, text);
 }
 
 static enum err place(struct str file, const struct yaml_value *v, const char *text, struct fail *f)
@@ -173,6 +211,7 @@ enum err config_parse(struct config *config, struct arena *arena, struct str fil
 {
     struct yaml_doc doc;
     struct fail inner = { 0 };
+    config->file = str_dup(arena, file_name);
     enum err err = yaml_parse(text, arena, &doc, &inner);
     if (err) {
         return fail(f, err, STR_FMT ": %s", STR_ARG(file_name), inner.message);
@@ -192,6 +231,7 @@ enum err config_parse(struct config *config, struct arena *arena, struct str fil
         if (set_row(config, row, v->value, &inner)) {
             return place(file_name, v, inner.message, f);
         }
+        config->places[row - rows] = (struct config_place){ v->line, v->column };
     }
     return ERR_NONE;
 }
@@ -214,11 +254,43 @@ enum err config_read_file(
     return config_parse(config, arena, str_from_cstr(path), str_of(text, n), f);
 }
 
+/* The bytes of the UTF-8 character at the front; *code gets its number. The text is valid. */
+static size_t first_character(struct str text, uint32_t *code)
+{
+    unsigned char c = (unsigned char)text.ptr[0];
+    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    *code = n == 1 ? c : c & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        *code = *code << 6 | ((unsigned char)text.ptr[i] & 0x3f);
+    }
+    return n;
+}
+
+/* YAML folds or refuses some characters beyond ASCII when they stand for themselves. */
+static void print_quoted(struct str text, FILE *out)
+{
+    fputc('"', out);
+    while (text.len) {
+        uint32_t c;
+        size_t n = first_character(text, &c);
+        if (c == '"' || c == '\\') {
+            fprintf(out, "\\%c", (char)c);
+        } else if ((c >= 0x7f && c <= 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+                   (c & 0xfffe) == 0xfffe) {
+            fprintf(out, "\\U%08X", c);
+        } else {
+            fwrite(text.ptr, 1, n, out);
+        }
+        text = str_drop(text, n);
+    }
+    fputc('"', out);
+}
+
 static void print_value(const struct row *row, const void *at, FILE *out)
 {
     switch (row->type) {
     case TYPE_STR:
-        fprintf(out, "\"" STR_FMT "\"", STR_ARG(*(const struct str *)at));
+        print_quoted(*(const struct str *)at, out);
         return;
     case TYPE_INT:
     case TYPE_SIZE:

@@ -15,15 +15,28 @@ typedef bool config_BOOL;
 typedef int64_t config_SIZE; /* bytes */
 typedef struct duration config_TIME;
 
+enum {
+#define CONFIG(field, key, type, def, min, max, doc) CONFIG_ROW_##field,
+#include "common/config/config.def"
+#undef CONFIG
+    CONFIG_ROW_COUNT
+};
+
+struct config_place {
+    int line, column; /* of the key, from 1; 0: not from the file */
+};
+
 struct config {
 #define CONFIG(field, key, type, def, min, max, doc) config_##type field;
 #include "common/config/config.def"
 #undef CONFIG
+    struct str file; /* where the places are; in the arena of config_parse */
+    struct config_place places[CONFIG_ROW_COUNT];
 };
 
 /* All defaults. */
 void config_init(struct config *config);
-/* One setting, from the command line: "key=value". */
+/* One setting, from the command line: "key=value". Texts are one line of UTF-8. */
 enum err config_set(
         struct config *config, struct arena *arena, struct str assignment, struct fail *f) MUST_USE;
 /* Strings live in the arena. Errors read "FILE: line L, column C: ...". */
@@ -31,7 +44,11 @@ enum err config_parse(struct config *config, struct arena *arena, struct str fil
         struct str text, struct fail *f) MUST_USE;
 enum err config_read_file(
         struct config *config, struct arena *arena, const char *path, struct fail *f) MUST_USE;
-/* The whole configuration as a YAML file with its documentation. */
+/* For whoever finds that a well-formed setting cannot be served: ERR_INVALID_ARGUMENT that reads
+ * "FILE: line L, column C: KEY: ..." if the file has set it, else "KEY: ...". */
+enum err config_fail(const struct config *config, const char *key, struct fail *f, const char *fmt,
+        ...) __attribute__((format(printf, 4, 5)));
+/* The whole configuration as a YAML file with its documentation; config_parse reads it back. */
 void config_print(const struct config *config, FILE *out);
 
 /* "250ms", "3s", "5m", "2h"; a bare "0". Shared with command-line flags. */

@@ -4,7 +4,7 @@
 
 #include <yaml.h>
 
-enum { DEPTH_MAX = 16, TEXT_MAX = 1 << 20 };
+enum { DEPTH_MAX = 16, KEY_MAX = 200, TEXT_MAX = 1 << 20 };
 
 struct parse {
     yaml_parser_t parser;
@@ -13,6 +13,7 @@ struct parse {
     struct fail *f;
     struct str path[DEPTH_MAX]; /* prefix of each open mapping, with its dot */
     int depth;
+    int documents;
     bool have_key;
     struct str key;
     int line, column; /* of the key */
@@ -37,11 +38,17 @@ static enum err syntax_error(struct parse *p)
 static enum err on_scalar(struct parse *p, const yaml_event_t *ev)
 {
     struct str text = str_dup(p->arena, str_of(ev->data.scalar.value, ev->data.scalar.length));
+    if (ev->data.scalar.anchor || ev->data.scalar.tag) {
+        return bad(p, &ev->start_mark, "anchors and tags are not allowed");
+    }
     if (p->depth == 0) {
         return bad(p, &ev->start_mark, "expected \"key: value\" lines");
     }
     if (!p->have_key) {
         struct str prefix = p->path[p->depth - 1];
+        if (prefix.len + text.len > KEY_MAX) { /* each value gets a copy of the path to it */
+            return bad(p, &ev->start_mark, "the key is too long");
+        }
         p->key = str_printf(p->arena, STR_FMT STR_FMT, STR_ARG(prefix), STR_ARG(text));
         p->line = (int)ev->start_mark.line + 1;
         p->column = (int)ev->start_mark.column + 1;
@@ -56,6 +63,9 @@ static enum err on_scalar(struct parse *p, const yaml_event_t *ev)
 
 static enum err on_mapping(struct parse *p, const yaml_event_t *ev)
 {
+    if (ev->data.mapping_start.anchor || ev->data.mapping_start.tag) {
+        return bad(p, &ev->start_mark, "anchors and tags are not allowed");
+    }
     if (p->depth == DEPTH_MAX) {
         return bad(p, &ev->start_mark, "nested too deeply");
     }
@@ -86,9 +96,10 @@ static enum err on_event(struct parse *p, const yaml_event_t *ev)
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
     case YAML_STREAM_END_EVENT:
-    case YAML_DOCUMENT_START_EVENT:
     case YAML_DOCUMENT_END_EVENT:
         return ERR_NONE;
+    case YAML_DOCUMENT_START_EVENT:
+        return p->documents++ ? bad(p, &ev->start_mark, "a second document") : ERR_NONE;
     }
     return ERR_NONE;
 }

@@ -21,6 +21,7 @@
 struct rpc;      /* one per process */
 struct rpc_lane; /* one per lane: its calls, its inbound calls */
 struct rpc_link;
+struct rpc_tls;
 struct rpc_peer; /* another process, or this one; shared by all lanes */
 
 enum rpc_result {
@@ -46,7 +47,7 @@ struct rpc_config {
                              */
     unsigned inbound_max;   /* parked inbound calls per link; default 100000 */
     struct duration ping_after, dead_after; /* default 1 s, 3 s */
-    void *tls; /* struct rpc_tls of common/rpc/rpc_tls.h, or NULL: plain */
+    struct rpc_tls *tls; /* struct rpc_tls of common/rpc/rpc_tls.h, or NULL: plain */
 };
 
 struct rpc *rpc_new(const struct rpc_config *config);

@@ -22,21 +22,47 @@ static void give_back(struct buf *buf)
     }
 }
 
+/* What may leave now: control frames before others, calls only when up. */
+static struct buf *next_to_send(struct rpc_stream *s)
+{
+    if (s->control.len) {
+        return &s->control;
+    }
+    return s->state == RPC_UP && s->out.len ? &s->out : NULL;
+}
+
+static void fill_flight(struct rpc_stream *s)
+{
+    struct buf *from = next_to_send(s);
+    if (s->tls) {
+        from = rpc_tls_session_ready(s->tls) ? from : NULL;
+        rpc_tls_session_write(s->tls, from ? buf_str(from) : STR(""));
+        rpc_tls_session_take(s->tls, &s->flight); /* and what the handshake has to say */
+    }
+    if (!from) {
+        return;
+    }
+    if (from == &s->out) {
+        s->handed += from->len;
+    }
+    if (s->tls) {
+        give_back(from);
+    } else {
+        struct buf empty = s->flight;
+        s->flight = *from;
+        *from = empty;
+        from->max = s->flight.max;
+    }
+}
+
 void rpc_stream_submit(struct rpc_stream *s)
 {
     if (s->sending || s->state < RPC_HELLO || s->state == RPC_DEAD) {
         return;
     }
-    struct buf *from = s->control.len ? &s->control : &s->out;
-    if (from->len == 0 || (from == &s->out && s->state != RPC_UP)) {
+    fill_flight(s);
+    if (s->flight.len == 0) {
         return;
-    }
-    struct buf empty = s->flight;
-    s->flight = *from;
-    *from = empty;
-    from->max = s->flight.max;
-    if (from == &s->out) {
-        s->handed += s->flight.len;
     }
     s->flight_sent = 0;
     s->sending = true;
@@ -54,7 +80,7 @@ void rpc_stream_put_control(struct rpc_stream *s, const struct rpc_frame *frame)
 static void post_recv(struct rpc_stream *s)
 {
     size_t room = s->rx_room == RPC_READ_MAX ? RPC_READ_MAX : RPC_READ_MIN;
-    char *at = buf_reserve(&s->rx, room);
+    char *at = buf_reserve(s->tls ? &s->raw : &s->rx, room);
     check(at);
     s->rx_room = room;
     rpc_conn_recv(s->conn, at, room);
@@ -134,8 +160,10 @@ static void put_hello(struct rpc_stream *s)
 /* Under lock. The stream is there: say hello, listen. */
 static void begin_hello(struct rpc_stream *s)
 {
+    struct rpc_tls *tls = s->base.rpc->config.tls;
     s->state = RPC_HELLO;
     s->deadline = rpc_clock() + (int64_t)RPC_HELLO_SECONDS * 1000000000;
+    s->tls = tls ? rpc_tls_session_new(tls, s->base.peer == NULL) : NULL;
     atomic_store(&s->last_heard, rpc_clock());
     put_hello(s);
     post_recv(s);
@@ -156,6 +184,19 @@ void rpc_stream_on_connected(struct rpc_stream *s, bool ok)
     rpc_kick_manager(s->base.rpc);
 }
 
+/* What was received becomes rx. */
+static bool take_bytes(struct rpc_stream *s, size_t n)
+{
+    if (!s->tls) {
+        s->rx.len += n;
+        return true;
+    }
+    pthread_mutex_lock(&s->lock);
+    bool ok = rpc_tls_session_read(s->tls, str_of(s->raw.ptr, n), &s->rx);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
 void rpc_stream_on_received(struct rpc_stream *s, int64_t n)
 {
     if (n <= 0) {
@@ -163,9 +204,8 @@ void rpc_stream_on_received(struct rpc_stream *s, int64_t n)
         return;
     }
     atomic_store(&s->last_heard, rpc_clock());
-    s->rx.len += (size_t)n;
     s->rx_room = (size_t)n == s->rx_room ? RPC_READ_MAX : 0;
-    const char *bad = rpc_stream_take_frames(s);
+    const char *bad = take_bytes(s, (size_t)n) ? rpc_stream_take_frames(s) : "TLS failed";
     if (bad) {
         rpc_stream_die(s, bad);
         return;
@@ -322,6 +362,8 @@ static void stream_free(struct rpc_link *link)
     buf_deinit(&s->out);
     buf_deinit(&s->flight);
     buf_deinit(&s->rx);
+    buf_deinit(&s->raw);
+    rpc_tls_session_free(s->tls);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -343,7 +385,8 @@ struct rpc_stream *rpc_stream_new(struct rpc *rpc, struct rpc_peer *peer)
     size_t hard = 4 * rpc->config.transmit_soft + rpc->config.max_frame;
     buf_init(&s->control, 64 * 1024);
     buf_init(&s->out, hard);
-    buf_init(&s->flight, hard);
-    buf_init(&s->rx, RPC_FRAME_HEAD + rpc->config.max_frame + RPC_READ_MAX);
+    buf_init(&s->flight, hard + hard / 64 + RPC_READ_MIN); /* TLS adds 22 bytes to 16 KiB */
+    buf_init(&s->raw, RPC_READ_MAX);
+    buf_init(&s->rx, RPC_FRAME_HEAD + rpc->config.max_frame + 2 * RPC_READ_MAX);
     return s;
 }

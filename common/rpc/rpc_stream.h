@@ -4,6 +4,7 @@
 
 #include "common/rpc/link.h"
 #include "common/rpc/rpc_nng.h"
+#include "common/rpc/rpc_tls.h"
 
 enum {
     RPC_DIAL_SECONDS = 2,
@@ -31,12 +32,13 @@ struct rpc_stream {
     pthread_mutex_t lock;
     /* --- under lock --- */
     enum rpc_stream_state state;
-    struct rpc_conn *conn; /* NULL until dialled */
-    bool sending;          /* a send is posted: flight must not be touched */
-    bool rx_paused;        /* no receive is posted: lanes are behind */
-    struct buf control;    /* HELLO, PING, PONG, GOAWAY: before everything else */
-    struct buf out;        /* calls and answers, to be sent next */
-    struct buf flight;     /* being sent */
+    struct rpc_conn *conn;       /* NULL until dialled */
+    bool sending;                /* a send is posted: flight must not be touched */
+    bool rx_paused;              /* no receive is posted: lanes are behind */
+    struct buf control;          /* HELLO, PING, PONG, GOAWAY: before everything else */
+    struct buf out;              /* calls and answers, to be sent next */
+    struct buf flight;           /* being sent; with TLS: encrypted */
+    struct rpc_tls_session *tls; /* NULL: plain */
     size_t flight_sent;
     uint64_t handed;  /* bytes of calls and answers that were ever moved to flight */
     int64_t deadline; /* monotonic ns: of DIALING and HELLO */
@@ -46,6 +48,7 @@ struct rpc_stream {
     _Atomic size_t unconsumed;
     /* --- the receiving callback's, or nobody's when paused --- */
     struct buf rx;
+    struct buf raw; /* with TLS: what is received, before it becomes rx */
     size_t rx_room; /* of the posted receive */
     struct rpc_batch *batches[RPC_LANES_MAX];
     unsigned batched[RPC_LANES_MAX], batched_count; /* lanes that have one */

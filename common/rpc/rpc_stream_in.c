@@ -20,6 +20,9 @@ static const char *check_hello(const struct rpc_stream *s, const struct rpc_hell
     if (peer && !uuid_is_zero(peer->member) && !uuid_eq(h->member_id, peer->member)) {
         return "another member at this address";
     }
+    if (s->tls && !rpc_tls_session_peer_is(s->tls, h->role)) {
+        return "a role that its certificate does not name";
+    }
     if (h->max_frame < 2 * RPC_FRAME_OVERHEAD) {
         return "unusable limits";
     }

@@ -71,6 +71,9 @@ static void op_finish(struct pg_request *request, enum pg_outcome outcome)
         break;
     case PG_ERROR:
         err = op_error(op, &f);
+        if (strcmp(request->sqlstate, "0A000") == 0 || strcmp(request->sqlstate, "26000") == 0) {
+            pg_conn_break(op->pl->reader, request->message); /* prepared before a migration */
+        }
         break;
     case PG_LOST:
         err = fail(&f, ERR_UNAVAILABLE, "the connection to the database was lost");
@@ -93,10 +96,20 @@ struct refusal {
     struct fail f;
 };
 
+static void refusal_deliver(struct refusal *r)
+{
+    struct store_op *op = r->op;
+    list_remove(&r->node);
+    r->op = NULL;
+    if (op) {
+        op->done(op, r->f.err, &r->f);
+    }
+}
+
 static void refusal_run(struct lane_task *task)
 {
     struct refusal *r = container_of(task, struct refusal, task);
-    r->op->done(r->op, r->f.err, &r->f);
+    refusal_deliver(r);
     free(r);
 }
 
@@ -107,6 +120,7 @@ static void refuse(struct pg_lane *pl, struct store_op *op, enum err err, const 
     r->op = op;
     (void)fail(&r->f, err, "%s", text);
     r->task.run = refusal_run;
+    list_append(&pl->refusals, &r->node);
     lane_defer(pl->sl.lane, &r->task);
 }
 
@@ -199,6 +213,7 @@ static struct store_lane *lane_open(struct store *store, struct lane *lane)
     pl->sl = (struct store_lane){ store->ops, lane };
     pl->store = store_of(store);
     list_init(&pl->ops);
+    list_init(&pl->refusals);
     pl->reader = pg_conn_new(pl->store, lane, PG_READER);
     pl->writer.lane = lane;
     pl->writer.conn = pg_conn_new(pl->store, lane, PG_WRITER);
@@ -215,6 +230,9 @@ static void lane_close(struct store_lane *sl)
     pg_conn_free(pl->writer.conn);
     pg_writer_close(&pl->writer);
     pg_conn_free(pl->reader);
+    for (struct list_node *n; (n = list_first(&pl->refusals));) {
+        refusal_deliver(list_entry(n, struct refusal, node)); /* its task frees it */
+    }
     struct arena arena = pl->arena;
     arena_deinit(&arena);
 }
@@ -241,6 +259,17 @@ static const struct store_ops pg_ops = {
     .start = start,
     .stalled_since = stalled_since,
 };
+
+enum err store_pg_check(const char *conninfo, struct fail *f)
+{
+    char *text = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &text);
+    struct str why = str_trim(str_from_cstr(text));
+    enum err err = options ? ERR_NONE : fail(f, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(why));
+    PQconninfoFree(options);
+    PQfreemem(text);
+    return err;
+}
 
 struct store *store_pg_new(const struct store_pg_config *config)
 {

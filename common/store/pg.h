@@ -1,7 +1,7 @@
 /* PostgreSQL behind the store's door: what its files share. Private to common/store/pg*.c.
  *
  *   pg.c         the store, its lanes, the dispatch of operations
- *   pg_conn.c    one connection: connect, pipeline, deadlines, reconnect
+ *   pg_conn.c    one connection: connect, lose, reconnect      pg_pipe.c  its requests
  *   pg_value.c   parameters and results in binary
  *   pg_commit.c  the writer: fence, batch, doubt, poison
  *   pg_read.c    runs          pg_cluster.c  members, assignments, namespaces, claims
@@ -190,7 +190,7 @@ struct pg_lane {
     struct arena arena;
     struct pg_conn *reader;
     struct pg_writer writer;
-    struct list ops;
+    struct list ops, refusals;
     uint64_t plan_session; /* session that holds the planner's lock; 0: none */
     struct lane_timer partitions;
 };

@@ -179,10 +179,14 @@ static void try_later(struct pg_writer *w)
     w->retries++;
     ms = ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
     lane_timer_start(w->lane, &w->retry, DURATION_MS(ms), retry_fire);
-    /* Shut down, crashed, or a standby by now: look for the primary. */
-    if (starts_with(&w->request, "57P") || starts_with(&w->request, "25006") ||
-            starts_with(&w->request, "08")) {
-        pg_conn_break(w->conn, w->request.message);
+    /* Shut down, crashed, or a standby by now: look for the primary. Statements that were prepared
+     * before a migration: prepare them again. */
+    static const char *const classes[] = { "57P", "25006", "08", "0A000", "26" };
+    for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+        if (starts_with(&w->request, classes[i])) {
+            pg_conn_break(w->conn, w->request.message);
+            return;
+        }
     }
 }
 

@@ -81,9 +81,11 @@ struct store; /* one per process */
 struct store_pg_config {
     const char *conninfo; /* libpq; multi-host strings allowed */
     struct duration connect_timeout, statement_timeout;
-    unsigned lane_count; /* at most two connections per lane (writer, reader) and one for cluster
-                            matters */
+    unsigned lane_count; /* of this process. At most two connections per lane: a writer, made by
+                            the first commit, and a reader for all else, cluster matters included */
 };
+/* Whether it is a connection string at all; says nothing about the database. */
+enum err store_pg_check(const char *conninfo, struct fail *f) MUST_USE;
 /* Connects lazily: a database that is away at start is no error. Zero durations mean: connect 3 s,
  * statements 10 s (reads and cluster operations; never commits). */
 struct store *store_pg_new(const struct store_pg_config *config);

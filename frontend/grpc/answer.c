@@ -59,15 +59,15 @@ static size_t status_headers(struct arena *arena, const struct fail *f, struct h
         to[n++] = (struct h2_header){ STR("grpc-message"),
             grpc_percent_encode(arena, str_from_cstr(f->message)) };
     }
-    struct str details = f->detail.len < DETAILS_MAX ? grpc_status_details(arena, f)
-                                                     : (struct str){ 0 };
+    struct str details =
+            f->detail.len < DETAILS_MAX ? grpc_status_details(arena, f) : (struct str){ 0 };
     if (details.len) {
         to[n++] = (struct h2_header){ STR("grpc-status-details-bin"), grpc_base64(arena, details) };
     }
     return n;
 }
 
-void call_send_fail(struct call *c, const struct fail *f)
+void callee_send_fail(struct call *c, const struct fail *f)
 {
     if (c->has_headers) {
         size_t n = status_headers(&c->pub.arena, f, c->status_trailer);
@@ -94,7 +94,7 @@ static void release_by_handler(struct call *c)
     c->pub.on_cancel = NULL;
     c->pub.on_drain = NULL;
     if (!c->conn) {
-        call_free(c);
+        callee_free(c);
     }
 }
 
@@ -103,7 +103,7 @@ static bool is_handlers(const struct call *c)
     return c->state == CALL_OWNED || c->state == CALL_ABANDONED;
 }
 
-void call_undelivered(struct call *c)
+void callee_undelivered(struct call *c)
 {
     void (*told)(struct grpc_call *) = c->pub.on_undelivered;
     c->pub.on_undelivered = NULL;
@@ -112,22 +112,32 @@ void call_undelivered(struct call *c)
     }
 }
 
+/* Replies wait here when the client opens no window for them. */
+static bool has_room(const struct call *c, size_t len)
+{
+    const struct grpc_server *s = c->pub.server;
+    return len <= UINT32_MAX && h2_session_queued(c->conn->session) + len <= s->config.unsent_max &&
+           s->unsent + len <= s->config.unsent_max_lane;
+}
+
 void grpc_call_reply(struct grpc_call *call, struct str bytes)
 {
     struct call *c = call_of(call);
     check(is_handlers(c) && !c->has_headers);
     if (c->state == CALL_ABANDONED) {
-        call_undelivered(c);
+        callee_undelivered(c);
         release_by_handler(c);
         return;
     }
     c->is_reply = true;
-    if (h2_session_queued(c->conn->session) + bytes.len > call->server->config.unsent_max) {
+    if (!has_room(c, bytes.len)) {
         struct fail f;
         fail(&f, ERR_RESOURCE_EXHAUSTED, "the client does not take its replies");
-        call_send_fail(c, &f);
+        callee_send_fail(c, &f);
     } else {
         bool is_gzip = compress(c, &bytes);
+        c->unsent = (uint32_t)bytes.len;
+        call->server->unsent += c->unsent;
         respond_headers(c, is_gzip);
         h2_stream_send(&c->stream, make_block(bytes, is_gzip));
         h2_stream_finish(&c->stream, ok_trailers, ARRAY_LEN(ok_trailers));
@@ -135,15 +145,15 @@ void grpc_call_reply(struct grpc_call *call, struct str bytes)
     release_by_handler(c);
 }
 
-void call_fail(struct call *call, const struct fail *f)
+void callee_fail(struct call *call, const struct fail *f)
 {
     if (call->state != CALL_ABANDONED) {
-        call_send_fail(call, f);
+        callee_send_fail(call, f);
     }
     if (is_handlers(call)) {
         release_by_handler(call); /* a handler may still be looking at the request */
     } else {
-        call_refused(call);
+        callee_refused(call);
     }
 }
 
@@ -151,7 +161,7 @@ void grpc_call_fail(struct grpc_call *call, const struct fail *f)
 {
     struct call *c = call_of(call);
     check(is_handlers(c));
-    call_fail(c, f);
+    callee_fail(c, f);
 }
 
 void grpc_call_send(struct grpc_call *call, struct str bytes)
@@ -161,7 +171,7 @@ void grpc_call_send(struct grpc_call *call, struct str bytes)
     if (c->state == CALL_ABANDONED) {
         return;
     }
-    if (h2_session_queued(c->conn->session) + bytes.len > call->server->config.unsent_max) {
+    if (!has_room(c, bytes.len)) {
         enum { ENHANCE_YOUR_CALM = 11 };
         h2_stream_reset(&c->stream, ENHANCE_YOUR_CALM);
         return;

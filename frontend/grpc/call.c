@@ -35,7 +35,7 @@ static void slot_release(struct grpc_server *s, uint64_t id)
     s->slot_free = (uint32_t)id + 1;
 }
 
-struct call *call_new(struct grpc_conn *conn)
+struct call *callee_new(struct grpc_conn *conn)
 {
     struct grpc_server *s = conn->server;
     struct call *c = calloc(1, sizeof(*c));
@@ -49,7 +49,7 @@ struct call *call_new(struct grpc_conn *conn)
     return c;
 }
 
-void call_account(struct call *call)
+void callee_account(struct call *call)
 {
     uint32_t now = call->conn ? call->reader.cap + call->meta_cap : 0;
     size_t change = (size_t)now - call->accounted;
@@ -60,31 +60,32 @@ void call_account(struct call *call)
     call->accounted = now;
 }
 
-void call_drop_request(struct call *c)
+void callee_drop_request(struct call *c)
 {
     frame_free(&c->reader);
-    call_account(c);
+    callee_account(c);
 }
 
 /* Answered without a handler. Refused calls must not add up while their answers wait. */
-void call_refused(struct call *call)
+void callee_refused(struct call *call)
 {
     lane_timer_stop(call->pub.lane, &call->timer);
     call->state = CALL_ANSWERED;
     free(call->meta);
     call->meta = NULL;
     call->meta_len = call->meta_cap = 0;
-    call_drop_request(call);
+    callee_drop_request(call);
 }
 
-void call_free(struct call *c)
+void callee_free(struct call *c)
 {
     struct grpc_server *s = c->pub.server;
     lane_timer_stop(s->lane, &c->timer);
     list_remove(&c->in_ready);
     slot_release(s, c->pub.id);
     s->call_count--;
-    call_drop_request(c);
+    s->unsent -= c->unsent;
+    callee_drop_request(c);
     arena_deinit(&c->pub.arena);
     free(c->meta);
     free(c);
@@ -110,15 +111,15 @@ static void on_deadline(struct lane_timer *timer)
     struct fail f;
     fail(&f, ERR_DEADLINE_EXCEEDED, "the deadline passed");
     if (c->state == CALL_OWNED) {
-        call_send_fail(c, &f);
-        call_drop_request(c);
+        callee_send_fail(c, &f);
+        callee_drop_request(c);
         abandon(c, GRPC_CANCEL_DEADLINE);
     } else {
-        call_fail(c, &f);
+        callee_fail(c, &f);
     }
 }
 
-void call_start_timer(struct call *call)
+void callee_start_timer(struct call *call)
 {
     if (call->pub.deadline.ns != INSTANT_NEVER.ns) {
         lane_timer_start(call->pub.lane, &call->timer,
@@ -126,7 +127,7 @@ void call_start_timer(struct call *call)
     }
 }
 
-enum err call_decompress(struct call *call, struct str *message, struct fail *f)
+enum err callee_decompress(struct call *call, struct str *message, struct fail *f)
 {
     struct grpc_server *s = call->pub.server;
     if (!frame_is_compressed(&call->reader)) {
@@ -150,7 +151,7 @@ enum err call_decompress(struct call *call, struct str *message, struct fail *f)
     return fail(f, ERR_PROTOCOL, "grpc: failed to decompress the received message");
 }
 
-void call_drain(struct call *call)
+void callee_drain(struct call *call)
 {
     void (*drain)(struct grpc_call *) = call->pub.on_drain;
     if (call->state == CALL_OWNED && drain) {
@@ -161,19 +162,19 @@ void call_drain(struct call *call)
 
 /* Gives the call to its handler. Nothing the handler does frees the call before this returns: its stream is
  * still open. */
-void call_run(struct call *call)
+void callee_run(struct call *call)
 {
     struct fail f;
     lane_timer_stop(call->pub.lane, &call->timer);
     if (call->has_timeout && !instant_before(lane_monotonic(call->pub.lane), call->pub.deadline)) {
         fail(&f, ERR_DEADLINE_EXCEEDED, "the deadline passed");
-        call_fail(call, &f);
+        callee_fail(call, &f);
         return;
     }
     bool is_streaming = call->pub.method->is_streaming;
     struct str message = frame_message(&call->reader);
-    if (!is_streaming && call_decompress(call, &message, &f)) {
-        call_fail(call, &f);
+    if (!is_streaming && callee_decompress(call, &message, &f)) {
+        callee_fail(call, &f);
         return;
     }
     call->pub.message = message;
@@ -181,26 +182,26 @@ void call_run(struct call *call)
     call->pub.method->handler(call->ctx, &call->pub);
     call->pub.message = (struct str){ 0 };
     if (!is_streaming) {
-        call_drop_request(call);
+        callee_drop_request(call);
     }
     if (call->pub.server->is_draining) {
-        call_drain(call);
+        callee_drain(call);
     }
     if (call->state == CALL_OWNED) {
-        call_start_timer(call);
+        callee_start_timer(call);
         if (call->meta_cap > call->meta_len) {
             call->meta = realloc(call->meta, call->meta_len);
             call->meta_cap = call->meta_len;
-            call_account(call);
+            callee_account(call);
         }
     }
 }
 
-void call_closed(struct call *call)
+void callee_closed(struct call *call)
 {
     struct call *c = call;
     list_remove(&c->in_ready);
-    call_drop_request(c);
+    callee_drop_request(c);
     c->conn->received -= c->accounted;
     c->conn->server->received -= c->accounted;
     c->accounted = 0;
@@ -214,14 +215,14 @@ void call_closed(struct call *call)
         return; /* freed by the handler's answer */
     case CALL_ANSWERED:
         if (c->is_reply && !c->stream.may_be_sent) {
-            call_undelivered(c);
+            callee_undelivered(c);
         }
         break;
     case CALL_RECEIVING:
     case CALL_READY:
         break;
     }
-    call_free(c);
+    callee_free(c);
 }
 
 /* --- looking at calls --- */

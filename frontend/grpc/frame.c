@@ -32,7 +32,7 @@ enum frame_result frame_feed(struct frame_reader *reader, struct str *in, uint32
         *in = str_drop(*in, 1);
         if (r->prefix_len == FRAME_PREFIX) {
             r->size = (uint32_t)r->prefix[1] << 24 | (uint32_t)r->prefix[2] << 16 |
-                    (uint32_t)r->prefix[3] << 8 | r->prefix[4];
+                      (uint32_t)r->prefix[3] << 8 | r->prefix[4];
         }
     }
     if (r->prefix[0] > 1) {

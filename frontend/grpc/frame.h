@@ -10,10 +10,10 @@ struct frame_reader {
 };
 
 enum frame_result {
-    FRAME_MORE,     /* all input taken */
-    FRAME_MESSAGE,  /* a message is complete; input may be left; frame_next goes on */
+    FRAME_MORE,      /* all input taken */
+    FRAME_MESSAGE,   /* a message is complete; input may be left; frame_next goes on */
     FRAME_TOO_LARGE, /* the announced size (reader->size) is above the maximum */
-    FRAME_BAD,      /* unknown flag */
+    FRAME_BAD,       /* unknown flag */
 };
 
 /* Takes bytes off the front of *in. */

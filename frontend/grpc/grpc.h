@@ -35,8 +35,8 @@ struct grpc_call {
     const struct grpc_method *method;
     struct lane *lane;
     struct grpc_server *server;
-    uint64_t id;             /* unique within the server's life; see grpc_call_find */
-    struct str message;      /* the request, decompressed; unary: valid only while the handler runs */
+    uint64_t id;        /* unique within the server's life; see grpc_call_find */
+    struct str message; /* the request, decompressed; unary: valid only while the handler runs */
     struct instant deadline; /* on lane_monotonic's axis; INSTANT_NEVER: the client set none */
     struct arena arena;      /* freed with the call; takes 2 KiB at its first use */
     /* set by the handler */
@@ -74,14 +74,17 @@ const struct h2_peer *grpc_call_peer(const struct grpc_call *call);
 struct grpc_call *grpc_call_find(struct grpc_server *server, uint64_t id);
 
 struct grpc_config {
-    uint32_t message_max;   /* bytes of a request message, before and after decompression; 0: 4 MiB */
-    uint32_t header_max;    /* bytes of request headers as HTTP/2 counts them; 0: 32 KiB, at most 60 KiB */
-    uint32_t gzip_min;      /* replies from this size are gzipped if the client accepts it; 0: never */
-    bool refuse_gzip;       /* answer gzipped requests with UNIMPLEMENTED: clients then send plain */
-    size_t received_max;    /* bytes of unfinished requests and metadata per connection; 0: 64 MiB */
+    uint32_t message_max; /* bytes of a request message, before and after decompression; 0: 4 MiB */
+    uint32_t
+            header_max; /* bytes of request headers as HTTP/2 counts them; 0: 32 KiB, at most 60 KiB */
+    uint32_t gzip_min;   /* replies from this size are gzipped if the client accepts it; 0: never */
+    bool refuse_gzip;    /* answer gzipped requests with UNIMPLEMENTED: clients then send plain */
+    size_t received_max; /* bytes of unfinished requests and metadata per connection; 0: 64 MiB,
+                             * or twice message_max if that is more */
     size_t received_max_lane; /* ... and for all connections of the lane; 0: 512 MiB */
-    size_t unsent_max;      /* bytes of replies that a connection does not take; 0: 256 MiB */
-    unsigned calls_max;     /* open calls of the lane, parked ones included; 0: 200000 */
+    size_t unsent_max;        /* bytes of replies that a connection does not take; 0: 256 MiB */
+    size_t unsent_max_lane;   /* ... and all connections of the lane; 0: 1 GiB */
+    unsigned calls_max;       /* open calls of the lane, parked ones included; 0: 200000 */
 };
 
 /* Rows must live as long as the server. */
@@ -89,13 +92,13 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
 /* After all sessions are gone and all calls are answered. */
 void grpc_server_free(struct grpc_server *server);
 /* Adds rows; a path must be new. ctx is given to their handlers. */
-void grpc_server_add(struct grpc_server *server, const struct grpc_method *methods, size_t count,
-        void *ctx);
+void grpc_server_add(
+        struct grpc_server *server, const struct grpc_method *methods, size_t count, void *ctx);
 /* For the transport, together with the server as its context. */
 const struct h2_app *grpc_app(void);
 /* Calls on_drain of every parked call that has one, and from now on of every call that parks. */
 void grpc_server_drain(struct grpc_server *server);
 unsigned grpc_server_calls(const struct grpc_server *server);
 /* The names of all services with a method here, in the order of grpc_server_add. */
-void grpc_server_services(const struct grpc_server *server, void (*each)(void *arg, struct str name),
-        void *arg);
+void grpc_server_services(
+        const struct grpc_server *server, void (*each)(void *arg, struct str name), void *arg);

@@ -103,8 +103,8 @@ static void on_watch_message(struct grpc_call *call, struct str message)
     }
     w->is_known = is_known(w->health, service);
     list_append(&w->health->watches, &w->node);
-    grpc_call_send(call,
-            status_message(call, w->is_known ? state_of(w->health) : HEALTH_SERVICE_UNKNOWN));
+    grpc_call_send(
+            call, status_message(call, w->is_known ? state_of(w->health) : HEALTH_SERVICE_UNKNOWN));
 }
 
 static void on_watch_half_close(struct grpc_call *call)
@@ -155,7 +155,8 @@ void health_set_serving(struct health *health, bool is_serving)
         return;
     }
     health->is_serving = is_serving;
-    list_each (&health->watches, n) {
+    list_each(&health->watches, n)
+    {
         struct watch *w = list_entry(n, struct watch, node);
         if (w->is_known) {
             grpc_call_send(w->call, status_message(w->call, state_of(health)));

@@ -33,6 +33,7 @@ struct call {
     char *meta; /* entries: u16 name length, u16 value length, name, value */
     uint32_t meta_len, meta_cap;
     uint32_t accounted; /* bytes of reader and metadata in the accounts of connection and server */
+    uint32_t unsent;    /* bytes of the reply, in the server's account until the stream is closed */
     uint32_t header_bytes; /* as HTTP/2 counts: 32 more for each */
     struct duration timeout;
     enum call_state state : 8;
@@ -42,7 +43,7 @@ struct call {
     bool is_grpc : 1;
     bool accepts_gzip : 1;
     bool is_timeout_bad : 1;
-    bool is_reply : 1; /* answered OK: may turn out undelivered */
+    bool is_reply : 1;    /* answered OK: may turn out undelivered */
     bool has_headers : 1; /* streaming: response headers are sent */
     struct h2_header status_trailer[3];
 };
@@ -80,29 +81,29 @@ struct grpc_server {
     struct slot *slots;
     uint32_t slot_count, slot_free; /* slot_free: index + 1, 0: none */
     unsigned call_count;
-    size_t received;
+    size_t received, unsent; /* bytes of all connections */
     bool is_draining;
     struct gzip *gzip;
     struct buf inflated, deflated;
 };
 
 /* call.c */
-struct call *call_new(struct grpc_conn *conn);
-void call_free(struct call *call);
-void call_refused(struct call *call);
-void call_run(struct call *call);
-void call_drain(struct call *call);
+struct call *callee_new(struct grpc_conn *conn);
+void callee_free(struct call *call);
+void callee_refused(struct call *call);
+void callee_run(struct call *call);
+void callee_drain(struct call *call);
 /* What the call holds has changed: the accounts follow. */
-void call_account(struct call *call);
-void call_closed(struct call *call);
-enum err call_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;
-void call_start_timer(struct call *call);
-void call_drop_request(struct call *call);
+void callee_account(struct call *call);
+void callee_closed(struct call *call);
+enum err callee_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;
+void callee_start_timer(struct call *call);
+void callee_drop_request(struct call *call);
 
 /* answer.c */
-void call_fail(struct call *call, const struct fail *f);
-void call_send_fail(struct call *call, const struct fail *f);
-void call_undelivered(struct call *call);
+void callee_fail(struct call *call, const struct fail *f);
+void callee_send_fail(struct call *call, const struct fail *f);
+void callee_undelivered(struct call *call);
 
 /* request.c: the events of streams */
 void request_header(struct h2_stream *stream, struct str name, struct str value);

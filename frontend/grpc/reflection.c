@@ -12,7 +12,14 @@ struct reflection {
 };
 
 /* Field numbers of descriptor.proto. */
-enum { SET_FILE = 1, FILE_NAME = 1, FILE_PACKAGE = 2, FILE_MESSAGE = 4, FILE_ENUM = 5, FILE_SERVICE = 6 };
+enum {
+    SET_FILE = 1,
+    FILE_NAME = 1,
+    FILE_PACKAGE = 2,
+    FILE_MESSAGE = 4,
+    FILE_ENUM = 5,
+    FILE_SERVICE = 6
+};
 enum { MESSAGE_NAME = 1, MESSAGE_NESTED = 3, MESSAGE_ENUM = 4, SERVICE_METHOD = 2 };
 /* Of ServerReflectionRequest and -Response. */
 enum { ASK_FILE = 3, ASK_SYMBOL = 4, ASK_EXTENSION = 5, ASK_NUMBERS = 6, ASK_SERVICES = 7 };
@@ -60,7 +67,7 @@ static bool declares(struct str declaration, struct str symbol)
     struct wire_field field;
     while (wire_next(&declaration, &field)) {
         bool is_inner = field.number == MESSAGE_NESTED || field.number == MESSAGE_ENUM ||
-                field.number == SERVICE_METHOD;
+                        field.number == SERVICE_METHOD;
         if (is_inner && field.type == WIRE_LEN && declares(field.bytes, symbol)) {
             return true;
         }
@@ -77,7 +84,7 @@ static bool file_declares(struct str file, struct str symbol)
     struct wire_field field;
     while (wire_next(&file, &field)) {
         bool is_declaration = field.number == FILE_MESSAGE || field.number == FILE_ENUM ||
-                field.number == FILE_SERVICE;
+                              field.number == FILE_SERVICE;
         if (is_declaration && field.type == WIRE_LEN && declares(field.bytes, symbol)) {
             return true;
         }

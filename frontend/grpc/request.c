@@ -17,7 +17,7 @@ static void store_metadata(struct call *c, struct str name, struct str value)
         c->meta_cap = cap < c->meta_len + need ? c->meta_len + need : cap;
         c->meta = realloc(c->meta, c->meta_cap);
         check(c->meta);
-        call_account(c);
+        callee_account(c);
     }
     char *to = c->meta + c->meta_len;
     uint16_t lens[2] = { (uint16_t)name.len, (uint16_t)value.len };
@@ -48,7 +48,7 @@ void request_header(struct h2_stream *stream, struct str name, struct str value)
         c->is_timeout_bad = !c->has_timeout;
     } else if (str_eq(name, STR("grpc-encoding"))) {
         c->encoding = str_eq(value, STR("identity")) ? ENCODING_IDENTITY
-                : str_eq(value, STR("gzip"))         ? ENCODING_GZIP
+                      : str_eq(value, STR("gzip"))   ? ENCODING_GZIP
                                                      : ENCODING_UNKNOWN;
         if (c->encoding == ENCODING_UNKNOWN) {
             store_metadata(c, name, value);
@@ -107,10 +107,11 @@ static enum err check_headers(struct call *c, struct fail *f)
     if (c->is_timeout_bad) {
         return fail(f, ERR_PROTOCOL, "malformed grpc-timeout");
     }
-    if (c->encoding == ENCODING_UNKNOWN || (c->encoding == ENCODING_GZIP && s->config.refuse_gzip)) {
+    if (c->encoding == ENCODING_UNKNOWN ||
+            (c->encoding == ENCODING_GZIP && s->config.refuse_gzip)) {
         struct str name = c->encoding == ENCODING_GZIP
-                ? STR("gzip")
-                : grpc_call_metadata(&c->pub, STR("grpc-encoding"));
+                                  ? STR("gzip")
+                                  : grpc_call_metadata(&c->pub, STR("grpc-encoding"));
         return fail(f, ERR_UNIMPLEMENTED,
                 "grpc: Decompressor is not installed for grpc-encoding \"" STR_FMT "\"",
                 STR_ARG(name));
@@ -125,19 +126,19 @@ void request_headers_done(struct h2_stream *stream, bool is_end)
     if (c->header_bytes <= c->conn->server->config.header_max && (!c->is_grpc || !c->is_post)) {
         /* Not gRPC: answered in HTTP's own terms. */
         const struct h2_header status = { STR(":status"), c->is_post ? STR("415") : STR("405") };
-        call_refused(c);
+        callee_refused(c);
         h2_stream_respond(stream, &status, 1, true);
         return;
     }
     if (check_headers(c, &f)) {
-        call_fail(c, &f);
+        callee_fail(c, &f);
         return;
     }
     if (c->has_timeout) {
         c->pub.deadline = instant_add(lane_monotonic(c->pub.lane), c->timeout);
     }
     if (c->pub.method->is_streaming) {
-        call_run(c);
+        callee_run(c);
     }
 }
 
@@ -146,8 +147,8 @@ static bool deliver(struct call *c)
 {
     struct str message = frame_message(&c->reader);
     struct fail f;
-    if (call_decompress(c, &message, &f)) {
-        call_fail(c, &f);
+    if (callee_decompress(c, &message, &f)) {
+        callee_fail(c, &f);
         return false;
     }
     if (c->pub.on_message) {
@@ -161,14 +162,14 @@ static enum err take(struct call *c, struct str *bytes, struct fail *f)
 {
     uint32_t max = c->conn->server->config.message_max;
     enum frame_result result = frame_feed(&c->reader, bytes, max);
-    call_account(c);
+    callee_account(c);
     switch (result) {
     case FRAME_MESSAGE:
     case FRAME_MORE:
         return check_received(c, f);
     case FRAME_TOO_LARGE:
-        return fail(f, ERR_RESOURCE_EXHAUSTED,
-                "grpc: received message larger than max (%u vs. %u)", c->reader.size, max);
+        return fail(f, ERR_RESOURCE_EXHAUSTED, "grpc: received message larger than max (%u vs. %u)",
+                c->reader.size, max);
     case FRAME_BAD:
         return fail(f, ERR_PROTOCOL, "grpc: received unexpected payload format %u",
                 c->reader.prefix[0]);
@@ -184,10 +185,10 @@ void request_data(struct h2_stream *stream, struct str bytes)
                                 (c->state == CALL_OWNED && c->pub.method->is_streaming))) {
         bool was_complete = frame_is_complete(&c->reader);
         enum err err = was_complete
-                ? fail(&f, ERR_PROTOCOL, "more than one message for a unary method")
-                : take(c, &bytes, &f);
+                               ? fail(&f, ERR_PROTOCOL, "more than one message for a unary method")
+                               : take(c, &bytes, &f);
         if (err) {
-            call_fail(c, &f);
+            callee_fail(c, &f);
             return;
         }
         if (c->pub.method->is_streaming && frame_is_complete(&c->reader) && !deliver(c)) {
@@ -196,7 +197,7 @@ void request_data(struct h2_stream *stream, struct str bytes)
     }
     if (c->state == CALL_RECEIVING && !lane_timer_running(&c->timer) &&
             !frame_is_complete(&c->reader)) {
-        call_start_timer(c); /* a slow upload is subject to the deadline too */
+        callee_start_timer(c); /* a slow upload is subject to the deadline too */
     }
 }
 
@@ -207,7 +208,7 @@ void request_ended(struct h2_stream *stream)
     if (c->state == CALL_OWNED && c->pub.method->is_streaming) {
         if (c->reader.prefix_len) {
             fail(&f, ERR_PROTOCOL, "the request ends within a message");
-            call_fail(c, &f);
+            callee_fail(c, &f);
         } else if (c->pub.on_half_close) {
             c->pub.on_half_close(&c->pub);
         }
@@ -217,9 +218,10 @@ void request_ended(struct h2_stream *stream)
         return;
     }
     if (!frame_is_complete(&c->reader)) {
-        fail(&f, ERR_PROTOCOL, c->reader.prefix_len ? "the request ends within a message"
-                                                    : "the request has no message");
-        call_fail(c, &f);
+        fail(&f, ERR_PROTOCOL,
+                c->reader.prefix_len ? "the request ends within a message"
+                                     : "the request has no message");
+        callee_fail(c, &f);
         return;
     }
     c->state = CALL_READY;

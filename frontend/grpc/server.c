@@ -10,6 +10,7 @@ enum {
     RECEIVED_MAX = 64 << 20,
     RECEIVED_MAX_LANE = 512 << 20,
     UNSENT_MAX = 256 << 20,
+    UNSENT_MAX_LANE = 1 << 30,
     CALLS_MAX = 200000,
 };
 
@@ -23,9 +24,14 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
     c->message_max = c->message_max ? c->message_max : MESSAGE_MAX;
     c->header_max = c->header_max ? c->header_max : HEADER_MAX;
     check(c->header_max <= HEADER_MAX_MAX);
-    c->received_max = c->received_max ? c->received_max : RECEIVED_MAX;
+    if (c->received_max == 0) {
+        size_t two =
+                (size_t)c->message_max * 2; /* a connection must not be starved by one message */
+        c->received_max = two > RECEIVED_MAX ? two : RECEIVED_MAX;
+    }
     c->received_max_lane = c->received_max_lane ? c->received_max_lane : RECEIVED_MAX_LANE;
     c->unsent_max = c->unsent_max ? c->unsent_max : UNSENT_MAX;
+    c->unsent_max_lane = c->unsent_max_lane ? c->unsent_max_lane : UNSENT_MAX_LANE;
     c->calls_max = c->calls_max ? c->calls_max : CALLS_MAX;
     map_init(&s->methods, NULL);
     map_init(&s->services, NULL);
@@ -38,7 +44,7 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
 void grpc_server_free(struct grpc_server *server)
 {
     if (server) {
-        check(server->call_count == 0);
+        check(server->call_count == 0 && server->received == 0 && server->unsent == 0);
         map_deinit(&server->methods);
         map_deinit(&server->services);
         arena_deinit(&server->arena);
@@ -50,8 +56,8 @@ void grpc_server_free(struct grpc_server *server)
     }
 }
 
-void grpc_server_add(struct grpc_server *server, const struct grpc_method *methods, size_t count,
-        void *ctx)
+void grpc_server_add(
+        struct grpc_server *server, const struct grpc_method *methods, size_t count, void *ctx)
 {
     for (size_t i = 0; i < count; i++) {
         struct str service, method;
@@ -68,10 +74,11 @@ void grpc_server_add(struct grpc_server *server, const struct grpc_method *metho
     }
 }
 
-void grpc_server_services(const struct grpc_server *server, void (*each)(void *arg, struct str name),
-        void *arg)
+void grpc_server_services(
+        const struct grpc_server *server, void (*each)(void *arg, struct str name), void *arg)
 {
-    map_each (&server->services, n) {
+    map_each(&server->services, n)
+    {
         each(arg, n->key);
     }
 }
@@ -81,7 +88,7 @@ void grpc_server_drain(struct grpc_server *server)
     server->is_draining = true;
     for (uint32_t i = 0; i < server->slot_count; i++) {
         if (server->slots[i].call) {
-            call_drain(server->slots[i].call);
+            callee_drain(server->slots[i].call);
         }
     }
 }
@@ -116,12 +123,12 @@ static struct h2_stream *on_opened(void *arg)
     if (conn->server->call_count > conn->server->config.calls_max + 1000) {
         return NULL;
     }
-    return &call_new(conn)->stream;
+    return &callee_new(conn)->stream;
 }
 
 static void on_closed(struct h2_stream *stream)
 {
-    call_closed(container_of(stream, struct call, stream));
+    callee_closed(container_of(stream, struct call, stream));
 }
 
 /* Requests are handled after the input has been taken completely: handlers never run within nghttp2, except
@@ -131,7 +138,7 @@ static void on_fed(void *arg)
     struct grpc_conn *conn = arg;
     struct list_node *n;
     while ((n = list_pop(&conn->ready)) != NULL) {
-        call_run(list_entry(n, struct call, in_ready));
+        callee_run(list_entry(n, struct call, in_ready));
     }
 }
 

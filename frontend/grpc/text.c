@@ -138,8 +138,9 @@ struct str grpc_status_details(struct arena *arena, const struct fail *f)
     wire_put_varint(&b, 1, (uint64_t)err_grpc_status(f->err));
     wire_put_bytes(&b, 2, str_from_cstr(f->message));
     size_t any = wire_begin(&b, 3);
-    wire_put_bytes(&b, 1, str_printf(arena,
-            "type.googleapis.com/temporal.api.errordetails.v1." STR_FMT, STR_ARG(f->detail_type)));
+    wire_put_bytes(&b, 1,
+            str_printf(arena, "type.googleapis.com/temporal.api.errordetails.v1." STR_FMT,
+                    STR_ARG(f->detail_type)));
     wire_put_bytes(&b, 2, f->detail);
     wire_end(&b, any);
     return b.overflow ? (struct str){ 0 } : buf_str(&b);

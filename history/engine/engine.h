@@ -84,6 +84,7 @@ struct event_signal {
     struct str input, header, links; /* messages; links as above */
     struct str external_workflow_id; /* of the sender, for signals by another workflow */
     struct uuid external_run_id;
+    bool wakes_delayed; /* signal-with-start: ends a start delay, which a plain signal does not */
 };
 
 struct event_request_cancel {

@@ -175,16 +175,42 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-void world_open_caller(struct world *w, const struct rpc_config *base)
+static struct rpc_tls *tls_from(const char *cert)
+{
+    const char *dir = getenv("RPC_TEST_CERTS");
+    char ca_file[300], cert_file[300], key_file[300];
+    struct rpc_tls *tls;
+    struct fail f = { 0 };
+    if (!cert) {
+        return NULL;
+    }
+    check(dir);
+    snprintf(ca_file, sizeof(ca_file), "%s/ca.pem", dir);
+    snprintf(cert_file, sizeof(cert_file), "%s/%s.pem", dir, cert);
+    snprintf(key_file, sizeof(key_file), "%s/%s.key", dir, cert);
+    struct rpc_tls_config config = { .ca_file = str_from_cstr(ca_file),
+        .cert_file = str_from_cstr(cert_file),
+        .key_file = str_from_cstr(key_file) };
+    check(rpc_tls_new(&config, &tls, &f) == ERR_NONE);
+    return tls;
+}
+
+static void open_caller(struct world *w, const struct rpc_config *base, const char *cert)
 {
     struct rpc_config config = *base;
-    *w = (struct world){ .kind = "caller" };
+    *w = (struct world){ .kind = "caller", .caller_tls = tls_from(cert) };
     config.member_id = uuid_of(1);
     config.role = STR("caller");
+    config.tls = w->caller_tls;
     w->caller_rpc = rpc_new(&config);
     w->lane = lane_new(0, "caller");
     lane_run_thread(w->lane, start_caller, w);
     lane_run(w->lane, nothing, NULL);
+}
+
+void world_open_caller(struct world *w, const struct rpc_config *base)
+{
+    open_caller(w, base, NULL);
 }
 
 void world_peer(struct world *w, const char *url, struct uuid member)
@@ -199,7 +225,7 @@ static void listen_on(struct world *w)
     uint16_t port = 0;
     char url[200];
     static atomic_int count;
-    bool is_tcp = strcmp(w->kind, "tcp") == 0;
+    bool is_tcp = strcmp(w->kind, "ipc") != 0;
     if (is_tcp) {
         snprintf(url, sizeof(url), "tcp://127.0.0.1:0");
     } else {
@@ -214,14 +240,14 @@ static void listen_on(struct world *w)
     world_peer(w, url, uuid_of(2));
 }
 
-void world_open(struct world *w, const char *kind, const struct rpc_config *base)
+static void open_callee(struct world *w, const char *kind, const struct rpc_config *base)
 {
     struct rpc_config config = *base;
-    world_open_caller(w, base);
     w->kind = kind;
     bool is_local = strcmp(kind, "local") == 0;
     config.member_id = uuid_of(2);
     config.role = STR("callee");
+    config.tls = w->callee_tls;
     w->callee_rpc = is_local ? w->caller_rpc : rpc_new(&config);
     w->callee.lane = lane_new(1, "callee");
     lane_run_thread(w->callee.lane, start_callee, w);
@@ -231,6 +257,24 @@ void world_open(struct world *w, const char *kind, const struct rpc_config *base
     } else {
         listen_on(w);
     }
+}
+
+void world_open_tls(struct world *w, const struct rpc_config *base, const char *caller_cert,
+        const char *callee_cert)
+{
+    open_caller(w, base, caller_cert);
+    w->callee_tls = tls_from(callee_cert);
+    open_callee(w, "tls", base);
+}
+
+void world_open(struct world *w, const char *kind, const struct rpc_config *base)
+{
+    if (strcmp(kind, "tls") == 0) {
+        world_open_tls(w, base, "caller", "callee");
+        return;
+    }
+    open_caller(w, base, NULL);
+    open_callee(w, kind, base);
 }
 
 static void drop_parked(void *arg)
@@ -263,6 +307,8 @@ void world_close(struct world *w)
     if (w->callee_rpc && w->callee_rpc != w->caller_rpc) {
         rpc_free(w->callee_rpc);
     }
+    rpc_tls_free(w->caller_tls);
+    rpc_tls_free(w->callee_tls);
     lane_free(w->lane);
     if (w->callee.lane) {
         lane_free(w->callee.lane);

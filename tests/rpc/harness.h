@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/io/lane_uv.h"
 #include "common/rpc/rpc.h"
+#include "common/rpc/rpc_tls.h"
 
 enum method {
     M_ECHO = 1,
@@ -34,16 +35,20 @@ struct callee {
 void callee_serve(struct callee *callee, struct rpc *rpc, struct lane *lane);
 
 struct world {
-    const char *kind;                    /* "tcp", "ipc", "local" */
+    const char *kind;                    /* "tcp", "ipc", "local"; "tls": tcp with certificates */
     struct rpc *caller_rpc, *callee_rpc; /* the same for "local" */
     struct lane *lane;
     struct rpc_lane *rl;
     struct rpc_peer *peer;
     struct callee callee;
     char url[200];
+    struct rpc_tls *caller_tls, *callee_tls;
 };
 
 void world_open(struct world *w, const char *kind, const struct rpc_config *base);
+/* The certificate of each side, by its file's name; NULL: plain. */
+void world_open_tls(struct world *w, const struct rpc_config *base, const char *caller_cert,
+        const char *callee_cert);
 void world_close(struct world *w);
 
 /* A caller alone, for callees in other processes. */

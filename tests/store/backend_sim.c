@@ -1,6 +1,6 @@
 /* The simulated store, with a little delay on every operation. */
 #include "tests/sim/sim_store.h"
-#include "tests/store/contract.h"
+#include "tests/store/harness.h"
 
 static struct sim_db *db;
 
@@ -66,19 +66,24 @@ static void lost_commits_are_stored_once(void)
     store_free(store);
 }
 
+static void set_away(void *arg)
+{
+    sim_db_set_away(db, *(bool *)arg);
+}
+
 static void away_and_back(void)
 {
     struct store *store = fresh();
     struct writer w = writer_open(store, 1);
     struct fill fill = { 0 };
     fill_start(&fill, key_of(0, 1), "order-1");
-    sim_db_set_away(db, true);
+    on_lane(set_away, &(bool){ true });
     struct store_commit c = { .batch = &fill.batch };
     begin(w.sl, commit, &c);
     struct store_load load = { .key = key_of(0, 1) };
     expect_err(run(w.sl, load, &load), ERR_UNAVAILABLE);
     expect(!op_ended(&c.op) && instant_is_set(writer_stalled_since(w.sl)));
-    sim_db_set_away(db, false);
+    on_lane(set_away, &(bool){ false });
     expect_ok(end_op(&c.op));
     expect(!instant_is_set(writer_stalled_since(w.sl)));
     close_lane(w.sl);

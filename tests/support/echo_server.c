@@ -223,7 +223,7 @@ static void parse(int argc, char **argv)
         { "client-ca", 1, NULL, 'a' }, { "gzip-min", 1, NULL, 'z' }, { "refuse-gzip", 0, NULL, 'r' },
         { "handshake-timeout", 1, NULL, 's' }, { "ping-after", 1, NULL, 'i' },
         { "ping-timeout", 1, NULL, 'o' }, { "connections-max", 1, NULL, 'm' },
-        { "age-max", 1, NULL, 'g' }, { "patience", 1, NULL, 'w' }, { "debug", 0, NULL, 'd' }, { 0 } };
+        { "age-max", 1, NULL, 'g' }, { "write-timeout", 1, NULL, 't' }, { "patience", 1, NULL, 'w' }, { "debug", 0, NULL, 'd' }, { 0 } };
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
@@ -240,6 +240,7 @@ static void parse(int argc, char **argv)
         case 'o': options.transport.ping_timeout = seconds(optarg); break;
         case 'm': options.transport.connections_max = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'g': options.transport.age_max = seconds(optarg); break;
+        case 't': options.transport.write_timeout = seconds(optarg); break;
         case 'w': options.patience = seconds(optarg); break;
         case 'd': log_set(LOG_DEBUG, LOG_FORMAT_TEXT); break;
         default: exit(2);

@@ -259,7 +259,6 @@ function speak(port, bytes) {
 }
 
 withServer('malformed bytes harm nobody else', [], async (server, client) => {
-  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
   const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
   const poll = askText(client, 'Park', '');
   await statsUntil(client, /^parked 1 /);
@@ -297,6 +296,52 @@ withServer('slow handshakes, silent clients and too many connections are cut off
     second.destroy();
     assert.equal(await askText(client, 'Echo', 'x'), 'x'); // it does answer pings
   });
+
+// Frames by hand, for clients that no library would be.
+const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+function frame(type, flags, stream, body = Buffer.alloc(0)) {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(body.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, body]);
+}
+function request(stream, method, message) {
+  const fields = { ':method': 'POST', ':scheme': 'http', ':path': `/test.Echo/${method}`, ':authority': 'a',
+    te: 'trailers', 'content-type': 'application/grpc' };
+  const block = Object.entries(fields).map(([name, value]) => Buffer.concat(
+    [Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]));
+  const data = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), Buffer.from(message)]);
+  return Buffer.concat([frame(1, 4, stream, Buffer.concat(block)), frame(0, 1, stream, data)]);
+}
+
+withServer('a client that takes no replies is cut off', ['--write-timeout', '0.3'], async (server, client) => {
+  const greedy = net.connect(server.port, '127.0.0.1');
+  await once(greedy, 'connect');
+  greedy.pause(); // it never reads
+  greedy.on('error', () => {});
+  const window = Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]); // INITIAL_WINDOW_SIZE
+  const more = Buffer.from([0x7f, 0xff, 0, 0]);
+  greedy.write(Buffer.concat([preface, frame(4, 0, 0, window), frame(8, 0, 0, more),
+    request(1, 'Big', '60000000'), request(3, 'Park', '')]));
+  await statsUntil(client, /^parked 1 .* calls 3$/);
+  await statsUntil(client, /^parked 0 cancelled 1 undelivered 1 calls 1$/);
+  greedy.destroy();
+});
+
+withServer('a reply that the lost connection never took is reported', [], async (server, client) => {
+  // With a window of nothing the reply stays with us; then the client is gone.
+  const poller = net.connect(server.port, '127.0.0.1');
+  await once(poller, 'connect');
+  poller.on('error', () => {});
+  poller.write(Buffer.concat([preface, frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])), request(1, 'Park', '')]));
+  await statsUntil(client, /^parked 1 /);
+  assert.equal(await askText(client, 'Release', ''), '1');
+  await statsUntil(client, /^parked 0 cancelled 0 undelivered 0 calls 2$/);
+  poller.destroy();
+  await statsUntil(client, /^parked 0 cancelled 0 undelivered 1 calls 1$/);
+});
 
 // --- TLS ---
 

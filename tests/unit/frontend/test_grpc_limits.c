@@ -67,9 +67,9 @@ Test(grpc_limits, unfinished_requests_of_a_connection)
     close_world();
 }
 
-Test(grpc_limits, replies_that_nobody_takes)
+static void replies_that_nobody_takes(const struct grpc_config *config)
 {
-    open_world(&(struct grpc_config){ .unsent_max = 1000 });
+    open_world(config);
     static char bytes[900];
     int a = h2_client_unary(w.client, "/t.S/Park", STR(""));
     exchange();
@@ -82,7 +82,20 @@ Test(grpc_limits, replies_that_nobody_takes)
     expect_status(a, "0", "");
     expect_status(b, "8", "the client does not take its replies");
     cr_assert_eq(w.undelivered, 1);
+    int c = h2_client_unary(w.client, "/t.S/Echo", str_of(bytes, sizeof(bytes)));
+    exchange();
+    expect_status(c, "0", ""); /* taken replies do not count any more */
     close_world();
+}
+
+Test(grpc_limits, replies_that_a_connection_does_not_take)
+{
+    replies_that_nobody_takes(&(struct grpc_config){ .unsent_max = 1000 });
+}
+
+Test(grpc_limits, replies_that_no_connection_takes)
+{
+    replies_that_nobody_takes(&(struct grpc_config){ .unsent_max_lane = 1000 });
 }
 
 Test(grpc_limits, thousands_of_cancelled_polls_keep_the_connection)

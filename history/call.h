@@ -1,6 +1,6 @@
 /* One call in progress, from its arrival to its answer.
  *
- *     QUEUED --chain_pump--> RUNNING --request_reply/fail/then--> GATED --batch durable--> answered
+ *     QUEUED --chain_pump--> RUNNING --call_reply/fail/then--> GATED --batch durable--> answered
  *       ^                       |                                   `--> CONTINUED (a store read) --> answered
  *       `------ WAIT (load) ----+---> PARKED (long poll) --> RUNNING
  *
@@ -16,14 +16,14 @@
 struct chain;
 struct execution;
 
-struct request {
+struct call {
     struct list_node node; /* the chain's queue, or the run's parked polls */
     struct list_node all;  /* every request of the lane */
     struct history *history;
     struct rpc_in *in;     /* NULL: nobody asked, or the caller is gone */
     struct arena arena;    /* body, decoded forms, effects, reply; freed with the request */
     struct chain *chain;   /* while it is queued or parked */
-    void (*run)(struct request *rq);
+    void (*run)(struct call *call);
     struct str body;       /* own copy */
     union {
         struct msg_api_request api;
@@ -36,8 +36,9 @@ struct request {
     };
     /* the answer, waiting for its batch */
     struct gate gate;
-    void (*then)(struct request *rq); /* instead of an answer: goes on when the batch is durable */
-    void (*gone)(struct request *rq); /* handler's: the caller went away before the answer */
+    void (*then)(struct call *call); /* instead of an answer: goes on when the batch is durable */
+    void (*gone)(struct call *call); /* handler's: the caller went away before the answer */
+    void (*unsent)(struct call *call); /* handler's: it succeeded, but nobody is there to hear it */
     bool has_fail;
     struct fail fail;
     struct str reply;
@@ -46,18 +47,18 @@ struct request {
     void *state;           /* the handler's, in the arena */
 };
 
-struct request_pool {
+struct call_pool {
     struct list spare, all;
     size_t in_use;
 };
 
 /* Copies the body. */
-struct request *request_new(struct history *h, struct rpc_in *in, struct str body);
+struct call *call_new(struct history *h, struct rpc_in *in, struct str body);
 /* Looks no further than the batch that last touched ex (NULL: nothing in memory was looked at). The reply must
  * live in the request's arena. All of these end the handler's work; the request may be gone afterwards. */
-void request_reply(struct request *rq, const struct execution *ex, struct str reply);
-void request_fail(struct request *rq, const struct execution *ex, const struct fail *fail);
-void request_then(struct request *rq, const struct execution *ex, void (*then)(struct request *rq));
+void call_reply(struct call *call, const struct execution *ex, struct str reply);
+void call_fail(struct call *call, const struct execution *ex, const struct fail *fail);
+void call_then(struct call *call, const struct execution *ex, void (*then)(struct call *call));
 /* Without waiting: nothing uncommitted was looked at. */
-void request_reply_now(struct request *rq, struct str reply);
-void request_fail_now(struct request *rq, const struct fail *fail);
+void call_reply_now(struct call *call, struct str reply);
+void call_fail_now(struct call *call, const struct fail *fail);

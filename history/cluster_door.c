@@ -1,0 +1,106 @@
+/* The cluster as history sees it, for real: ownership of shards comes from the assignment, peers from the view of the
+ * lane. The only file of this folder that knows common/cluster. */
+#include "common/cluster/cluster.h"
+
+#include "common/obs/log.h"
+#include "history/history.h"
+
+struct cluster_door {
+    struct history *history;
+    struct cluster_lane *cl;
+    struct cluster_watch watch;
+    struct arena arena; /* holds this struct */
+};
+
+static struct rpc_peer *matching_peer(void *ctx, uint64_t queue_hash)
+{
+    struct cluster_door *door = ctx;
+    return cluster_matching_peer(door->cl, queue_hash);
+}
+
+static struct rpc_peer *history_peer(void *ctx, uint32_t shard)
+{
+    struct cluster_door *door = ctx;
+    return cluster_history_peer(door->cl, shard);
+}
+
+static struct str owner_hint(void *ctx, uint32_t shard, struct arena *arena)
+{
+    struct cluster_door *door = ctx;
+    struct uuid owner = cluster_shard_owner(door->cl, shard);
+    return str_dup(arena, uuid_bytes(&owner));
+}
+
+static void ready(void *ctx)
+{
+    struct cluster_door *door = ctx;
+    cluster_history_ready(door->cl);
+}
+
+static void lost(void *ctx, const struct fail *fail)
+{
+    struct cluster_door *door = ctx;
+    cluster_hint(door->cl); /* somebody else owns our shards: find out who */
+}
+
+static void gained(void *ctx, const uint32_t *shards, size_t count)
+{
+    struct cluster_door *door = ctx;
+    history_gain_shards(door->history, shards, count);
+}
+
+static void released(void *ctx, const uint32_t *shards, size_t count)
+{
+    struct cluster_door *door = ctx;
+    cluster_shards_released(door->cl, shards, count);
+}
+
+static void lose(void *ctx, const uint32_t *shards, size_t count)
+{
+    struct cluster_door *door = ctx;
+    history_release_shards(door->history, shards, count, released, door);
+}
+
+static void drop(void *ctx, const uint32_t *shards, size_t count)
+{
+    struct cluster_door *door = ctx;
+    history_drop_shards(door->history, shards, count);
+}
+
+static void view_changed(struct cluster_watch *watch)
+{
+    struct cluster_door *door = container_of(watch, struct cluster_door, watch);
+    history_matching_changed(door->history);
+}
+
+static void closed(void *ctx)
+{
+    struct cluster_door *door = ctx;
+    cluster_unwatch(&door->watch);
+    struct arena arena = door->arena;
+    arena_deinit(&arena);
+}
+
+struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
+        struct cluster_lane *cl, const struct history_config *config)
+{
+    struct arena arena = { 0 };
+    struct cluster_door *door = NEW(&arena, struct cluster_door, 1);
+    struct history_cluster cluster = {
+        .ctx = door,
+        .matching_peer = matching_peer,
+        .history_peer = history_peer,
+        .owner_hint = owner_hint,
+        .ready = ready,
+        .lost = lost,
+        .closed = closed,
+    };
+    door->arena = arena;
+    door->cl = cl;
+    door->history = history_new_with(lane, rpc, store, &cluster, config);
+    struct cluster_shard_owner owner = { .gained = gained, .lose = lose, .drop = drop, .ctx = door };
+    cluster_own_shards(cl, &owner);
+    door->watch.changed = view_changed;
+    cluster_watch(cl, &door->watch);
+    return door->history;
+}

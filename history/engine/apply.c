@@ -1,0 +1,607 @@
+/* The one place that changes a workflow: what each history event and each internal record does to the state.
+ * Live steps and the fold of a stored log come through here, which is why they agree. Decides nothing: whether a
+ * record may happen was decided before; a record that does not fit means a corrupt log and is refused. */
+#include "history/engine/step.h"
+
+/* Copies into the run's arena, into the memory of the old value where it is large enough. */
+static void keep(struct workflow *wf, struct str *to, struct str from)
+{
+    if (to->ptr == from.ptr && to->len == from.len) {
+        return;
+    }
+    if (to->ptr && from.len && to->len >= from.len) {
+        memmove((char *)(uintptr_t)to->ptr, from.ptr, from.len);
+        to->len = from.len;
+    } else {
+        *to = from.len ? str_dup(wf->arena, from) : (struct str){ 0 };
+    }
+}
+
+static struct str kept(struct workflow *wf, struct str s)
+{
+    return s.len ? str_dup(wf->arena, s) : (struct str){ 0 };
+}
+
+static struct retry_policy kept_retry(struct workflow *wf, const struct retry_policy *in)
+{
+    struct retry_policy p = *in;
+    struct str *types = NEW(wf->arena, struct str, in->non_retryable_count);
+    for (size_t i = 0; i < in->non_retryable_count; i++) {
+        types[i] = kept(wf, in->non_retryable_types[i]);
+    }
+    p.non_retryable_types = in->non_retryable_count ? types : NULL;
+    return p;
+}
+
+struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id)
+{
+    return activity_of(map_get(&wf->activities_by_event, str_of(&scheduled_event_id, sizeof(int64_t))));
+}
+
+struct user_timer *workflow_timer(const struct workflow *wf, struct str timer_id)
+{
+    return timer_of(map_get(&wf->timers, timer_id));
+}
+
+/* --- start and end ---------------------------------------------------------------------------------- */
+
+static bool apply_started(struct workflow *wf, const struct history_event *he)
+{
+    if (wf->status != 0) {
+        return false;
+    }
+    bool keep_large = he->retry.is_set || !str_empty(he->cron_schedule); /* a successor may need them */
+    struct history_event *s = &wf->start;
+    *s = (struct history_event){ .event_id = 1, .type = he->type, .time = he->time };
+    s->workflow_id = kept(wf, he->workflow_id);
+    s->workflow_type = kept(wf, he->workflow_type);
+    s->task_queue.name = kept(wf, he->task_queue.name);
+    s->identity = kept(wf, he->identity);
+    s->execution_timeout = he->execution_timeout;
+    s->run_timeout = he->run_timeout;
+    s->task_timeout = he->task_timeout;
+    s->original_run_id = kept(wf, he->original_run_id);
+    s->first_run_id = kept(wf, he->first_run_id);
+    s->retry = kept_retry(wf, &he->retry);
+    s->attempt = he->attempt;
+    s->expiration = he->expiration;
+    s->cron_schedule = kept(wf, he->cron_schedule);
+    s->first_task_backoff = he->first_task_backoff;
+    s->priority = kept(wf, he->priority);
+    if (keep_large) {
+        s->input = kept(wf, he->input);
+        s->header = kept(wf, he->header);
+        s->memo = kept(wf, he->memo);
+        s->search_attributes = kept(wf, he->search_attributes);
+        s->last_completion_result = kept(wf, he->last_completion_result);
+        s->user_metadata = kept(wf, he->user_metadata);
+    }
+    wf->status = WORKFLOW_RUNNING;
+    wf->start_time = he->time;
+    wf->expiration = he->expiration;
+    wf->next_attempt = 1;
+    return true;
+}
+
+static void activity_drop(struct workflow *wf, struct activity *a)
+{
+    map_remove(&wf->activities_by_id, &a->by_id);
+    map_remove(&wf->activities_by_event, &a->by_event);
+    a->by_id = a->by_event = (struct map_node){ 0 };
+    list_append(&wf->free_activities, &a->by_id.order);
+}
+
+static void timer_drop(struct workflow *wf, struct user_timer *t)
+{
+    map_remove(&wf->timers, &t->by_id);
+    t->by_id = (struct map_node){ 0 };
+    list_append(&wf->free_timers, &t->by_id.order);
+}
+
+static void buffer_clear(struct workflow *wf)
+{
+    while (list_pop(&wf->buffered)) {
+    }
+    wf->buffered_count = 0;
+    wf->buffered_bytes = 0;
+}
+
+/* A closed run has nothing pending. Request ids stay (deduplication goes on), and so do messages under way. */
+void apply_close(struct workflow *wf)
+{
+    activity_each(wf, a) {
+        activity_drop(wf, a);
+    }
+    map_each(&wf->timers, n) {
+        timer_drop(wf, timer_of(n));
+    }
+    buffer_clear(wf);
+    wf->task.state = WORKFLOW_TASK_NONE;
+    wf->first_task_at = (struct instant){ 0 };
+    wf->run_deadline = (struct instant){ 0 };
+}
+
+static enum workflow_status status_of_close(enum event_type type)
+{
+    switch (type) {
+    case HISTORY_WORKFLOW_EXECUTION_COMPLETED:
+        return WORKFLOW_COMPLETED;
+    case HISTORY_WORKFLOW_EXECUTION_FAILED:
+        return WORKFLOW_FAILED;
+    case HISTORY_WORKFLOW_EXECUTION_TIMED_OUT:
+        return WORKFLOW_TIMED_OUT;
+    case HISTORY_WORKFLOW_EXECUTION_CANCELED:
+        return WORKFLOW_CANCELED;
+    case HISTORY_WORKFLOW_EXECUTION_TERMINATED:
+        return WORKFLOW_TERMINATED;
+    default:
+        return WORKFLOW_CONTINUED_AS_NEW;
+    }
+}
+
+/* --- workflow task ---------------------------------------------------------------------------------- */
+
+static bool apply_task_scheduled(struct workflow *wf, const struct history_event *he)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state != WORKFLOW_TASK_NONE) { /* a transient task completes: now its events are stored */
+        if (!t->is_transient || t->scheduled_event_id != he->event_id) {
+            return false;
+        }
+        t->is_transient = false;
+        return true;
+    }
+    t->state = WORKFLOW_TASK_SCHEDULED;
+    t->scheduled_event_id = he->event_id;
+    t->is_transient = false;
+    t->is_sticky = !str_empty(he->task_queue.normal_name);
+    t->attempt = he->attempt;
+    t->scheduled_time = t->original_scheduled_time = he->time;
+    t->start_to_close = he->start_to_close;
+    t->schedule_to_start = t->is_sticky ? wf->sticky_schedule_to_start : (struct duration){ 0 };
+    wf->first_task_at = (struct instant){ 0 };
+    return true;
+}
+
+static bool apply_task_record(struct workflow *wf, const struct record *r)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state == WORKFLOW_TASK_STARTED ||
+            (t->state == WORKFLOW_TASK_SCHEDULED && t->scheduled_event_id != r->scheduled_event_id)) {
+        return false;
+    }
+    t->state = WORKFLOW_TASK_SCHEDULED;
+    t->scheduled_event_id = r->scheduled_event_id;
+    t->is_transient = r->flag;
+    t->is_sticky = r->sticky;
+    t->attempt = r->attempt;
+    t->scheduled_time = r->time;
+    t->original_scheduled_time = r->original_time;
+    t->start_to_close = r->start_to_close;
+    t->schedule_to_start = r->schedule_to_start;
+    return true;
+}
+
+static bool apply_task_started_record(struct workflow *wf, const struct record *r)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state != WORKFLOW_TASK_SCHEDULED) {
+        return false;
+    }
+    t->state = WORKFLOW_TASK_STARTED;
+    t->started_event_id = r->started_event_id;
+    t->started_time = r->time;
+    t->started_sticky = r->sticky;
+    keep(wf, &t->identity, r->identity);
+    keep(wf, &t->request_id, r->request_id);
+    keep(wf, &t->worker_version, r->worker_version);
+    t->history_size = r->history_size;
+    t->suggest_continue_as_new = r->flag;
+    return true;
+}
+
+static bool apply_task_started(struct workflow *wf, const struct history_event *he)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state == WORKFLOW_TASK_NONE || t->scheduled_event_id != he->scheduled_event_id) {
+        return false;
+    }
+    t->state = WORKFLOW_TASK_STARTED;
+    t->started_event_id = he->event_id;
+    t->started_time = he->time;
+    return true;
+}
+
+static bool apply_task_ended(struct workflow *wf, const struct history_event *he)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state == WORKFLOW_TASK_NONE || t->scheduled_event_id != he->scheduled_event_id) {
+        return false;
+    }
+    if (he->type == HISTORY_WORKFLOW_TASK_COMPLETED) {
+        if (t->state != WORKFLOW_TASK_STARTED || t->started_event_id != he->started_event_id) {
+            return false;
+        }
+        wf->previous_started_event_id = he->started_event_id;
+        wf->last_completed_event_id = he->event_id;
+        wf->close_attempted = false;
+    }
+    t->state = WORKFLOW_TASK_NONE;
+    wf->next_attempt = 1;
+    return true;
+}
+
+/* --- activities and timers -------------------------------------------------------------------------- */
+
+enum { SCHEDULED_EVENT_KEPT_MAX = 8 * 1024 };
+
+static bool apply_activity_scheduled(struct workflow *wf, const struct history_event *he, struct str bytes)
+{
+    if (map_get(&wf->activities_by_id, he->activity_id)) {
+        return false;
+    }
+    struct list_node *spare = list_pop(&wf->free_activities);
+    struct activity *a = spare ? container_of(spare, struct activity, by_id.order)
+                               : NEW(wf->arena, struct activity, 1);
+    struct activity old = *a;
+    *a = (struct activity){ .scheduled_event_id = he->event_id, .attempt = 1, .activity_id = old.activity_id,
+        .activity_type = old.activity_type, .identity = old.identity, .request_id = old.request_id,
+        .task_queue.name = old.task_queue.name, .scheduled_event = old.scheduled_event };
+    keep(wf, &a->activity_id, he->activity_id);
+    keep(wf, &a->activity_type, he->activity_type);
+    keep(wf, &a->task_queue.name, he->task_queue.name);
+    keep(wf, &a->scheduled_event, bytes.len <= SCHEDULED_EVENT_KEPT_MAX ? bytes : (struct str){ 0 });
+    a->schedule_to_close = he->schedule_to_close;
+    a->schedule_to_start = he->schedule_to_start;
+    a->start_to_close = he->start_to_close;
+    a->heartbeat = he->heartbeat;
+    a->retry = kept_retry(wf, &he->retry);
+    a->scheduled_time = a->attempt_scheduled_time = he->time;
+    map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
+    map_put(&wf->activities_by_event, &a->by_event, str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    return true;
+}
+
+static bool apply_activity_closed(struct workflow *wf, const struct history_event *he)
+{
+    struct activity *a = workflow_activity(wf, he->scheduled_event_id);
+    if (!a) {
+        return false;
+    }
+    activity_drop(wf, a);
+    return true;
+}
+
+static bool apply_timer_started(struct workflow *wf, const struct history_event *he)
+{
+    if (map_get(&wf->timers, he->timer_id)) {
+        return false;
+    }
+    struct list_node *spare = list_pop(&wf->free_timers);
+    struct user_timer *t = spare ? container_of(spare, struct user_timer, by_id.order)
+                                 : NEW(wf->arena, struct user_timer, 1);
+    keep(wf, &t->timer_id, he->timer_id);
+    t->by_id = (struct map_node){ 0 };
+    t->started_event_id = he->event_id;
+    t->fire_at = instant_add(he->time, he->start_to_fire);
+    map_put(&wf->timers, &t->by_id, t->timer_id);
+    return true;
+}
+
+static bool apply_timer_gone(struct workflow *wf, const struct history_event *he)
+{
+    struct user_timer *t = workflow_timer(wf, he->timer_id);
+    if (t && t->started_event_id == he->started_event_id) {
+        timer_drop(wf, t);
+        return true;
+    }
+    return he->type == HISTORY_TIMER_CANCELED; /* it had fired into the buffer */
+}
+
+/* --- signals and messages --------------------------------------------------------------------------- */
+
+static bool apply_signaled(struct workflow *wf, const struct history_event *he)
+{
+    wf->signal_count++;
+    if (!str_empty(he->request_id) && !map_get(&wf->request_ids, he->request_id)) {
+        struct request_id *id = NEW(wf->arena, struct request_id, 1);
+        map_put(&wf->request_ids, &id->node, str_dup(wf->arena, he->request_id));
+    }
+    return true;
+}
+
+static bool apply_outbox_added(struct workflow *wf, const struct history_event *he)
+{
+    struct outbox_entry *e = NEW(wf->arena, struct outbox_entry, 1);
+    e->id = he->event_id;
+    struct history_event *i = &e->initiated;
+    i->type = he->type;
+    i->namespace_name = kept(wf, he->namespace_name);
+    i->namespace_id = kept(wf, he->namespace_id);
+    i->execution.workflow_id = kept(wf, he->execution.workflow_id);
+    i->execution.run_id = kept(wf, he->execution.run_id);
+    i->control = kept(wf, he->control);
+    i->signal_name = kept(wf, he->signal_name);
+    i->input = kept(wf, he->input);
+    i->header = kept(wf, he->header);
+    i->reason = kept(wf, he->reason);
+    i->child_workflow_only = he->child_workflow_only;
+    i->workflow_task_completed_event_id = he->workflow_task_completed_event_id;
+    map_put(&wf->outbox, &e->by_id, str_of(&e->id, sizeof(e->id)));
+    return true;
+}
+
+static bool outbox_drop(struct workflow *wf, int64_t id)
+{
+    struct map_node *n = map_get(&wf->outbox, str_of(&id, sizeof(id)));
+    if (n) {
+        map_remove(&wf->outbox, n);
+    }
+    return n != NULL;
+}
+
+/* --- events ----------------------------------------------------------------------------------------- */
+
+/* What an event does that may also happen while it is buffered. */
+static bool apply_effect(struct workflow *wf, const struct history_event *he)
+{
+    struct activity *a;
+    switch (he->type) {
+    case HISTORY_ACTIVITY_TASK_STARTED:
+        return workflow_activity(wf, he->scheduled_event_id) != NULL;
+    case HISTORY_ACTIVITY_TASK_COMPLETED:
+    case HISTORY_ACTIVITY_TASK_FAILED:
+    case HISTORY_ACTIVITY_TASK_TIMED_OUT:
+    case HISTORY_ACTIVITY_TASK_CANCELED:
+        return apply_activity_closed(wf, he);
+    case HISTORY_ACTIVITY_TASK_CANCEL_REQUESTED:
+        a = workflow_activity(wf, he->scheduled_event_id);
+        if (a) {
+            a->cancel_requested_event_id = he->event_id;
+        }
+        return true;
+    case HISTORY_TIMER_FIRED:
+    case HISTORY_TIMER_CANCELED:
+        return apply_timer_gone(wf, he);
+    case HISTORY_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+        wf->cancel_requested = true;
+        return true;
+    case HISTORY_WORKFLOW_EXECUTION_SIGNALED:
+        return apply_signaled(wf, he);
+    case HISTORY_REQUEST_CANCEL_EXTERNAL_FAILED:
+    case HISTORY_EXTERNAL_CANCEL_REQUESTED:
+    case HISTORY_SIGNAL_EXTERNAL_FAILED:
+    case HISTORY_EXTERNAL_SIGNALED:
+        return outbox_drop(wf, he->initiated_event_id);
+    default:
+        return true;
+    }
+}
+
+static void count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
+{
+    wf->next_event_id++;
+    wf->history_size += (int64_t)bytes.len;
+    wf->last_event_time = instant_max(wf->last_event_time, he->time);
+}
+
+static bool apply_event_by_type(struct workflow *wf, const struct history_event *he, struct str bytes)
+{
+    switch (he->type) {
+    case HISTORY_WORKFLOW_EXECUTION_STARTED:
+        return apply_started(wf, he);
+    case HISTORY_WORKFLOW_TASK_SCHEDULED:
+        return apply_task_scheduled(wf, he);
+    case HISTORY_WORKFLOW_TASK_STARTED:
+        return apply_task_started(wf, he);
+    case HISTORY_WORKFLOW_TASK_COMPLETED:
+    case HISTORY_WORKFLOW_TASK_TIMED_OUT:
+    case HISTORY_WORKFLOW_TASK_FAILED:
+        return apply_task_ended(wf, he);
+    case HISTORY_ACTIVITY_TASK_SCHEDULED:
+        return apply_activity_scheduled(wf, he, bytes);
+    case HISTORY_TIMER_STARTED:
+        return apply_timer_started(wf, he);
+    case HISTORY_REQUEST_CANCEL_EXTERNAL_INITIATED:
+    case HISTORY_SIGNAL_EXTERNAL_INITIATED:
+        return apply_outbox_added(wf, he);
+    default:
+        return apply_effect(wf, he);
+    }
+}
+
+bool apply_event(struct workflow *wf, const struct history_event *he, struct str bytes)
+{
+    bool is_start = he->type == HISTORY_WORKFLOW_EXECUTION_STARTED;
+    if (he->event_id != wf->next_event_id || (!is_start && !workflow_is_open(wf)) ||
+            !apply_event_by_type(wf, he, bytes)) {
+        return false;
+    }
+    count_event(wf, he, bytes);
+    if (history_is_close(he->type)) {
+        wf->status = status_of_close(he->type);
+        apply_close(wf);
+    }
+    return true;
+}
+
+bool apply_flushed_event(struct workflow *wf, const struct history_event *he, struct str bytes)
+{
+    if (he->event_id != wf->next_event_id || !workflow_is_open(wf)) {
+        return false;
+    }
+    count_event(wf, he, bytes);
+    return true;
+}
+
+/* --- internal records ------------------------------------------------------------------------------- */
+
+static bool apply_buffer(struct workflow *wf, const struct record *r)
+{
+    struct history_event he = { .time = r->time };
+    if (!history_event_read_attributes(r->attributes, (enum event_type)r->type, wf->arena, &he)) {
+        return false;
+    }
+    if (!apply_effect(wf, &he)) {
+        return false;
+    }
+    struct buffered_event *b = NEW(wf->arena, struct buffered_event, 1);
+    b->type = he.type;
+    b->time = r->time;
+    b->attributes = kept(wf, r->attributes);
+    b->links = kept(wf, r->links);
+    b->scheduled_event_id = r->scheduled_event_id;
+    list_append(&wf->buffered, &b->node);
+    wf->buffered_count++;
+    wf->buffered_bytes += b->attributes.len + b->links.len;
+    return true;
+}
+
+static bool apply_unbuffer(struct workflow *wf, const struct record *r)
+{
+    list_each(&wf->buffered, n) {
+        struct buffered_event *b = list_entry(n, struct buffered_event, node);
+        if ((int32_t)b->type == r->type && b->scheduled_event_id == r->scheduled_event_id) {
+            list_remove(n);
+            wf->buffered_count--;
+            wf->buffered_bytes -= b->attributes.len + b->links.len;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool apply_activity_started(struct activity *a, struct workflow *wf, const struct record *r)
+{
+    a->state = ACTIVITY_STARTED;
+    a->is_start_volatile = r->is_volatile;
+    a->durable_at = r->is_volatile ? r->deadline : (struct instant){ 0 };
+    a->needs_dispatch = false;
+    a->started_time = r->time;
+    a->last_heartbeat = (struct instant){ 0 };
+    keep(wf, &a->identity, r->identity);
+    keep(wf, &a->request_id, r->request_id);
+    return true;
+}
+
+static bool apply_activity_retry(struct activity *a, struct workflow *wf, const struct record *r)
+{
+    a->state = ACTIVITY_SCHEDULED;
+    a->is_start_volatile = false;
+    a->needs_dispatch = true;
+    a->attempt = r->attempt;
+    a->stamp++;
+    a->attempt_scheduled_time = r->time;
+    keep(wf, &a->last_failure, r->failure);
+    keep(wf, &a->last_identity, r->identity);
+    return true;
+}
+
+static bool apply_activity_record(struct workflow *wf, const struct record *r)
+{
+    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
+    if (!a) {
+        return false;
+    }
+    switch (r->kind) {
+    case RECORD_ACTIVITY_STARTED:
+        return apply_activity_started(a, wf, r);
+    case RECORD_ACTIVITY_UNSTARTED:
+        a->state = ACTIVITY_SCHEDULED;
+        a->is_start_volatile = false;
+        return true;
+    case RECORD_ACTIVITY_RETRY:
+        return apply_activity_retry(a, wf, r);
+    default:
+        a->last_heartbeat = r->time;
+        keep(wf, &a->heartbeat_details, r->details);
+        return true;
+    }
+}
+
+static bool apply_start_record(struct workflow *wf, const struct record *r)
+{
+    wf->namespace_id = r->namespace_id;
+    wf->run_id = r->run_id;
+    wf->namespace_name = kept(wf, r->text);
+    wf->start_request_id = kept(wf, r->request_id);
+    wf->first_task_at = r->time;
+    wf->run_deadline = r->deadline;
+    return true;
+}
+
+static bool apply_other_record(struct workflow *wf, const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_TASK_UNSTARTED:
+        wf->task.state = WORKFLOW_TASK_SCHEDULED;
+        return true;
+    case RECORD_TASK_ENDED:
+        wf->task.state = WORKFLOW_TASK_NONE;
+        wf->next_attempt = r->attempt;
+        return true;
+    case RECORD_STICKY:
+        keep(wf, &wf->sticky_queue, r->text);
+        wf->sticky_schedule_to_start = r->schedule_to_start;
+        if (str_empty(r->text) && wf->task.state == WORKFLOW_TASK_SCHEDULED) {
+            wf->task.is_sticky = false;
+            wf->task.schedule_to_start = (struct duration){ 0 };
+        }
+        return true;
+    case RECORD_CLOSE_ATTEMPTED:
+        wf->close_attempted = true;
+        return true;
+    case RECORD_FLUSH:
+        buffer_clear(wf);
+        return true;
+    case RECORD_FIRST_TASK_NOW:
+        wf->first_task_at = (struct instant){ 0 };
+        return true;
+    case RECORD_OUTBOX_SETTLED:
+        return outbox_drop(wf, r->scheduled_event_id);
+    default:
+        return false;
+    }
+}
+
+bool apply_record(struct workflow *wf, const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_BUFFER:
+        return apply_buffer(wf, r);
+    case RECORD_UNBUFFER:
+        return apply_unbuffer(wf, r);
+    case RECORD_START:
+        return apply_start_record(wf, r);
+    case RECORD_TASK_SCHEDULED:
+        return apply_task_record(wf, r);
+    case RECORD_TASK_STARTED:
+        return apply_task_started_record(wf, r);
+    case RECORD_ACTIVITY_STARTED:
+    case RECORD_ACTIVITY_UNSTARTED:
+    case RECORD_ACTIVITY_RETRY:
+    case RECORD_ACTIVITY_HEARTBEAT:
+        return apply_activity_record(wf, r);
+    default:
+        return apply_other_record(wf, r);
+    }
+}
+
+void activity_mark_dispatched(struct activity *a)
+{
+    a->needs_dispatch = false;
+}
+
+void workflow_forget_volatile(struct workflow *wf)
+{
+    if (wf->task.state == WORKFLOW_TASK_STARTED) {
+        wf->task.state = WORKFLOW_TASK_SCHEDULED;
+    }
+    activity_each(wf, a) {
+        if (a->state == ACTIVITY_STARTED && a->is_start_volatile) {
+            a->state = ACTIVITY_SCHEDULED;
+            a->is_start_volatile = false;
+        }
+        a->needs_dispatch = a->state == ACTIVITY_SCHEDULED && a->attempt > 1;
+    }
+}

@@ -1,0 +1,187 @@
+/* The ends of a run: by its own command, from outside, by its deadline; and the run that may follow it. */
+#include "history/engine/retry.h"
+#include "history/engine/step.h"
+
+static struct str copy(struct step *st, struct str s)
+{
+    return str_dup(st->fx->arena, s);
+}
+
+static struct retry_policy copy_retry(struct step *st, const struct retry_policy *in)
+{
+    struct retry_policy p = *in;
+    struct str *types = NEW(st->fx->arena, struct str, in->non_retryable_count);
+    for (size_t i = 0; i < in->non_retryable_count; i++) {
+        types[i] = copy(st, in->non_retryable_types[i]);
+    }
+    p.non_retryable_types = types;
+    return p;
+}
+
+/* What every successor takes over. */
+static struct event_start *successor_new(struct step *st)
+{
+    const struct workflow *wf = st->wf;
+    const struct history_event *s = &wf->start;
+    struct event_start *n = NEW(st->fx->arena, struct event_start, 1);
+    n->namespace_id = wf->namespace_id;
+    n->namespace_name = copy(st, wf->namespace_name);
+    n->run_id = step_fresh_uuid(st);
+    n->request_id = uuid_dup(st->fx->arena, step_fresh_uuid(st));
+    n->workflow_id = copy(st, s->workflow_id);
+    n->workflow_type = copy(st, s->workflow_type);
+    n->task_queue = copy(st, s->task_queue.name);
+    n->identity = copy(st, s->identity);
+    n->priority = copy(st, s->priority);
+    n->execution_timeout = s->execution_timeout;
+    n->run_timeout = s->run_timeout;
+    n->task_timeout = s->task_timeout;
+    n->expiration = wf->expiration;
+    n->continued_run_id = wf->run_id;
+    if (!uuid_parse(s->first_run_id, &n->first_run_id)) {
+        n->first_run_id = wf->run_id;
+    }
+    n->attempt = 1;
+    st->fx->successor = n;
+    return n;
+}
+
+static struct event_start *successor_by_retry(struct step *st, struct duration delay, struct str failure)
+{
+    const struct history_event *s = &st->wf->start;
+    struct event_start *n = successor_new(st);
+    n->initiator = CONTINUE_INITIATOR_RETRY;
+    n->attempt = s->attempt + 1;
+    n->input = copy(st, s->input);
+    n->header = copy(st, s->header);
+    n->memo = copy(st, s->memo);
+    n->search_attributes = copy(st, s->search_attributes);
+    n->user_metadata = copy(st, s->user_metadata);
+    n->last_completion_result = copy(st, s->last_completion_result);
+    n->cron_schedule = copy(st, s->cron_schedule);
+    n->retry = copy_retry(st, &s->retry);
+    n->continued_failure = copy(st, failure);
+    n->first_task_backoff = delay;
+    return n;
+}
+
+/* --- commands --------------------------------------------------------------------------------------- */
+
+static void fail_run(struct step *st, const struct command *cmd)
+{
+    const struct workflow *wf = st->wf;
+    struct failure_info info = failure_parse(cmd->fail.failure);
+    struct retry_verdict v = retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_FAILED, .failure = cmd->fail.failure,
+        .retry_state = (int32_t)v.state, .workflow_task_completed_event_id = st->completed_event_id,
+        .user_metadata = cmd->user_metadata };
+    if (v.state == RETRY_STATE_IN_PROGRESS) {
+        he.new_run_id = uuid_dup(st->fx->arena,
+                successor_by_retry(st, v.delay, cmd->fail.failure)->run_id);
+    }
+    step_event(st, &he);
+}
+
+/* A run that lived for less than a second does not make the chain spin: its successor waits for the rest. */
+static struct duration successor_backoff(const struct step *st, struct duration asked)
+{
+    struct duration lived = instant_since(st->now, st->wf->start_time);
+    int64_t rest = DURATION_SECONDS(1).ns - lived.ns;
+    return rest > asked.ns ? (struct duration){ rest } : asked;
+}
+
+static void continue_as_new(struct step *st, const struct command *cmd)
+{
+    const struct command_continue_as_new *c = &cmd->continue_as_new;
+    struct event_start *n = successor_new(st);
+    n->initiator = c->initiator ? c->initiator : CONTINUE_INITIATOR_WORKFLOW;
+    n->workflow_type = c->workflow_type.len ? copy(st, c->workflow_type) : n->workflow_type;
+    n->task_queue = c->task_queue.len ? copy(st, c->task_queue) : n->task_queue;
+    n->run_timeout = c->run_timeout.ns ? c->run_timeout : n->run_timeout;
+    n->task_timeout = c->task_timeout.ns ? c->task_timeout : n->task_timeout;
+    n->input = copy(st, c->input);
+    n->header = copy(st, c->header);
+    n->memo = copy(st, c->memo);
+    n->search_attributes = copy(st, c->search_attributes);
+    n->last_completion_result = copy(st, c->last_completion_result);
+    n->continued_failure = copy(st, c->failure);
+    n->cron_schedule = copy(st, c->cron_schedule);
+    n->retry = copy_retry(st, &c->retry);
+    n->first_task_backoff = successor_backoff(st, c->backoff_start_interval);
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+        .new_run_id = uuid_dup(st->fx->arena, n->run_id), .workflow_type = n->workflow_type,
+        .task_queue.name = n->task_queue, .input = n->input, .run_timeout = n->run_timeout,
+        .task_timeout = n->task_timeout, .workflow_task_completed_event_id = st->completed_event_id,
+        .backoff_start_interval = n->first_task_backoff, .initiator = (int32_t)n->initiator,
+        .failure = n->continued_failure, .last_completion_result = n->last_completion_result,
+        .header = n->header, .memo = n->memo, .search_attributes = n->search_attributes,
+        .user_metadata = cmd->user_metadata };
+    step_event(st, &he);
+}
+
+void close_with_command(struct step *st, const struct command *cmd)
+{
+    struct history_event he = { .user_metadata = cmd->user_metadata,
+        .workflow_task_completed_event_id = st->completed_event_id };
+    switch (cmd->type) {
+    case COMMAND_COMPLETE_WORKFLOW_EXECUTION:
+        he.type = HISTORY_WORKFLOW_EXECUTION_COMPLETED;
+        he.result = cmd->complete.result;
+        step_event(st, &he);
+        return;
+    case COMMAND_CANCEL_WORKFLOW_EXECUTION:
+        he.type = HISTORY_WORKFLOW_EXECUTION_CANCELED;
+        he.details = cmd->cancel.details;
+        step_event(st, &he);
+        return;
+    case COMMAND_FAIL_WORKFLOW_EXECUTION:
+        fail_run(st, cmd);
+        return;
+    default:
+        continue_as_new(st, cmd);
+        return;
+    }
+}
+
+/* --- from outside ----------------------------------------------------------------------------------- */
+
+/* A task that is out fails first; what was buffered becomes history before the end. */
+static void end_task(struct step *st)
+{
+    if (st->wf->task.state == WORKFLOW_TASK_STARTED) {
+        workflow_task_fail(st, CAUSE_FORCE_CLOSE_COMMAND, (struct str){ 0 }, STR("history-service"),
+                (struct str){ 0 });
+    }
+    step_flush(st);
+    st->fx->offers.len = 0;
+    st->fx->has_workflow_task = false;
+}
+
+void close_terminate(struct step *st, struct str reason, struct str details, struct str identity, struct str links)
+{
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_TERMINATED, .reason = reason,
+        .details = details, .identity = identity, .links = links };
+    end_task(st);
+    step_event(st, &he);
+}
+
+void close_timed_out(struct step *st)
+{
+    const struct workflow *wf = st->wf;
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_TIMED_OUT,
+        .retry_state = RETRY_STATE_TIMEOUT };
+    bool has_expired = wf->expiration.ns && wf->expiration.ns <= st->now.ns;
+    end_task(st);
+    if (!has_expired) {
+        struct failure_info info = { .kind = FAILURE_TIMEOUT, .timeout = TIMEOUT_START_TO_CLOSE };
+        struct retry_verdict v = retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration,
+                &info);
+        he.retry_state = (int32_t)v.state;
+        if (v.state == RETRY_STATE_IN_PROGRESS) {
+            struct str failure = timeout_failure(st->fx->arena, STR("workflow timeout"), TIMEOUT_START_TO_CLOSE,
+                    (struct str){ 0 }, (struct str){ 0 });
+            he.new_run_id = uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, failure)->run_id);
+        }
+    }
+    step_event(st, &he);
+}

@@ -1,0 +1,129 @@
+/* A completed workflow task: check everything, then write the completed event, apply the commands in order, let
+ * the buffered events follow, and decide about the next task. A refused command fails the whole task and leaves
+ * no trace of the others. Leaves the commands' own rules to command_check.c and their concepts. */
+#include "history/engine/step.h"
+
+#include "common/model/wire.h"
+
+static bool is_heartbeat(const struct event_workflow_task_completed *c)
+{
+    return c->force_create_new_workflow_task && c->command_count == 0;
+}
+
+static struct str server_failure(struct arena *arena, struct str message)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    wire_opt_bytes(&b, 1, message);
+    wire_put_bytes(&b, 2, STR("Server"));
+    size_t mark = wire_begin(&b, 9);
+    wire_put_varint(&b, 1, 1);
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+static enum err refuse(struct step *st, const struct event_workflow_task_completed *c,
+        const struct command_refusal *r)
+{
+    const char *name = failed_cause_name(r->cause);
+    struct str message = r->text.len ? str_printf(st->fx->arena, "%s: " STR_FMT, name, STR_ARG(r->text))
+                                     : str_from_cstr(name);
+    bool is_unhandled = r->cause == CAUSE_UNHANDLED_COMMAND;
+    if (st->wf->task.attempt > 1 && !is_unhandled && !r->terminate) {
+        return fail(st->fail, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
+    }
+    (void)fail(&st->fx->answer, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
+    if (is_unhandled) {
+        step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
+    }
+    workflow_task_fail(st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
+    if (r->terminate) {
+        close_terminate(st, r->text, (struct str){ 0 }, STR("history-service"), (struct str){ 0 });
+    }
+    return ERR_NONE;
+}
+
+static void set_sticky(struct step *st, const struct event_workflow_task_completed *c)
+{
+    const struct workflow *wf = st->wf;
+    if (!str_eq(wf->sticky_queue, c->sticky_task_queue) ||
+            wf->sticky_schedule_to_start.ns != c->sticky_schedule_to_start.ns) {
+        step_record(st, &(struct record){ .kind = RECORD_STICKY, .text = c->sticky_task_queue,
+            .schedule_to_start = c->sticky_task_queue.len ? c->sticky_schedule_to_start
+                                                          : (struct duration){ 0 } });
+    }
+}
+
+/* The next task of a heartbeating worker counts from the first one's schedule. */
+static void keep_original_time(struct step *st, struct instant original)
+{
+    const struct workflow_task *t = &st->wf->task;
+    step_record(st, &(struct record){ .kind = RECORD_TASK_SCHEDULED, .attempt = t->attempt,
+        .scheduled_event_id = t->scheduled_event_id, .time = t->scheduled_time, .original_time = original,
+        .start_to_close = t->start_to_close, .flag = t->is_transient, .sticky = t->is_sticky,
+        .schedule_to_start = t->schedule_to_start });
+}
+
+static void next_task(struct step *st, const struct event_workflow_task_completed *c, struct instant original)
+{
+    st->wants_task |= c->force_create_new_workflow_task;
+    if (!workflow_is_open(st->wf) || !st->wants_task) {
+        return;
+    }
+    workflow_task_schedule(st);
+    if (is_heartbeat(c)) {
+        keep_original_time(st, original);
+    }
+    if (c->return_new_workflow_task) {
+        st->fx->offers.len--; /* it is handed out right here */
+        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, st->wf->task.is_sticky);
+    }
+}
+
+static void accept(struct step *st, const struct event_workflow_task_completed *c)
+{
+    struct workflow *wf = st->wf;
+    struct instant original = wf->task.original_scheduled_time;
+    workflow_task_write_started(st);
+    struct history_event he = { .type = HISTORY_WORKFLOW_TASK_COMPLETED, .identity = c->identity,
+        .scheduled_event_id = wf->task.scheduled_event_id, .started_event_id = wf->task.started_event_id,
+        .extra = c->completed_event_fields };
+    step_event(st, &he);
+    set_sticky(st, c);
+    st->completed_event_id = he.event_id;
+    st->is_completing = true;
+    commands_apply(st, c);
+    st->is_completing = false;
+    if (workflow_is_open(wf)) {
+        step_flush(st);
+    }
+    next_task(st, c, original);
+}
+
+enum err workflow_task_completed(struct step *st)
+{
+    const struct event_workflow_task_completed *c = &st->ev->workflow_task_completed;
+    struct workflow *wf = st->wf;
+    struct command_refusal refusal = { 0 };
+    if (!workflow_is_open(wf)) {
+        return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
+    }
+    if (!workflow_task_accept(st, &c->token)) {
+        return fail(st->fail, ERR_NOT_FOUND, "workflow task not found.");
+    }
+    if (is_heartbeat(c) && instant_since(st->now, wf->task.original_scheduled_time).ns >
+            st->limits->workflow_task_heartbeat_max.ns) {
+        workflow_task_timeout(st, TIMEOUT_START_TO_CLOSE);
+        (void)fail(&st->fx->answer, ERR_NOT_FOUND, "workflow task heartbeat timeout");
+        return ERR_NONE;
+    }
+    enum err err = commands_check(st, c, &refusal);
+    if (err) {
+        return err;
+    }
+    if (refusal.cause || refusal.terminate) {
+        return refuse(st, c, &refusal);
+    }
+    accept(st, c);
+    return ERR_NONE;
+}

@@ -1,0 +1,75 @@
+/* The state as stable text, for scenarios and for those who debug. Times are in seconds since the start. */
+#include "history/engine/step.h"
+
+static const char *status_name(enum workflow_status status)
+{
+    static const char *const names[] = { "none", "running", "completed", "failed", "canceled", "terminated",
+        "continued-as-new", "timed-out" };
+    return names[status];
+}
+
+/* Without floating point: the engine's archive stays free of the big formatting code. */
+static void put_time(struct buf *out, const struct workflow *wf, const char *name, struct instant t)
+{
+    if (t.ns) {
+        int64_t ms = (t.ns - wf->start_time.ns) / 1000000;
+        buf_printf(out, " %s=%lld.%03llds", name, (long long)(ms / 1000), (long long)(ms % 1000));
+    }
+}
+
+static void dump_task(const struct workflow *wf, struct buf *out)
+{
+    const struct workflow_task *t = &wf->task;
+    if (t->state == WORKFLOW_TASK_NONE) {
+        return;
+    }
+    buf_printf(out, "task %s attempt=%d scheduled=%lld%s%s",
+            t->state == WORKFLOW_TASK_STARTED ? "started" : "scheduled", (int)t->attempt,
+            (long long)t->scheduled_event_id, t->is_transient ? " transient" : "", t->is_sticky ? " sticky" : "");
+    if (t->state == WORKFLOW_TASK_STARTED) {
+        buf_printf(out, " started=%lld", (long long)t->started_event_id);
+    }
+    buf_append_byte(out, '\n');
+}
+
+static void dump_activity(const struct workflow *wf, const struct activity *a, struct buf *out)
+{
+    buf_printf(out, "activity " STR_FMT " event=%lld %s%s attempt=%d", STR_ARG(a->activity_id),
+            (long long)a->scheduled_event_id, a->state == ACTIVITY_STARTED ? "started" : "scheduled",
+            a->is_start_volatile ? " (volatile)" : "", (int)a->attempt);
+    put_time(out, wf, "at", a->attempt_scheduled_time);
+    if (a->cancel_requested_event_id) {
+        buf_printf(out, " cancel-requested");
+    }
+    if (a->heartbeat_details.len) {
+        buf_printf(out, " has-heartbeat-details");
+    }
+    buf_append_byte(out, '\n');
+}
+
+void workflow_dump(const struct workflow *wf, struct buf *out)
+{
+    buf_printf(out, "run %s next-event=%lld next-attempt=%d%s%s\n", status_name(wf->status),
+            (long long)wf->next_event_id, (int)wf->next_attempt, wf->close_attempted ? " close-attempted" : "",
+            wf->cancel_requested ? " cancel-requested" : "");
+    if (wf->sticky_queue.len) {
+        buf_printf(out, "sticky " STR_FMT "\n", STR_ARG(wf->sticky_queue));
+    }
+    dump_task(wf, out);
+    activity_each(wf, a) {
+        dump_activity(wf, a, out);
+    }
+    map_each(&wf->timers, n) {
+        buf_printf(out, "timer " STR_FMT " event=%lld", STR_ARG(timer_of(n)->timer_id),
+                (long long)timer_of(n)->started_event_id);
+        put_time(out, wf, "at", timer_of(n)->fire_at);
+        buf_append_byte(out, '\n');
+    }
+    list_each(&wf->buffered, n) {
+        const struct buffered_event *b = list_entry(n, struct buffered_event, node);
+        buf_printf(out, "buffered %s\n", event_type_name(b->type));
+    }
+    map_each(&wf->outbox, n) {
+        buf_printf(out, "outbox %lld\n", (long long)map_entry(n, struct outbox_entry, by_id)->id);
+    }
+}

@@ -1,0 +1,56 @@
+/* The bounds of one run: when to suggest a fresh one, and when the server puts an end to it. */
+#include "history/engine/step.h"
+
+const struct engine_limits engine_limits_default = {
+    .blob_size_error = 2 * 1024 * 1024,
+    .memo_size_error = 2 * 1024 * 1024,
+    .id_length = 1000,
+    .history_count_suggest = 4096,
+    .history_count_error = 51200,
+    .history_size_suggest = 4 * 1024 * 1024,
+    .history_size_error = 50 * 1024 * 1024,
+    .state_size_error = 8 * 1024 * 1024,
+    .pending_activities = 2000,
+    .pending_children = 2000,
+    .pending_signals = 2000,
+    .pending_cancels = 2000,
+    .signals_per_run = 10000,
+    .buffered_events = 100,
+    .buffered_bytes = 2 * 1024 * 1024,
+    .default_workflow_task_timeout = { 10000000000 },
+    .workflow_task_retry_max = { 600000000000 },
+    .workflow_task_heartbeat_max = { 1800000000000 },
+    .activity_start_grace = { 500000000 },
+};
+
+bool limits_suggest(const struct step *st)
+{
+    const struct workflow *wf = st->wf;
+    return wf->next_event_id > st->limits->history_count_suggest ||
+            wf->history_size >= (int64_t)st->limits->history_size_suggest;
+}
+
+static void end_run(struct step *st, struct str reason)
+{
+    close_terminate(st, reason, (struct str){ 0 }, STR("history-service"), (struct str){ 0 });
+}
+
+void limits_enforce(struct step *st)
+{
+    struct workflow *wf = st->wf;
+    const struct engine_limits *l = st->limits;
+    if (wf->buffered_count > l->buffered_events || wf->buffered_bytes > l->buffered_bytes) {
+        if (wf->task.state == WORKFLOW_TASK_STARTED) { /* the worker is too slow for what happens: begin anew */
+            workflow_task_fail(st, CAUSE_FORCE_CLOSE_COMMAND, (struct str){ 0 }, STR("history-service"),
+                    (struct str){ 0 });
+        } else {
+            step_flush(st);
+        }
+        workflow_task_schedule(st);
+    }
+    if (wf->history_size > (int64_t)l->history_size_error) {
+        end_run(st, STR("Workflow history size exceeds limit."));
+    } else if (wf->next_event_id - 1 > l->history_count_error) {
+        end_run(st, STR("Workflow history count exceeds limit."));
+    }
+}

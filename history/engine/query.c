@@ -1,0 +1,57 @@
+/* Questions about a run that change nothing: what waits for a worker, what is under way, how large it is. */
+#include "history/engine/step.h"
+
+void workflow_offers(const struct workflow *wf, struct arena *arena, struct effects *fx)
+{
+    if (!workflow_is_open(wf)) {
+        return;
+    }
+    if (wf->task.state == WORKFLOW_TASK_SCHEDULED) {
+        struct task_offer o = workflow_task_offer_of(wf);
+        o.queue = str_dup(arena, o.queue);
+        vec_push(arena, &fx->offers, o);
+    }
+    activity_each(wf, a) {
+        if (a->state == ACTIVITY_SCHEDULED && !a->needs_dispatch) {
+            struct task_offer o = activity_offer_of(a);
+            o.queue = str_dup(arena, o.queue);
+            vec_push(arena, &fx->offers, o);
+        }
+    }
+}
+
+void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx)
+{
+    map_each(&wf->outbox, n) {
+        struct outbox_message m = outbox_message_of(wf, map_entry(n, struct outbox_entry, by_id), arena);
+        vec_push(arena, &fx->messages, m);
+    }
+}
+
+enum workflow_status workflow_status(const struct workflow *wf)
+{
+    return wf->status;
+}
+
+int64_t workflow_next_event_id(const struct workflow *wf)
+{
+    return wf->next_event_id;
+}
+
+bool workflow_has_volatile(const struct workflow *wf)
+{
+    if (wf->task.state == WORKFLOW_TASK_STARTED) {
+        return true;
+    }
+    activity_each(wf, a) {
+        if (a->is_start_volatile) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t workflow_size(const struct workflow *wf)
+{
+    return wf->arena->total;
+}

@@ -1,0 +1,205 @@
+/* Retry arithmetic and the reading of failures for it. Pure functions; who retries what is decided elsewhere. */
+#include "history/engine/retry.h"
+
+#include "common/model/wire.h"
+
+const char *timeout_type_name(enum timeout_type type)
+{
+    static const char *const names[] = { "Unspecified", "StartToClose", "ScheduleToStart", "ScheduleToClose",
+        "Heartbeat" };
+    return (unsigned)type < ARRAY_LEN(names) ? names[type] : "Unspecified";
+}
+
+static void parse_application(struct str message, struct failure_info *info)
+{
+    struct wire_field f;
+    info->kind = FAILURE_APPLICATION;
+    while (wire_next(&message, &f)) {
+        if (f.number == 1) {
+            info->type = f.bytes;
+        } else if (f.number == 2) {
+            info->non_retryable = f.varint != 0;
+        } else if (f.number == 4) {
+            info->has_next_retry_delay = true;
+            info->next_retry_delay = wire_duration(f.bytes);
+        }
+    }
+}
+
+static uint64_t first_varint(struct str message)
+{
+    struct wire_field f;
+    uint64_t v = 0;
+    while (wire_next(&message, &f)) {
+        v = f.number == 1 ? f.varint : v;
+    }
+    return v;
+}
+
+struct failure_info failure_parse(struct str failure)
+{
+    struct failure_info info = { 0 };
+    struct wire_field f;
+    while (wire_next(&failure, &f)) {
+        switch (f.number) {
+        case 5:
+            parse_application(f.bytes, &info);
+            break;
+        case 6:
+            info.kind = FAILURE_TIMEOUT;
+            info.timeout = (enum timeout_type)first_varint(f.bytes);
+            break;
+        case 7:
+            info.kind = FAILURE_CANCELED;
+            break;
+        case 8:
+            info.kind = FAILURE_TERMINATED;
+            break;
+        case 9:
+            info.kind = FAILURE_SERVER;
+            info.non_retryable = first_varint(f.bytes) != 0;
+            break;
+        default:
+            break;
+        }
+    }
+    info.is_malformed = !wire_ok(failure) && failure.len;
+    return info;
+}
+
+static bool is_listed(const struct retry_policy *policy, struct str prefix, struct str name)
+{
+    for (size_t i = 0; i < policy->non_retryable_count; i++) {
+        struct str t = policy->non_retryable_types[i];
+        if (str_starts_with(t, prefix) && str_eq(str_drop(t, prefix.len), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool failure_is_retryable(const struct failure_info *info, const struct retry_policy *policy)
+{
+    switch (info->kind) {
+    case FAILURE_CANCELED:
+    case FAILURE_TERMINATED:
+        return false;
+    case FAILURE_TIMEOUT:
+        return (info->timeout == TIMEOUT_START_TO_CLOSE || info->timeout == TIMEOUT_HEARTBEAT) &&
+                !is_listed(policy, STR("TemporalTimeout:"), str_from_cstr(timeout_type_name(info->timeout)));
+    case FAILURE_SERVER:
+        return !info->non_retryable;
+    case FAILURE_APPLICATION:
+        return !info->non_retryable && !is_listed(policy, STR(""), info->type);
+    case FAILURE_OTHER:
+        return true;
+    }
+    unreachable_state(info->kind);
+}
+
+struct retry_policy retry_policy_with_defaults(struct retry_policy p)
+{
+    p.is_set = true;
+    p.initial_interval = p.initial_interval.ns ? p.initial_interval : DURATION_SECONDS(1);
+    p.backoff_coefficient = p.backoff_coefficient > 0 ? p.backoff_coefficient : 2.0;
+    if (!p.maximum_interval.ns && __builtin_mul_overflow(p.initial_interval.ns, (int64_t)100,
+            &p.maximum_interval.ns)) {
+        p.maximum_interval.ns = INT64_MAX;
+    }
+    return p;
+}
+
+const char *retry_policy_problem(const struct retry_policy *p)
+{
+    if (!p->is_set || p->maximum_attempts == 1) {
+        return NULL;
+    }
+    if (p->initial_interval.ns < 0) {
+        return "InitialInterval cannot be negative on retry policy.";
+    }
+    if (p->backoff_coefficient != 0 && !(p->backoff_coefficient >= 1)) {
+        return "BackoffCoefficient cannot be less than 1 on retry policy.";
+    }
+    if (p->maximum_interval.ns < 0) {
+        return "MaximumInterval cannot be negative on retry policy.";
+    }
+    if (p->maximum_interval.ns && p->maximum_interval.ns < p->initial_interval.ns) {
+        return "MaximumInterval cannot be less than InitialInterval on retry policy.";
+    }
+    if (p->maximum_attempts < 0) {
+        return "MaximumAttempts cannot be negative on retry policy.";
+    }
+    return NULL;
+}
+
+struct duration retry_delay(const struct retry_policy *policy, int32_t attempt)
+{
+    const double max_ns = 9.0e18;
+    double cap = policy->maximum_interval.ns > 0 ? (double)policy->maximum_interval.ns : max_ns;
+    double delay = (double)policy->initial_interval.ns;
+    for (int32_t n = 1; n < attempt && delay < cap && delay > 0 && policy->backoff_coefficient > 1; n++) {
+        delay *= policy->backoff_coefficient;
+    }
+    if (delay >= cap) {
+        return policy->maximum_interval.ns > 0 ? policy->maximum_interval : (struct duration){ (int64_t)max_ns };
+    }
+    return (struct duration){ (int64_t)delay };
+}
+
+struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t attempt, struct instant now,
+        struct instant deadline, const struct failure_info *info)
+{
+    struct retry_verdict v = { .state = RETRY_STATE_IN_PROGRESS };
+    if (!policy->is_set) {
+        v.state = RETRY_STATE_RETRY_POLICY_NOT_SET;
+    } else if (!failure_is_retryable(info, policy)) {
+        v.state = RETRY_STATE_NON_RETRYABLE_FAILURE;
+    } else if (policy->maximum_attempts > 0 && attempt >= policy->maximum_attempts) {
+        v.state = RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED;
+    } else {
+        v.delay = info->has_next_retry_delay ? info->next_retry_delay : retry_delay(policy, attempt);
+        if (deadline.ns && instant_before(deadline, instant_add(now, v.delay))) {
+            v.state = RETRY_STATE_TIMEOUT;
+        }
+    }
+    return v;
+}
+
+struct str timeout_failure(struct arena *arena, struct str message, enum timeout_type type,
+        struct str last_heartbeat_details, struct str cause)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 16 * 1024 * 1024);
+    wire_put_bytes(&b, 1, message);
+    wire_put_bytes(&b, 2, STR("Server"));
+    wire_opt_bytes(&b, 4, cause);
+    size_t mark = wire_begin(&b, 6);
+    wire_put_varint(&b, 1, (uint64_t)type);
+    wire_opt_bytes(&b, 2, last_heartbeat_details);
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+struct str failure_cut(struct arena *arena, struct str failure, size_t message_max)
+{
+    struct failure_info info = failure_parse(failure);
+    struct str message = { 0 };
+    struct wire_field f;
+    while (wire_next(&failure, &f)) {
+        message = f.number == 1 ? f.bytes : message;
+    }
+    message.len = message.len > message_max ? message_max : message.len;
+    while (message.len && !str_is_utf8(message)) {
+        message.len--;
+    }
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    wire_opt_bytes(&b, 1, message);
+    wire_put_bytes(&b, 2, STR("Server"));
+    size_t mark = wire_begin(&b, info.kind == FAILURE_TIMEOUT ? 6 : 9);
+    if (info.kind == FAILURE_TIMEOUT) {
+        wire_put_varint(&b, 1, (uint64_t)info.timeout);
+    }
+    wire_end(&b, mark);
+    return buf_str(&b);
+}

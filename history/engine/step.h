@@ -1,0 +1,125 @@
+/* Inside of a step: how decisions become records and history events. Private to the engine. */
+#pragma once
+
+#include "history/engine/records.h"
+#include "history/engine/workflow.h"
+
+struct step {
+    struct workflow *wf;
+    const struct event *ev;
+    struct effects *fx;
+    struct fail *fail;
+    struct instant now; /* never before the last event */
+    struct rand rand;
+    const struct engine_limits *limits;
+    int64_t run_of_events; /* events emitted since the last record */
+    int64_t completed_event_id; /* of the completion whose commands are being applied; 0: none */
+    bool is_completing;   /* from the completed event to the flush: other events wait behind the commands' */
+    bool wants_task;      /* something has happened that the workflow must see */
+    bool offer_task;
+};
+
+/* --- step.c: emitting ------------------------------------------------------------------------------- */
+
+/* Gives the event its id and time, writes it and applies it. */
+void step_event(struct step *st, struct history_event *he);
+/* Something that happened to the run: an event now, or buffered while a workflow task is out. Wakes the run. */
+void step_happened(struct step *st, struct history_event *he);
+/* The same, without waking it. */
+void step_happened_quietly(struct step *st, struct history_event *he);
+void step_record(struct step *st, const struct record *r);
+/* The buffered events get their ids, in the order of the API. */
+void step_flush(struct step *st);
+struct uuid step_fresh_uuid(struct step *st);
+
+/* --- apply.c: the only code that changes a workflow ------------------------------------------------- */
+
+/* `bytes` is the encoded event. False: it does not fit the state (a corrupt log; our mistake in a live step). */
+bool apply_event(struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
+/* An event out of the buffer: it only takes its place, its effect is applied already. */
+bool apply_flushed_event(struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
+bool apply_record(struct workflow *wf, const struct record *r) MUST_USE;
+/* Buffered events in the order in which they are written: closes of activities go last. */
+size_t buffered_in_order(const struct workflow *wf, struct arena *arena, struct buffered_event ***ret);
+void apply_close(struct workflow *wf);
+
+/* --- concepts --------------------------------------------------------------------------------------- */
+
+#define STEP_FN(name) enum err name(struct step *st) MUST_USE
+STEP_FN(start_step);
+STEP_FN(signal_step);
+STEP_FN(request_cancel_step);
+STEP_FN(terminate_step);
+STEP_FN(workflow_task_claim);
+STEP_FN(workflow_task_unclaim);
+STEP_FN(workflow_task_completed);
+STEP_FN(workflow_task_failed);
+STEP_FN(sticky_reset);
+STEP_FN(activity_claim);
+STEP_FN(activity_unclaim);
+STEP_FN(activity_completed);
+STEP_FN(activity_failed);
+STEP_FN(activity_canceled);
+STEP_FN(activity_heartbeat);
+STEP_FN(time_step);
+STEP_FN(outbox_settled);
+#undef STEP_FN
+
+/* workflow_task.c */
+void workflow_task_schedule(struct step *st); /* when the run wants one and none is pending */
+void workflow_task_start(struct step *st, struct str identity, struct str request_id, struct str version,
+        bool from_sticky);
+void workflow_task_write_started(struct step *st); /* the stored form of a started task's events */
+/* Ends the started task without success: events, flush, next attempt; the next task is not scheduled yet. */
+void workflow_task_fail(struct step *st, enum workflow_task_failed_cause cause, struct str failure,
+        struct str identity, struct str extra);
+void workflow_task_timeout(struct step *st, enum timeout_type type);
+/* True when the token names the task that is out; rebuilds a start that a crash has lost. */
+bool workflow_task_accept(struct step *st, const struct workflow_task_token *token);
+void workflow_task_offer(struct step *st);
+struct task_offer workflow_task_offer_of(const struct workflow *wf);
+
+/* commands */
+struct command_refusal {
+    enum workflow_task_failed_cause cause;
+    bool terminate;
+    struct str text;
+};
+/* Checks all commands against the state as it will be; ERR_INVALID_ARGUMENT: the request itself is wrong. */
+enum err commands_check(struct step *st, const struct event_workflow_task_completed *c,
+        struct command_refusal *ret) MUST_USE;
+void commands_apply(struct step *st, const struct event_workflow_task_completed *c);
+/* The firing of this timer, still buffered; NULL: none. */
+const struct buffered_event *buffered_timer(const struct workflow *wf, struct str timer_id,
+        struct arena *arena);
+const char *failed_cause_name(enum workflow_task_failed_cause cause);
+
+/* activity.c */
+void activity_schedule(struct step *st, const struct command *cmd, struct str identity);
+void activity_request_cancel(struct step *st, int64_t scheduled_event_id);
+bool activity_defaults(const struct workflow *wf, const struct command_schedule_activity *in,
+        struct history_event *he, const char **why);
+void activity_time(struct step *st);
+void activity_timed_out(struct step *st, struct activity *a, enum timeout_type type);
+struct task_offer activity_offer_of(const struct activity *a);
+struct failure_info;
+/* Schedules the next attempt (IN_PROGRESS), or says why there is none. */
+enum retry_state activity_retry(struct step *st, struct activity *a, const struct failure_info *info,
+        struct str failure);
+void activity_store_start(struct step *st, struct activity *a);
+void activity_mark_dispatched(struct activity *a); /* volatile, in apply.c */
+void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
+
+/* close.c */
+void close_with_command(struct step *st, const struct command *cmd);
+void close_terminate(struct step *st, struct str reason, struct str details, struct str identity, struct str links);
+void close_timed_out(struct step *st);
+
+/* external.c */
+void external_initiate(struct step *st, const struct command *cmd);
+struct outbox_message outbox_message_of(const struct workflow *wf, const struct outbox_entry *e,
+        struct arena *arena);
+
+/* limits.c */
+void limits_enforce(struct step *st);
+bool limits_suggest(const struct step *st);

@@ -1,0 +1,151 @@
+/* The state of one run. Changed by apply.c only; everybody else reads. */
+#pragma once
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/model/history_event.h"
+#include "history/engine/engine.h"
+
+enum workflow_task_state {
+    WORKFLOW_TASK_NONE,
+    WORKFLOW_TASK_SCHEDULED,
+    WORKFLOW_TASK_STARTED, /* always volatile: the event is stored when the task ends */
+};
+
+struct workflow_task {
+    enum workflow_task_state state;
+    int64_t scheduled_event_id;
+    bool is_transient; /* attempt > 1: its scheduled event is not stored, the id is only expected */
+    bool is_sticky;    /* scheduled on the sticky queue */
+    int32_t attempt;   /* of the task that is scheduled or started */
+    struct instant scheduled_time, original_scheduled_time; /* the latter is kept over heartbeats */
+    struct duration start_to_close;
+    struct duration schedule_to_start; /* sticky only */
+    /* while started */
+    int64_t started_event_id;
+    struct instant started_time;
+    bool started_sticky; /* polled from the sticky queue */
+    struct str identity, request_id, worker_version;
+    int64_t history_size;
+    bool suggest_continue_as_new;
+};
+
+enum activity_state { ACTIVITY_SCHEDULED, ACTIVITY_STARTED };
+
+struct activity {
+    struct map_node by_id, by_event;
+    int64_t scheduled_event_id;
+    struct str activity_id, activity_type;
+    struct queue_ref task_queue;
+    struct duration schedule_to_close, schedule_to_start, start_to_close, heartbeat;
+    struct retry_policy retry;
+    struct str scheduled_event; /* encoded; empty when too large to keep */
+    enum activity_state state;
+    bool is_start_volatile; /* started, and no record says so yet */
+    struct instant durable_at; /* volatile start: when it is to be stored */
+    bool needs_dispatch;    /* volatile: to be offered when its time has come */
+    int32_t attempt, stamp;
+    struct instant scheduled_time, attempt_scheduled_time, started_time, last_heartbeat;
+    struct str identity, request_id; /* of the running attempt */
+    struct str last_identity;        /* worker of the attempt before */
+    struct str heartbeat_details, last_failure;
+    int64_t cancel_requested_event_id; /* 0: not requested */
+};
+
+struct user_timer {
+    struct map_node by_id;
+    struct str timer_id;
+    int64_t started_event_id;
+    struct instant fire_at;
+};
+
+/* An event that has happened while a workflow task is out: no id yet. Its effect on the state is applied. */
+struct buffered_event {
+    struct list_node node;
+    enum event_type type;
+    struct instant time;
+    struct str attributes; /* encoded, without started_event_id of an activity's close */
+    struct str links;
+    int64_t scheduled_event_id; /* activity events; timers: started_event_id */
+};
+
+struct request_id {
+    struct map_node node;
+};
+
+/* A signal or cancel on its way to another run; its id is the id of the initiated event. */
+struct outbox_entry {
+    struct map_node by_id;
+    int64_t id;
+    struct history_event initiated; /* only what the message and the outcome event need */
+};
+
+struct workflow {
+    struct arena *arena;
+    /* --- identity and start --- */
+    enum workflow_status status; /* 0 before the start */
+    struct uuid namespace_id, run_id;
+    struct str namespace_name, start_request_id;
+    struct history_event start; /* event 1; large members only when a retry may need them */
+    struct instant start_time, run_deadline, expiration;
+    struct instant first_task_at; /* not {0}: the first workflow task waits for this moment */
+    /* --- history --- */
+    int64_t next_event_id;
+    int64_t history_size;
+    struct instant last_event_time;
+    /* --- workflow task --- */
+    struct workflow_task task;
+    int32_t next_attempt; /* of the next workflow task; 1 is normal */
+    int64_t previous_started_event_id;
+    int64_t last_completed_event_id;
+    struct str sticky_queue;
+    struct duration sticky_schedule_to_start;
+    bool close_attempted;
+    bool cancel_requested;
+    /* --- pending --- */
+    struct map activities_by_id, activities_by_event;
+    struct map timers;
+    struct map request_ids;
+    struct map outbox;
+    struct list buffered;
+    uint32_t buffered_count;
+    size_t buffered_bytes;
+    uint32_t signal_count;
+    struct list free_activities, free_timers;
+};
+
+struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id);
+struct user_timer *workflow_timer(const struct workflow *wf, struct str timer_id);
+
+static inline bool workflow_is_open(const struct workflow *wf)
+{
+    return wf->status == WORKFLOW_RUNNING;
+}
+
+#define activity_each(wf, a)                                                                       \
+    for (struct activity *a = activity_of(map_first(&(wf)->activities_by_event)), *a##_next = activity_after(wf, a); \
+            a; a = a##_next, a##_next = activity_after(wf, a))
+
+static inline struct activity *activity_of(struct map_node *n)
+{
+    return n ? map_entry(n, struct activity, by_event) : NULL;
+}
+
+static inline struct activity *activity_after(const struct workflow *wf, struct activity *a)
+{
+    return a ? activity_of(map_next(&wf->activities_by_event, &a->by_event)) : NULL;
+}
+
+static inline struct user_timer *timer_of(struct map_node *n)
+{
+    return n ? map_entry(n, struct user_timer, by_id) : NULL;
+}
+
+/* When something about the activity is due, and what. INSTANT_NEVER: nothing. */
+struct activity_due {
+    struct instant at;
+    enum { DUE_NONE, DUE_DISPATCH, DUE_TIMEOUT } what;
+    enum timeout_type timeout;
+};
+struct activity_due activity_due(const struct activity *a);
+struct instant workflow_task_due(const struct workflow *wf, enum timeout_type *type);

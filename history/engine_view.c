@@ -1,0 +1,34 @@
+/* Reads of the engine's state that several files need. */
+#include "history/engine_view.h"
+
+#include "history/engine/workflow.h"
+
+struct str engine_view_task_queue(const struct workflow *wf)
+{
+    return wf->start.task_queue.name;
+}
+
+struct str engine_view_type(const struct workflow *wf)
+{
+    return wf->start.workflow_type;
+}
+
+struct str engine_view_namespace(const struct workflow *wf)
+{
+    return wf->namespace_name;
+}
+
+struct start_existing engine_view_existing(const struct workflow *wf)
+{
+    struct start_existing existing = {
+        .run_id = wf->run_id,
+        .first_run_id = wf->run_id,
+        .status = wf->status,
+        .start_request_id = wf->start_request_id,
+    };
+    struct uuid first;
+    if (uuid_parse(wf->start.first_run_id, &first)) {
+        existing.first_run_id = first;
+    }
+    return existing;
+}

@@ -1,0 +1,130 @@
+/* DescribeWorkflowExecution: what the state says of the run, its pending activities and its workflow task. */
+#include "history/engine/workflow.h"
+#include "history/engine_view.h"
+#include "history/handlers.h"
+
+static Api__WorkflowExecution *execution_message(struct arena *arena, struct str workflow_id, struct uuid run_id)
+{
+    Api__WorkflowExecution *m = api_new(arena, &api__workflow_execution__descriptor);
+    m->workflow_id = str_cstr(arena, workflow_id);
+    m->run_id = uuid_text(arena, run_id);
+    return m;
+}
+
+static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execution *ex)
+{
+    const struct workflow *wf = ex->wf;
+    Api__WorkflowExecutionInfo *m = api_new(arena, &api__workflow_execution_info__descriptor);
+    m->execution = execution_message(arena, ex->chain->workflow_id, ex->run_id);
+    m->type = api_new(arena, &api__workflow_type__descriptor);
+    m->type->name = str_cstr(arena, wf->start.workflow_type);
+    m->start_time = api_timestamp(arena, wf->start_time);
+    m->execution_time = api_timestamp(arena, instant_add(wf->start_time, wf->start.first_task_backoff));
+    m->status = (Api__WorkflowExecutionStatus)wf->status;
+    m->history_length = wf->next_event_id - 1;
+    m->history_size_bytes = wf->history_size;
+    m->state_transition_count = ex->seq;
+    m->memo = api_data(wf->start.memo);
+    m->search_attributes = api_data(wf->start.search_attributes);
+    m->task_queue = str_cstr(arena, wf->start.task_queue.name);
+    m->root_execution = m->execution;
+    m->priority = api_data(wf->start.priority);
+    m->first_run_id = uuid_text(arena, engine_view_existing(wf).first_run_id);
+    if (ex->status != WORKFLOW_RUNNING) {
+        m->close_time = api_timestamp(arena, ex->close_time);
+        m->execution_duration = api_duration(arena, instant_since(ex->close_time, wf->start_time));
+    }
+    return m;
+}
+
+static Api__WorkflowExecutionConfig *config(struct arena *arena, const struct workflow *wf)
+{
+    Api__WorkflowExecutionConfig *m = api_new(arena, &api__workflow_execution_config__descriptor);
+    m->task_queue = api_new(arena, &api__task_queue__descriptor);
+    m->task_queue->name = str_cstr(arena, wf->start.task_queue.name);
+    m->task_queue->kind = API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_NORMAL;
+    m->workflow_execution_timeout = api_duration(arena, wf->start.execution_timeout);
+    m->workflow_run_timeout = api_duration(arena, wf->start.run_timeout);
+    m->default_workflow_task_timeout = api_duration(arena, wf->start.task_timeout);
+    m->user_metadata = api_data(wf->start.user_metadata);
+    return m;
+}
+
+static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const struct workflow *wf)
+{
+    Api__WorkflowExecutionExtendedInfo *m = api_new(arena, &api__workflow_execution_extended_info__descriptor);
+    m->execution_expiration_time = api_timestamp(arena, wf->expiration);
+    m->run_expiration_time = api_timestamp(arena, wf->run_deadline);
+    m->cancel_requested = wf->cancel_requested;
+    m->original_start_time = api_timestamp(arena, wf->start_time);
+    return m;
+}
+
+static Api__PendingActivityInfo *pending_activity(struct arena *arena, const struct activity *a)
+{
+    Api__PendingActivityInfo *m = api_new(arena, &api__pending_activity_info__descriptor);
+    bool started = a->state == ACTIVITY_STARTED;
+    m->activity_id = str_cstr(arena, a->activity_id);
+    m->activity_type = api_new(arena, &api__activity_type__descriptor);
+    m->activity_type->name = str_cstr(arena, a->activity_type);
+    m->state = a->cancel_requested_event_id && started ?
+                       API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_CANCEL_REQUESTED :
+               started ? API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_STARTED :
+                         API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_SCHEDULED;
+    m->heartbeat_details = api_data(a->heartbeat_details);
+    m->attempt = a->attempt;
+    m->maximum_attempts = a->retry.maximum_attempts;
+    m->scheduled_time = api_timestamp(arena, a->scheduled_time);
+    if (a->schedule_to_close.ns) {
+        m->expiration_time = api_timestamp(arena, instant_add(a->scheduled_time, a->schedule_to_close));
+    }
+    m->last_failure = api_data(a->last_failure);
+    m->last_worker_identity = str_cstr(arena, started ? a->identity : a->last_identity);
+    if (started) {
+        m->last_started_time = api_timestamp(arena, a->started_time);
+        m->last_heartbeat_time = api_timestamp(arena, a->last_heartbeat);
+    } else if (a->attempt > 1) {
+        m->next_attempt_schedule_time = api_timestamp(arena, a->attempt_scheduled_time);
+    }
+    return m;
+}
+
+static Api__PendingWorkflowTaskInfo *pending_task(struct arena *arena, const struct workflow *wf)
+{
+    if (wf->task.state == WORKFLOW_TASK_NONE || wf->status != WORKFLOW_RUNNING) {
+        return NULL;
+    }
+    Api__PendingWorkflowTaskInfo *m = api_new(arena, &api__pending_workflow_task_info__descriptor);
+    bool started = wf->task.state == WORKFLOW_TASK_STARTED;
+    m->state = started ? API__PENDING_WORKFLOW_TASK_STATE__PENDING_WORKFLOW_TASK_STATE_STARTED :
+                         API__PENDING_WORKFLOW_TASK_STATE__PENDING_WORKFLOW_TASK_STATE_SCHEDULED;
+    m->scheduled_time = api_timestamp(arena, wf->task.scheduled_time);
+    m->original_scheduled_time = api_timestamp(arena, wf->task.original_scheduled_time);
+    m->attempt = wf->task.attempt;
+    if (started) {
+        m->started_time = api_timestamp(arena, wf->task.started_time);
+    }
+    return m;
+}
+
+void handle_describe(struct call *call)
+{
+    Api__DescribeWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__describe_workflow_execution_request);
+    struct arena *arena = &call->arena;
+    struct execution *ex;
+    if (!r || !handler_find(call, r->execution ? r->execution->run_id : NULL, &ex)) {
+        return;
+    }
+    Api__DescribeWorkflowExecutionResponse m = API__DESCRIBE_WORKFLOW_EXECUTION_RESPONSE__INIT;
+    m.execution_config = config(arena, ex->wf);
+    m.workflow_execution_info = info(arena, ex);
+    m.workflow_extended_info = extended(arena, ex->wf);
+    m.pending_workflow_task = pending_task(arena, ex->wf);
+    if (ex->status == WORKFLOW_RUNNING) {
+        m.pending_activities = NEW(arena, Api__PendingActivityInfo *, ex->wf->activities_by_event.len + 1);
+        activity_each(ex->wf, a) {
+            m.pending_activities[m.n_pending_activities++] = pending_activity(arena, a);
+        }
+    }
+    handler_reply(call, ex, &m.base);
+}

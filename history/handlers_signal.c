@@ -1,0 +1,142 @@
+/* What reaches a run from outside: signal, cancel request, termination, reset of stickiness; and the same from another
+ * run's outbox. */
+#include "history/engine_view.h"
+#include "history/handlers.h"
+
+/* A chained client names the first run: the current one must be of its chain. */
+static bool belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
+{
+    if (!first_run_id || !*first_run_id) {
+        return true;
+    }
+    struct uuid first;
+    if (uuid_parse(text(first_run_id), &first) && uuid_eq(first, engine_view_existing(ex->wf).first_run_id)) {
+        return true;
+    }
+    struct fail f = { 0 };
+    fail(&f, ERR_NOT_FOUND, "workflow not found for ID: " STR_FMT, STR_ARG(ex->chain->workflow_id));
+    handler_fail(call, ex, &f);
+    return false;
+}
+
+static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequest *r, const struct msg_outbox *from)
+{
+    struct execution *ex;
+    struct event ev;
+    struct effects fx;
+    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex)) {
+        return;
+    }
+    execution_event(call->history, ex, EVENT_SIGNAL, &ev);
+    ev.signal.signal_name = text(r->signal_name);
+    ev.signal.request_id = text(r->request_id);
+    ev.signal.identity = text(r->identity);
+    ev.signal.input = api_bytes(r->input);
+    ev.signal.header = api_bytes(r->header);
+    ev.signal.links = links_encode(&call->arena, r->links, r->n_links);
+    if (from) {
+        ev.signal.external_workflow_id = from->source_workflow_id;
+        ev.signal.external_run_id = from->source_run_id;
+    }
+    if (handler_step(call, ex, &ev, &fx)) {
+        handler_reply(call, ex, NULL);
+    }
+}
+
+void handle_signal(struct call *call)
+{
+    Api__SignalWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__signal_workflow_execution_request);
+    if (r) {
+        signal_run(call, r, NULL);
+    }
+}
+
+static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecutionRequest *r,
+        const struct msg_outbox *from)
+{
+    struct execution *ex;
+    struct event ev;
+    struct effects fx;
+    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
+            !belongs_to(call, ex, r->first_execution_run_id)) {
+        return;
+    }
+    execution_event(call->history, ex, EVENT_REQUEST_CANCEL, &ev);
+    ev.request_cancel.cause = text(r->reason);
+    ev.request_cancel.identity = text(r->identity);
+    ev.request_cancel.request_id = text(r->request_id);
+    ev.request_cancel.links = links_encode(&call->arena, r->links, r->n_links);
+    if (from) {
+        ev.request_cancel.external_workflow_id = from->source_workflow_id;
+        ev.request_cancel.external_run_id = from->source_run_id;
+        ev.request_cancel.external_initiated_event_id = from->id;
+    }
+    if (handler_step(call, ex, &ev, &fx)) {
+        handler_reply(call, ex, NULL);
+    }
+}
+
+void handle_request_cancel(struct call *call)
+{
+    Api__RequestCancelWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__request_cancel_workflow_execution_request);
+    if (r) {
+        cancel_run(call, r, NULL);
+    }
+}
+
+void handle_terminate(struct call *call)
+{
+    Api__TerminateWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__terminate_workflow_execution_request);
+    struct execution *ex;
+    struct event ev;
+    struct effects fx;
+    if (!r || !handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
+            !belongs_to(call, ex, r->first_execution_run_id)) {
+        return;
+    }
+    execution_event(call->history, ex, EVENT_TERMINATE, &ev);
+    ev.terminate.reason = text(r->reason);
+    ev.terminate.identity = text(r->identity);
+    ev.terminate.details = api_bytes(r->details);
+    ev.terminate.links = links_encode(&call->arena, r->links, r->n_links);
+    if (handler_step(call, ex, &ev, &fx)) {
+        handler_reply(call, ex, NULL);
+    }
+}
+
+void handle_reset_sticky(struct call *call)
+{
+    Api__ResetStickyTaskQueueRequest *r = HANDLER_DECODE(call, api__reset_sticky_task_queue_request);
+    struct execution *ex;
+    struct event ev;
+    struct effects fx;
+    if (!r || !handler_find(call, r->execution ? r->execution->run_id : NULL, &ex)) {
+        return;
+    }
+    execution_event(call->history, ex, EVENT_RESET_STICKY, &ev);
+    if (handler_step(call, ex, &ev, &fx)) {
+        handler_reply(call, ex, NULL);
+    }
+}
+
+/* ---- from another run ---------------------------------------------------------------------------------- */
+
+void handle_message(struct call *call)
+{
+    const struct msg_outbox *m = &call->outbox;
+    struct fail f = { 0 };
+    const ProtobufCMessageDescriptor *type = m->kind == OUTBOX_SIGNAL ?
+            &api__signal_workflow_execution_request__descriptor :
+            &api__request_cancel_workflow_execution_request__descriptor;
+    void *r = m->kind == OUTBOX_SIGNAL || m->kind == OUTBOX_REQUEST_CANCEL ?
+            api_decode(type, &call->arena, m->body, &f) : NULL;
+    if (!r) {
+        f.err = f.err ? f.err : fail(&f, ERR_UNAVAILABLE, "message of an unknown kind");
+        call_fail_now(call, &f);
+    } else if (m->kind == OUTBOX_SIGNAL) {
+        signal_run(call, r, m);
+    } else {
+        cancel_run(call, r, m);
+    }
+}

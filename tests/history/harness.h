@@ -1,0 +1,27 @@
+/* A run under test: after every step the engine's properties are checked. Invariants hold; the fold of the rows
+ * written so far, and a decoded snapshot, equal the live state without its volatile part; a twin that gets the
+ * same input gives the same bytes. */
+#pragma once
+
+#include "history/engine/engine.h"
+#include "history/engine/workflow.h"
+
+struct row {
+    int64_t first_event_id;
+    struct str events, records;
+};
+
+struct harness {
+    struct arena arena; /* everything of the test */
+    struct arena live_arena, twin_arena;
+    struct workflow *wf, *twin;
+    VEC(struct row) rows;
+    int steps;
+};
+
+void harness_init(struct harness *h);
+void harness_deinit(struct harness *h);
+/* fx lives in h->arena. */
+enum err harness_step(struct harness *h, const struct event *ev, struct effects *fx, struct fail *f);
+/* The process dies: the live state comes back by the fold, the twin by its snapshot. */
+void harness_crash(struct harness *h);

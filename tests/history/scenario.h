@@ -1,0 +1,52 @@
+/* The parts of the scenario runner. The language is described in tests/history/README.md. */
+#pragma once
+
+#include "tests/history/harness.h"
+
+struct saved_token {
+    struct str name;
+    struct workflow_task_token token;
+};
+
+struct saved_activity {
+    struct str name; /* activity id, or as given with save= */
+    struct activity_ref ref;
+};
+
+struct scenario {
+    struct harness h;
+    struct engine_limits limits;
+    VEC(struct saved_token) tokens; /* the newest last */
+    VEC(struct saved_activity) activities;
+    struct str event_names; /* unused words are errors: named here for the message */
+    const char *problem;
+};
+
+/* One input line, split into words: "1s claim-task poll=p1" */
+struct words {
+    struct str word[64];
+    bool used[64];
+    size_t count;
+};
+
+bool scenario_run_line(struct scenario *s, struct str line, struct buf *out);
+bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct event *ev);
+bool scenario_commands(struct scenario *s, struct str text, struct event_workflow_task_completed *c);
+void scenario_print(struct scenario *s, enum err err, const struct fail *f, const struct effects *fx,
+        struct buf *out);
+void scenario_print_time(struct buf *out, struct instant t);
+
+struct words words_split(struct str line);
+/* The value of key=value; empty when it is not there. */
+struct str words_get(struct words *w, const char *key);
+bool words_has(struct words *w, const char *flag);
+/* The next plain word that is not used yet. */
+struct str words_next(struct words *w);
+struct duration words_duration(struct words *w, const char *key);
+bool duration_parse(struct str text, struct duration *ret);
+int64_t words_number(struct words *w, const char *key, int64_t otherwise);
+struct str payloads_of(struct arena *arena, struct str text);
+struct str failure_of_text(struct arena *arena, struct words *w, struct str message);
+struct retry_policy words_retry(struct scenario *s, struct words *w);
+
+extern const struct instant scenario_epoch;

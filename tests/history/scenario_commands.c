@@ -1,0 +1,142 @@
+/* The commands of a completion: "activity a1 start_to_close=10s | timer t1 5s | done". */
+#include "tests/history/scenario.h"
+
+static struct str large(struct arena *arena, struct words *w, const char *key)
+{
+    int64_t n = words_number(w, key, 0);
+    char *p = NEW(arena, char, (size_t)n + 1);
+    memset(p, 'x', (size_t)n);
+    return str_of(p, (size_t)n);
+}
+
+static void activity(struct scenario *s, struct words *w, struct command *c)
+{
+    struct arena *a = &s->h.arena;
+    struct str type = words_get(w, "type"), queue = words_get(w, "queue");
+    c->schedule_activity = (struct command_schedule_activity){ .activity_id = words_next(w),
+        .activity_type = type.len ? type : STR("Act"), .task_queue = queue.len ? queue : STR("q"),
+        .schedule_to_close = words_duration(w, "schedule_to_close"),
+        .schedule_to_start = words_duration(w, "schedule_to_start"),
+        .start_to_close = words_duration(w, "start_to_close"), .heartbeat = words_duration(w, "heartbeat"),
+        .retry = words_retry(s, w), .request_eager_execution = words_has(w, "eager"),
+        .input = large(a, w, "input_size") };
+}
+
+static void timer(struct words *w, struct command *c)
+{
+    struct duration d = { 0 };
+    c->start_timer.timer_id = words_next(w);
+    c->start_timer.has_start_to_fire = duration_parse(words_next(w), &d);
+    c->start_timer.start_to_fire = d;
+}
+
+static void external(struct words *w, struct command *c)
+{
+    c->external.workflow_id = words_next(w);
+    c->external.run_id = words_get(w, "run");
+    c->external.namespace_name = words_get(w, "namespace");
+    if (c->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION) {
+        c->external.signal_name = words_next(w);
+    }
+}
+
+static void continue_as_new(struct scenario *s, struct words *w, struct command *c)
+{
+    struct arena *a = &s->h.arena;
+    c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
+        .task_queue = words_get(w, "queue"), .input = payloads_of(a, words_get(w, "input")),
+        .memo = payloads_of(a, words_get(w, "memo")), .run_timeout = words_duration(w, "run_timeout"),
+        .task_timeout = words_duration(w, "task_timeout"), .retry = words_retry(s, w),
+        .backoff_start_interval = words_duration(w, "backoff") };
+}
+
+static void marker(struct scenario *s, struct words *w, struct command *c)
+{
+    struct marker_detail *d = NEW(&s->h.arena, struct marker_detail, 1);
+    c->marker.marker_name = words_next(w);
+    *d = (struct marker_detail){ STR("data"), payloads_of(&s->h.arena, words_next(w)) };
+    c->marker.details = d;
+    c->marker.detail_count = d->payloads.len ? 1 : 0;
+}
+
+static const struct {
+    const char *word;
+    int type;
+} verbs[] = {
+    { "activity", 1 }, { "cancel-activity", 2 }, { "timer", 3 }, { "done", 4 }, { "fail", 5 },
+    { "cancel-timer", 6 }, { "canceled", 7 }, { "cancel-external", 8 }, { "marker", 9 },
+    { "continue-as-new", 10 }, { "child", 11 }, { "signal-external", 12 }, { "upsert", 13 },
+    { "protocol-message", 14 }, { "memo", 16 }, { "nexus", 17 }, { "unknown", 99 },
+};
+
+static bool one(struct scenario *s, struct words *w, struct command *c)
+{
+    struct arena *a = &s->h.arena;
+    struct str verb = words_next(w);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        if (str_eq(verb, str_from_cstr(verbs[i].word))) {
+            c->type = (enum command_type)verbs[i].type;
+        }
+    }
+    c->has_attributes = !words_has(w, "no-attributes");
+    switch ((int)c->type) {
+    case 1:
+        activity(s, w, c);
+        return true;
+    case 2:
+        check(str_to_i64(words_next(w), &c->request_cancel_activity.scheduled_event_id));
+        return true;
+    case 3:
+        timer(w, c);
+        return true;
+    case 4:
+        c->complete.result = words_get(w, "result_size").len ? large(a, w, "result_size")
+                                                             : payloads_of(a, words_next(w));
+        return true;
+    case 5:
+        c->fail.failure = words_has(w, "nothing") ? (struct str){ 0 } : failure_of_text(a, w, words_next(w));
+        return true;
+    case 6:
+        c->cancel_timer.timer_id = words_next(w);
+        return true;
+    case 7:
+        c->cancel.details = payloads_of(a, words_next(w));
+        return true;
+    case 9:
+        marker(s, w, c);
+        return true;
+    case 10:
+        continue_as_new(s, w, c);
+        return true;
+    case 8:
+    case 12:
+        external(w, c);
+        return true;
+    case 13:
+        c->upsert.search_attributes = payloads_of(a, words_next(w));
+        return true;
+    case 16:
+        c->modify_properties.upserted_memo = payloads_of(a, words_next(w));
+        return true;
+    default:
+        s->problem = "unknown command";
+        return c->type != 0;
+    }
+}
+
+bool scenario_commands(struct scenario *s, struct str text, struct event_workflow_task_completed *completed)
+{
+    VEC(struct command) commands = { 0 };
+    while (str_trim(text).len) {
+        struct str part = str_split(text, '|', &text);
+        struct words w = words_split(part);
+        struct command c = { 0 };
+        if (!one(s, &w, &c)) {
+            return false;
+        }
+        vec_push(&s->h.arena, &commands, c);
+    }
+    completed->commands = commands.ptr;
+    completed->command_count = commands.len;
+    return true;
+}

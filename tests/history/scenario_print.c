@@ -1,0 +1,208 @@
+/* The effects of a step as text: events with the attributes that rules speak of, and what else must happen. */
+#include "common/model/wire.h"
+#include "history/engine/retry.h"
+#include "tests/history/scenario.h"
+
+void scenario_print_time(struct buf *out, struct instant t)
+{
+    if (t.ns == INT64_MAX) {
+        buf_printf(out, "never");
+        return;
+    }
+    int64_t ms = (t.ns - scenario_epoch.ns) / 1000000;
+    buf_printf(out, ms % 1000 ? "%lld.%03llds" : "%llds", (long long)(ms / 1000), (long long)(ms % 1000));
+}
+
+static void put_i(struct buf *out, const char *name, int64_t v)
+{
+    if (v) {
+        buf_printf(out, " %s=%lld", name, (long long)v);
+    }
+}
+
+static void put_s(struct buf *out, const char *name, struct str v)
+{
+    if (v.len) {
+        buf_printf(out, " %s=" STR_FMT, name, STR_ARG(v));
+    }
+}
+
+static void put_d(struct buf *out, const char *name, struct duration d)
+{
+    if (d.ns) {
+        buf_printf(out, d.ns % 1000000000 ? " %s=%lldms" : " %s=%llds", name,
+                (long long)(d.ns % 1000000000 ? d.ns / 1000000 : d.ns / 1000000000));
+    }
+}
+
+/* The text of a single payload made by payloads_of. */
+static struct str payload_text(struct str payloads)
+{
+    struct wire_field f = { 0 };
+    struct str data = { 0 };
+    if (!wire_next(&payloads, &f)) {
+        return data;
+    }
+    while (wire_next(&f.bytes, &f)) {
+        if (f.number == 2) {
+            return f.bytes;
+        }
+        break;
+    }
+    return STR("(payload)");
+}
+
+static void put_failure(struct buf *out, const char *name, struct str failure)
+{
+    struct wire_field f;
+    struct failure_info info = failure_parse(failure);
+    if (!failure.len) {
+        return;
+    }
+    buf_printf(out, " %s=\"", name);
+    struct str cause = { 0 };
+    while (wire_next(&failure, &f)) {
+        if (f.number == 1) {
+            buf_append_str(out, f.bytes);
+        } else if (f.number == 4) {
+            cause = f.bytes;
+        }
+    }
+    buf_printf(out, "\"%s", info.kind == FAILURE_TIMEOUT ? "(timeout)" : "");
+    put_failure(out, "because", cause);
+}
+
+static void print_links(const struct history_event *he, struct buf *out)
+{
+    put_i(out, "completed", he->workflow_task_completed_event_id);
+    put_i(out, "scheduled", he->scheduled_event_id);
+    put_i(out, "started", he->started_event_id);
+    put_i(out, "initiated", he->initiated_event_id);
+    put_i(out, "cancel-requested", he->latest_cancel_requested_event_id);
+}
+
+static void print_event(const struct history_event *he, struct buf *out)
+{
+    buf_printf(out, "    %lld %s", (long long)he->event_id, event_type_name(he->type));
+    print_links(he, out);
+    put_s(out, "activity", he->activity_id);
+    put_s(out, "timer", he->timer_id);
+    put_s(out, "signal", he->signal_name);
+    put_s(out, "marker", he->marker_name);
+    if (he->task_queue.normal_name.len) {
+        put_s(out, "sticky", he->task_queue.name);
+    }
+    if (he->attempt > 1) {
+        put_i(out, "attempt", he->attempt);
+    }
+    put_d(out, "schedule_to_close", he->schedule_to_close);
+    put_d(out, "schedule_to_start", he->schedule_to_start);
+    if (he->type != HISTORY_WORKFLOW_TASK_SCHEDULED || he->start_to_close.ns != 10000000000) {
+        put_d(out, "start_to_close", he->start_to_close);
+    }
+    put_d(out, "heartbeat", he->heartbeat);
+    put_d(out, "fires_in", he->start_to_fire);
+    put_d(out, "execution_timeout", he->execution_timeout);
+    put_d(out, "run_timeout", he->run_timeout);
+    put_d(out, "backoff", he->first_task_backoff);
+    put_d(out, "backoff", he->backoff_start_interval);
+    put_i(out, "cause", he->cause);
+    put_i(out, "initiator", he->initiator);
+    if (he->timeout_type) {
+        buf_printf(out, " timeout=%s", timeout_type_name((enum timeout_type)he->timeout_type));
+    }
+    put_i(out, "retry_state", he->retry_state);
+    put_failure(out, "failure", he->failure);
+    put_failure(out, "last_failure", he->last_failure);
+    put_s(out, "result", payload_text(he->result));
+    put_s(out, "details", payload_text(he->details));
+    put_s(out, "reason", he->reason);
+    put_s(out, "to", he->execution.workflow_id);
+    put_i(out, "suggest_continue_as_new", he->suggest_continue_as_new);
+    put_i(out, "eager", he->eager_execution_accepted);
+    buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
+    if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
+        put_s(out, "by", he->identity);
+    }
+    buf_append_byte(out, '\n');
+}
+
+static void print_events(struct arena *arena, struct str events, const char *title, struct buf *out)
+{
+    struct str bytes;
+    while (history_next(&events, &bytes)) {
+        struct history_event he;
+        check(history_event_read(bytes, arena, &he));
+        buf_printf(out, "%s", title);
+        print_event(&he, out);
+    }
+    check(wire_ok(events));
+}
+
+static void print_task(const struct workflow_task_start *t, struct arena *arena, struct buf *out)
+{
+    buf_printf(out, "    task attempt=%d history=%lld..%lld previous_started=%lld\n", (int)t->token.attempt,
+            (long long)t->from_event_id, (long long)t->to_event_id, (long long)t->previous_started_event_id);
+    print_events(arena, t->suffix, "    suffix", out);
+}
+
+static void print_activity(const struct activity_start *a, const char *title, struct buf *out)
+{
+    buf_printf(out, "    %s " STR_FMT " attempt=%d", title, STR_ARG(a->activity_id), (int)a->attempt);
+    put_s(out, "heartbeat_details", payload_text(a->heartbeat_details));
+    buf_append_byte(out, '\n');
+}
+
+static void print_offers(const struct effects *fx, struct buf *out)
+{
+    for (size_t i = 0; i < fx->offers.len; i++) {
+        const struct task_offer *o = &fx->offers.ptr[i];
+        buf_printf(out, "    offer %s " STR_FMT "%s event=%lld attempt=%d\n",
+                o->type == TASK_QUEUE_WORKFLOW ? "workflow" : "activity", STR_ARG(o->queue),
+                o->is_sticky ? " (sticky)" : "", (long long)o->scheduled_event_id, (int)o->attempt);
+    }
+    for (size_t i = 0; i < fx->messages.len; i++) {
+        const struct outbox_message *m = &fx->messages.ptr[i];
+        buf_printf(out, "    message %lld %s to " STR_FMT "\n", (long long)m->id,
+                m->kind == OUTBOX_SIGNAL ? "signal" : "request-cancel", STR_ARG(m->workflow_id));
+    }
+    if (fx->successor) {
+        const struct event_start *n = fx->successor;
+        buf_printf(out, "    successor type=" STR_FMT " queue=" STR_FMT " initiator=%d attempt=%d",
+                STR_ARG(n->workflow_type), STR_ARG(n->task_queue), (int)n->initiator, (int)n->attempt);
+        put_d(out, "backoff", n->first_task_backoff);
+        put_s(out, "input", payload_text(n->input));
+        put_s(out, "memo", payload_text(n->memo));
+        put_d(out, "run_timeout", n->run_timeout);
+        put_failure(out, "continued_failure", n->continued_failure);
+        buf_printf(out, "%s\n", n->retry.is_set ? " retry" : "");
+    }
+}
+
+void scenario_print(struct scenario *s, enum err err, const struct fail *f, const struct effects *fx,
+        struct buf *out)
+{
+    if (err) {
+        buf_printf(out, "    error %s: %s\n", err_name(err), f->message);
+        return;
+    }
+    print_events(&s->h.arena, buf_str(&fx->events), "", out);
+    if (fx->answer.err) {
+        buf_printf(out, "    answer %s: %s\n", err_name(fx->answer.err), fx->answer.message);
+    }
+    if (fx->is_duplicate) {
+        buf_printf(out, "    duplicate\n");
+    }
+    if (fx->has_workflow_task) {
+        print_task(&fx->workflow_task, &s->h.arena, out);
+    }
+    if (fx->has_activity) {
+        print_activity(&fx->activity, "activity", out);
+    }
+    for (size_t i = 0; i < fx->eager_activities.len; i++) {
+        print_activity(&fx->eager_activities.ptr[i], "eager activity", out);
+    }
+    buf_printf(out, "%s", fx->cancel_requested ? "    cancel requested\n" : "");
+    print_offers(fx, out);
+    buf_printf(out, "%s", fx->closed ? "    closed\n" : "");
+}

@@ -1,0 +1,142 @@
+/* Words, durations and small messages of the scenario language. */
+#include "common/model/wire.h"
+#include "tests/history/scenario.h"
+
+const struct instant scenario_epoch = { 1700000000000000000 };
+
+struct words words_split(struct str line)
+{
+    struct words w = { .count = 0 };
+    while (line.len && w.count < ARRAY_LEN(w.word)) {
+        struct str word = str_split(line, ' ', &line);
+        if (word.len) {
+            w.word[w.count++] = word;
+        }
+    }
+    return w;
+}
+
+struct str words_get(struct words *w, const char *key)
+{
+    struct str k = str_from_cstr(key);
+    for (size_t i = 0; i < w->count; i++) {
+        struct str rest, name = str_split(w->word[i], '=', &rest);
+        if (str_eq(name, k) && name.len < w->word[i].len) {
+            w->used[i] = true;
+            return rest;
+        }
+    }
+    return (struct str){ 0 };
+}
+
+bool words_has(struct words *w, const char *flag)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (str_eq(w->word[i], str_from_cstr(flag))) {
+            w->used[i] = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct str words_next(struct words *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (!w->used[i] && str_find(w->word[i], '=') == w->word[i].len) {
+            w->used[i] = true;
+            return w->word[i];
+        }
+    }
+    return (struct str){ 0 };
+}
+
+bool duration_parse(struct str text, struct duration *ret)
+{
+    static const struct { const char *unit; int64_t ns; } units[] = { { "ms", 1000000 }, { "s", 1000000000 },
+        { "m", 60000000000 }, { "h", 3600000000000 }, { "d", 86400000000000 } };
+    bool negative = text.len && text.ptr[0] == '-';
+    size_t n = negative ? 1 : 0, start = n;
+    int64_t value;
+    while (n < text.len && text.ptr[n] >= '0' && text.ptr[n] <= '9') {
+        n++;
+    }
+    if (!str_to_i64(str_of(text.ptr + start, n - start), &value)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (str_eq(str_drop(text, n), str_from_cstr(units[i].unit))) {
+            ret->ns = (negative ? -value : value) * units[i].ns;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct duration words_duration(struct words *w, const char *key)
+{
+    struct duration d = { 0 };
+    struct str text = words_get(w, key);
+    check(!text.len || duration_parse(text, &d));
+    return d;
+}
+
+int64_t words_number(struct words *w, const char *key, int64_t otherwise)
+{
+    int64_t n = otherwise;
+    struct str text = words_get(w, key);
+    check(!text.len || str_to_i64(text, &n));
+    return n;
+}
+
+struct str payloads_of(struct arena *arena, struct str text)
+{
+    struct buf b;
+    if (!text.len) {
+        return (struct str){ 0 };
+    }
+    buf_init_arena(&b, arena, 16 * 1024 * 1024);
+    size_t mark = wire_begin(&b, 1);
+    wire_put_bytes(&b, 2, text);
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+/* message=..., type=..., non_retryable, next=5s */
+struct str failure_of_text(struct arena *arena, struct words *w, struct str message)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 16 * 1024 * 1024);
+    wire_opt_bytes(&b, 1, message);
+    size_t mark = wire_begin(&b, 5);
+    wire_opt_bytes(&b, 1, words_get(w, "type"));
+    wire_opt_varint(&b, 2, words_has(w, "non_retryable"));
+    struct duration next = words_duration(w, "next");
+    if (next.ns) {
+        wire_put_duration(&b, 4, next);
+    }
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+/* retry=initial/coefficient/maximum/attempts, each may be "-"; non_retryable_type=Name */
+struct retry_policy words_retry(struct scenario *s, struct words *w)
+{
+    struct retry_policy p = { 0 };
+    struct str text = words_get(w, "retry"), type = words_get(w, "non_retryable_type");
+    struct str initial = str_split(text, '/', &text), coefficient = str_split(text, '/', &text),
+               maximum = str_split(text, '/', &text);
+    int64_t n;
+    p.is_set = initial.len || type.len;
+    (void)duration_parse(initial, &p.initial_interval);
+    (void)duration_parse(maximum, &p.maximum_interval);
+    p.backoff_coefficient = str_to_i64(coefficient, &n) ? (double)n : 0;
+    p.maximum_attempts = str_to_i64(text, &n) ? (int32_t)n : 0;
+    if (type.len) {
+        struct str *types = NEW(&s->h.arena, struct str, 1);
+        types[0] = str_dup(&s->h.arena, type);
+        p.non_retryable_types = types;
+        p.non_retryable_count = 1;
+    }
+    return p;
+}

@@ -1,0 +1,125 @@
+"""The dev server as its users meet it: up at once, ends at once, keeps its file."""
+
+import os
+import signal
+import threading
+import time
+
+import wire
+from perdure import Case, free_port, wait_until
+
+
+class DevServer(Case):
+    def wait_ready(self, p):
+        wait_until("first answered call", lambda: wire.first_answer(p.port) or self.fail_if_ended(p))
+
+    def fail_if_ended(self, p):
+        if not p.is_running():
+            self.fail(f"ended with {p.popen.returncode}: {p.text()}")
+
+    def ready_dev_server(self, *args, **kw):
+        p = self.dev_server(*args, **kw)
+        self.wait_ready(p)
+        wait_until("readiness", lambda: wire.is_healthy(p.port) or self.fail_if_ended(p))
+        return p
+
+    def test_starts_and_says_where(self):
+        p = self.dev_server()
+        self.wait_ready(p)
+        print(f"dev server: first answered call after {(time.monotonic() - p.started) * 1000:.0f} ms")
+        p.wait_text(f"127.0.0.1:{p.port}")
+        self.assertIn("in memory", p.text())
+        self.assertEqual(wire.describe_namespace(p.port, "default")[0], wire.OK)
+
+    def test_signals_end_it_at_once(self):
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            p = self.ready_dev_server(name=f"signal{sig}")
+            status, took = p.stop(sig)
+            print(f"dev server: ended {took * 1000:.0f} ms after {signal.Signals(sig).name}")
+            self.assertEqual(status, 0, p.text())
+            self.assertLess(took, 1)
+
+    def test_ends_while_a_poll_waits(self):
+        p = self.ready_dev_server()
+        poll = wire.field(1, "default") + wire.field(2, wire.field(1, "queue"))
+        answer = []
+        t = threading.Thread(target=lambda: answer.append(wire.call(p.port, "PollWorkflowTaskQueue", poll, timeout=60)))
+        t.start()
+        self.addCleanup(t.join)
+        wait_until("the poll's connection", lambda: connections(p.pid, p.port) > 0)
+        status, took = p.stop(signal.SIGINT)
+        self.assertEqual(status, 0, p.text())
+        self.assertLess(took, 2)
+
+    def test_port_is_taken_by_another_one(self):
+        first = self.ready_dev_server()
+        status, _, err = self.run_to_end("server", "start-dev", "--headless", "--port", str(first.port))
+        self.assertEqual(status, 1)
+        self.assertIn(f"port {first.port}: address already in use", err)
+        self.assertTrue(wire.is_healthy(first.port))
+
+    def test_memory_is_forgotten_and_namespaces_are_made(self):
+        p = self.ready_dev_server("--namespace", "one", "-n", "two")
+        for name in ("default", "one", "two"):
+            self.assertEqual(wire.describe_namespace(p.port, name)[0], wire.OK, name)
+        self.assertEqual(wire.describe_namespace(p.port, "three")[0], wire.NOT_FOUND)
+
+    def start_things(self, p):
+        self.assertEqual(wire.register_namespace(p.port, "kept")[0:2], (wire.OK, ""))
+        status, text, reply = wire.start_workflow(p.port, "w1")
+        self.assertEqual(status, wire.OK, text)
+        return wire.get(reply, 1)
+
+    def check_things(self, p, run_id):
+        self.assertEqual(wire.describe_namespace(p.port, "kept")[0], wire.OK)
+        status, text, reply = wire.describe_workflow(p.port, "w1")
+        self.assertEqual(status, wire.OK, text)
+        self.assertEqual(wire.get(reply, 2, 1, 2), run_id)
+        self.assertEqual(wire.get(reply, 2, 5), 1, "it is still running")
+
+    def test_a_file_survives_a_restart_and_a_crash(self):
+        file = os.path.join(self.dir, "perdure.db")
+        first = self.ready_dev_server("--db-filename", file)
+        run_id = self.start_things(first)
+        self.assertEqual(first.stop(signal.SIGINT)[0], 0)
+        second = self.ready_dev_server("--db-filename", file, name="second")
+        self.check_things(second, run_id)
+        self.assertEqual(wire.start_workflow(second.port, "w2")[0], wire.OK)
+        self.assertEqual(second.stop(signal.SIGKILL)[0], -signal.SIGKILL)
+        third = self.ready_dev_server("--db-filename", file, name="third")
+        self.check_things(third, run_id)
+        self.assertEqual(wire.describe_workflow(third.port, "w2")[0], wire.OK)
+
+    def test_a_file_has_one_server(self):
+        file = os.path.join(self.dir, "perdure.db")
+        first = self.ready_dev_server("--db-filename", file)
+        run_id = self.start_things(first)
+        status, _, err = self.run_to_end(
+            "server", "start-dev", "--headless", "--port", str(free_port()), "--db-filename", file
+        )
+        self.assertEqual(status, 1, err)
+        self.assertIn(file, err)
+        self.check_things(first, run_id)
+
+    def test_a_file_that_cannot_be(self):
+        status, _, err = self.run_to_end(
+            "server", "start-dev", "--headless", "--port", str(free_port()), "--db-filename", "/nowhere/x.db"
+        )
+        self.assertEqual(status, 1, err)
+        self.assertIn("/nowhere/x.db", err)
+        text = self.write("text.db", "this is no database\n" * 200)
+        status, _, err = self.run_to_end(
+            "server", "start-dev", "--headless", "--port", str(free_port()), "--db-filename", text
+        )
+        self.assertEqual(status, 1, err)
+        self.assertIn("not a database", err)
+
+
+def connections(pid, port):
+    """Established connections of clients to the port."""
+    count = 0
+    with open(f"/proc/{pid}/net/tcp", encoding="ascii") as f:
+        for line in f.readlines()[1:]:
+            parts = line.split()
+            count += parts[1].endswith(f":{port:04X}") and parts[3] == "01"
+    return count
