@@ -32,6 +32,8 @@ static void on_retry(struct lane_timer *timer)
     move_rows(container_of(timer, struct handover, retry));
 }
 
+static void shards_moved(struct handover *h, size_t moved);
+
 static void on_assigned(struct store_op *op, enum err err, const struct fail *f)
 {
     struct store_assign *a = container_of(op, struct store_assign, op);
@@ -44,7 +46,13 @@ static void on_assigned(struct store_op *op, enum err err, const struct fail *f)
         lane_timer_start(c->lane, &h->retry, RETRY_PAUSE, on_retry);
         return;
     }
-    log_info("shards_given", LOG_U64("count", h->count), LOG_U64("moved", a->moved),
+    shards_moved(h, a->moved);
+}
+
+static void shards_moved(struct handover *h, size_t moved)
+{
+    struct cluster *c = h->cluster;
+    log_info("shards_given", LOG_U64("count", h->count), LOG_U64("moved", moved),
             LOG_UUID("to", h->to));
     for (size_t i = 0; i < h->count; i++) {
         if (uuid_eq(c->owners[h->shards[i]], c->config.member_id)) {
@@ -59,6 +67,10 @@ static void on_assigned(struct store_op *op, enum err err, const struct fail *f)
 
 static void move_rows(struct handover *h)
 {
+    if (h->cluster->config.is_alone) { /* no rows */
+        shards_moved(h, h->count);
+        return;
+    }
     for (size_t i = 0; i < h->count; i++) {
         h->moves[i] = (struct store_assign_move){
             .shard = h->shards[i], .from = h->cluster->config.member_id, .to = h->to

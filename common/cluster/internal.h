@@ -100,6 +100,7 @@ struct cluster_lane {
 /* cluster.c, on lane 0 */
 void cluster_read_now(struct cluster *c);
 void cluster_beat_now(struct cluster *c);
+void cluster_take_everything(struct cluster *c);
 void cluster_publish(struct cluster *c);
 void cluster_send_clock(struct cluster *c, struct cluster_lane *cl);
 void cluster_tell_changed(struct cluster *c); /* the others: the assignment has changed */

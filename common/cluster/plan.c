@@ -71,7 +71,6 @@ static void on_fenced(struct store_op *op, enum err err, const struct fail *f)
         log_warn("member_fenced", LOG_UUID("member", fence->member));
         cluster_beat_now(c); /* reads the members again, without it */
         take_over(c, fence->member);
-        c->planning.dirty = true;
     } else if (err && err != ERR_UNAVAILABLE) {
         log_error("member_not_fenced", LOG_UUID("member", fence->member), LOG_FAIL(f));
     }
@@ -182,7 +181,9 @@ static void run_round(struct cluster *c)
         fence(c, plan.fence[0]);
         return;
     }
-    if (plan.assign_count) {
+    if (plan.assign_count && c->config.is_alone) {
+        cluster_take_everything(c);
+    } else if (plan.assign_count) {
         assign(c, &plan);
     }
     for (size_t i = 0; i < plan.give_count; i++) {

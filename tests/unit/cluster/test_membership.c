@@ -239,6 +239,11 @@ Test(cluster, alone_after_a_crash)
     crash(&procs[0]);
     start_roles(&procs[1], CLUSTER_HISTORY | CLUSTER_MATCHING, true);
     cr_assert_leq(settle(1000), 20, "an embedded store has no other living user");
+    leave(&procs[1]);
+    pass(50);
+    cr_assert(procs[1].has_left);
+    cr_assert_eq(procs[1].held, 0);
+    cr_assert_eq(procs[1].dropped, 0);
 }
 
 /* The simulated database lives half a century after the lanes' clocks. */
