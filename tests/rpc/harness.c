@@ -158,10 +158,18 @@ void callee_serve(struct callee *callee, struct rpc *rpc, struct lane *lane)
 
 /* ---- the world ---- */
 
+static void count_turn(struct lane_hook *hook)
+{
+    struct world *w = container_of(hook, struct world, hook);
+    atomic_fetch_add(&w->turns, 1);
+}
+
 static void start_caller(struct lane *lane, void *arg)
 {
     struct world *w = arg;
     w->rl = rpc_lane_new(w->caller_rpc, lane);
+    w->hook.run = count_turn;
+    lane_on_turn_end(lane, &w->hook);
 }
 
 static void start_callee(struct lane *lane, void *arg)
@@ -206,6 +214,14 @@ static void open_caller(struct world *w, const struct rpc_config *base, const ch
     w->lane = lane_new(0, "caller");
     lane_run_thread(w->lane, start_caller, w);
     lane_run(w->lane, nothing, NULL);
+}
+
+void turn_end(struct world *w)
+{
+    int turns = atomic_load(&w->turns);
+    while (atomic_load(&w->turns) == turns) {
+        lane_run(w->lane, nothing, NULL); /* there must be a turn to end */
+    }
 }
 
 void world_open_caller(struct world *w, const struct rpc_config *base)

@@ -43,6 +43,8 @@ struct world {
     struct callee callee;
     char url[200];
     struct rpc_tls *caller_tls, *callee_tls;
+    struct lane_hook hook;
+    atomic_int turns; /* of the caller's lane that have ended and been flushed */
 };
 
 void world_open(struct world *w, const char *kind, const struct rpc_config *base);
@@ -55,6 +57,8 @@ void world_close(struct world *w);
 void world_open_caller(struct world *w, const struct rpc_config *base);
 void world_peer(struct world *w, const char *url, struct uuid member);
 
+/* Waits until what the caller's lane has sent so far was flushed. */
+void turn_end(struct world *w);
 void lane_run(struct lane *lane, void (*fn)(void *arg), void *arg); /* and wait */
 
 struct test_call {

@@ -109,11 +109,14 @@ static void process_kill(struct process *p)
 {
     kill(p->pid, SIGKILL);
     check(waitpid(p->pid, NULL, 0) == p->pid);
+    p->pid = 0;
 }
 
 static void process_end(struct process *p)
 {
-    process_kill(p);
+    if (p->pid) {
+        process_kill(p);
+    }
     if (strncmp(p->url, "ipc://", 6) == 0) {
         unlink(p->url + 6);
     }
@@ -245,6 +248,38 @@ static void test_stopped(void)
     expect_echo();
     world_close(&w);
     process_end(&p);
+}
+
+/* A peer that does not read: what was given to the transport may have been executed, what waited behind it was surely
+ * not, and beyond the soft bound calls are refused at once. */
+static void test_blocked(void)
+{
+    enum { FIRST = 300, LATER = 20, BODY = 100000 };
+    struct process p = { 0 };
+    struct rpc_config wide = config;
+    char *body = calloc(1, BODY);
+    check(body);
+    wide.transmit_soft = (FIRST + LATER + 1) * (BODY + 100);
+    process_start(&p, CALLEE, CLUSTER);
+    world_open_caller(&w, &wide);
+    world_peer(&w, p.url, uuid_of(CALLEE));
+    expect_echo();
+    kill(p.pid, SIGSTOP);
+    calls_start(&w, many, FIRST, M_ECHO, str_of(body, BODY), long_time);
+    turn_end(&w); /* so these have left in a write of their own */
+    calls_start(&w, many + FIRST, LATER, M_ECHO, str_of(body, BODY), long_time);
+    struct test_call *excess = many + FIRST + LATER;
+    calls_start(&w, excess, FIRST, M_ECHO, str_of(body, BODY), long_time);
+    call_wait(&excess[FIRST - 1]);
+    check(excess[FIRST - 1].result == RPC_BUSY);
+    process_kill(&p);
+    calls_wait(many, FIRST + LATER + FIRST);
+    for (int i = 0; i < FIRST + LATER; i++) {
+        check(many[i].result == (i < FIRST ? RPC_UNKNOWN : RPC_NOT_SENT));
+    }
+    world_close(&w);
+    process_end(&p);
+    free(body);
 }
 
 /* ---- strangers on the port ---- */
@@ -395,6 +430,7 @@ int main(int argc, char **argv)
     expect_refused(CALLEE + 1, CLUSTER); /* another member at the address */
     expect_refused(CALLEE, CLUSTER + 1); /* another cluster */
     test_stopped();
+    test_blocked();
     test_strangers();
     test_drain();
     call_free(&one);
