@@ -68,6 +68,9 @@ static void on_fenced(struct store_op *op, enum err err, const struct fail *f)
         return;
     }
     if (!err && fence->fenced) {
+        for (size_t i = 0; i < c->member_count; i++) { /* not again before the next beat tells */
+            c->members[i].dead &= !uuid_eq(c->members[i].id, fence->member);
+        }
         log_warn("member_fenced", LOG_UUID("member", fence->member));
         cluster_beat_now(c); /* reads the members again, without it */
         take_over(c, fence->member);
