@@ -281,8 +281,8 @@ static void committer_send(struct committer *c, struct batch *b)
 
 static void pace_over(struct lane_timer *timer)
 {
-    struct committer *c = container_of(timer, struct committer, pace_timer);
-    committer_tick(&c->tick);
+    /* Not the tick itself: it may be queued for this turn already. */
+    committer_kick(container_of(timer, struct committer, pace_timer));
 }
 
 /* The next batch to go, or NULL: none, or not yet. */

@@ -247,6 +247,9 @@ bool fields_read(struct str message, const struct field *fields, size_t count, s
         void *object)
 {
     struct wire_field f;
+    if (!message.len) { /* an empty message may have no pointer */
+        return true;
+    }
     size_t guess = 0; /* fields come in the table's order when we have written them */
     while (wire_next(&message, &f)) {
         size_t i = guess;

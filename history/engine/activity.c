@@ -131,7 +131,7 @@ void activity_request_cancel(struct step *st, int64_t scheduled_event_id)
 
 /* --- answers of workers ----------------------------------------------------------------------------- */
 
-/* Finds the attempt that a worker speaks of. A token brings a start back that a crash has lost. */
+/* Finds the attempt that a worker speaks of: running, or one whose start a crash has lost (see revive). */
 static struct activity *find(struct step *st, const struct activity_ref *ref, bool may_be_unstarted)
 {
     struct workflow *wf = st->wf;
@@ -152,12 +152,17 @@ static struct activity *find(struct step *st, const struct activity_ref *ref, bo
     if (!ref->started_time.ns) {
         return may_be_unstarted ? a : NULL;
     }
-    if (instant_before(ref->started_time, a->attempt_scheduled_time)) {
-        return NULL;
+    return instant_before(ref->started_time, a->attempt_scheduled_time) ? NULL : a;
+}
+
+/* The token brings a start back that a crash has lost. Called when nothing can be refused any more. */
+static void revive(struct step *st, const struct activity *a, const struct activity_ref *ref)
+{
+    if (a->state == ACTIVITY_STARTED || !ref->started_time.ns) {
+        return;
     }
     step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = ref->started_time,
         .scheduled_event_id = a->scheduled_event_id, .identity = ref->identity, .request_id = ref->request_id });
-    return a;
 }
 
 static enum err missing(struct step *st, const struct activity_ref *ref)
@@ -167,7 +172,7 @@ static enum err missing(struct step *st, const struct activity_ref *ref)
     }
     if (!ref->scheduled_event_id) {
         return fail(st->fail, ERR_NOT_FOUND, "cannot find pending activity with ActivityID " STR_FMT
-                ", check if the activity is still running", STR_ARG(ref->activity_id));
+                ", check workflow execution history for more details", STR_ARG(ref->activity_id));
     }
     return fail(st->fail, ERR_NOT_FOUND, "%s", not_found);
 }
@@ -186,6 +191,19 @@ void activity_close_event(struct step *st, struct activity *a, struct history_ev
     step_happened(st, he);
 }
 
+/* What a worker has sent is too large to be kept: the activity fails for good, the worker is answered normally. */
+static void fail_by_size(struct step *st, struct activity *a, struct str message, struct str identity)
+{
+    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED, .identity = identity,
+        .failure = server_failure(st->fx->arena, message), .retry_state = RETRY_STATE_NON_RETRYABLE_FAILURE };
+    activity_close_event(st, a, &he);
+}
+
+static bool is_too_large(const struct step *st, struct str payload)
+{
+    return payload.len > st->limits->blob_size_error;
+}
+
 enum err activity_completed(struct step *st)
 {
     const struct event_activity_completed *e = &st->ev->activity_completed;
@@ -193,9 +211,14 @@ enum err activity_completed(struct step *st)
     if (!a) {
         return missing(st, &e->ref);
     }
+    revive(st, a, &e->ref);
     if (a->state == ACTIVITY_SCHEDULED) { /* by id, before any worker had it */
         step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = st->now,
             .scheduled_event_id = a->scheduled_event_id, .identity = e->identity });
+    }
+    if (is_too_large(st, e->result)) {
+        fail_by_size(st, a, STR("Complete result exceeds size limit."), e->identity);
+        return ERR_NONE;
     }
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_COMPLETED, .result = e->result,
         .identity = e->identity };
@@ -216,10 +239,18 @@ enum err activity_failed(struct step *st)
     if (!a) {
         return missing(st, &e->ref);
     }
-    if (!str_empty(e->last_heartbeat_details)) {
+    struct failure_info info = failure_parse(e->failure);
+    if (e->failure.len && (info.is_malformed || info.kind != FAILURE_APPLICATION)) {
+        return fail(st->fail, ERR_INVALID_ARGUMENT, "Failure must have ApplicationFailureInfo.");
+    }
+    revive(st, a, &e->ref);
+    if (is_too_large(st, e->failure)) {
+        fail_by_size(st, a, STR("Failure exceeds size limit."), e->identity);
+        return ERR_NONE;
+    }
+    if (!str_empty(e->last_heartbeat_details) && !is_too_large(st, e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }
-    struct failure_info info = failure_parse(e->failure);
     enum retry_state state = activity_retry(st, a, &info, e->failure);
     if (state != RETRY_STATE_IN_PROGRESS) {
         struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED, .failure = e->failure,
@@ -240,6 +271,11 @@ enum err activity_canceled(struct step *st)
         return fail(st->fail, ERR_INVALID_ARGUMENT,
                 "unable to mark activity as canceled without activity being request canceled first");
     }
+    revive(st, a, &e->ref);
+    if (is_too_large(st, e->details)) {
+        fail_by_size(st, a, STR("Cancel details exceed size limit."), e->identity);
+        return ERR_NONE;
+    }
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCELED, .details = e->details,
         .identity = e->identity, .latest_cancel_requested_event_id = a->cancel_requested_event_id };
     activity_close_event(st, a, &he);
@@ -252,6 +288,12 @@ enum err activity_heartbeat(struct step *st)
     struct activity *a = find(st, &e->ref, false);
     if (!a) {
         return missing(st, &e->ref);
+    }
+    revive(st, a, &e->ref);
+    if (is_too_large(st, e->details)) {
+        fail_by_size(st, a, STR("Record heartbeat details exceed size limit."), e->identity);
+        st->fx->cancel_requested = true;
+        return ERR_NONE;
     }
     if (a->is_start_volatile) {
         activity_store_start(st, a);

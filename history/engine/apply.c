@@ -1,10 +1,10 @@
-/* The one place that changes a workflow: what each history event and each internal record does to the state.
- * Live steps and the fold of a stored log come through here, which is why they agree. Decides nothing: whether a
- * record may happen was decided before; a record that does not fit means a corrupt log and is refused. */
-#include "history/engine/step.h"
+/* What each history event does to the state. With apply_record.c the one place that changes a workflow: live
+ * steps and the fold of a stored log come through here, which is why they agree. Decides nothing: whether an
+ * event may happen was decided before; one that does not fit means a corrupt log and is refused. */
+#include "history/engine/apply.h"
 
 /* Copies into the run's arena, into the memory of the old value where it is large enough. */
-static void keep(struct workflow *wf, struct str *to, struct str from)
+void state_keep(struct workflow *wf, struct str *to, struct str from)
 {
     if (to->ptr == from.ptr && to->len == from.len) {
         return;
@@ -17,7 +17,7 @@ static void keep(struct workflow *wf, struct str *to, struct str from)
     }
 }
 
-static struct str kept(struct workflow *wf, struct str s)
+struct str state_kept(struct workflow *wf, struct str s)
 {
     return s.len ? str_dup(wf->arena, s) : (struct str){ 0 };
 }
@@ -27,7 +27,7 @@ static struct retry_policy kept_retry(struct workflow *wf, const struct retry_po
     struct retry_policy p = *in;
     struct str *types = NEW(wf->arena, struct str, in->non_retryable_count);
     for (size_t i = 0; i < in->non_retryable_count; i++) {
-        types[i] = kept(wf, in->non_retryable_types[i]);
+        types[i] = state_kept(wf, in->non_retryable_types[i]);
     }
     p.non_retryable_types = in->non_retryable_count ? types : NULL;
     return p;
@@ -53,28 +53,28 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     bool keep_large = he->retry.is_set || !str_empty(he->cron_schedule); /* a successor may need them */
     struct history_event *s = &wf->start;
     *s = (struct history_event){ .event_id = 1, .type = he->type, .time = he->time };
-    s->workflow_id = kept(wf, he->workflow_id);
-    s->workflow_type = kept(wf, he->workflow_type);
-    s->task_queue.name = kept(wf, he->task_queue.name);
-    s->identity = kept(wf, he->identity);
+    s->workflow_id = state_kept(wf, he->workflow_id);
+    s->workflow_type = state_kept(wf, he->workflow_type);
+    s->task_queue.name = state_kept(wf, he->task_queue.name);
+    s->identity = state_kept(wf, he->identity);
     s->execution_timeout = he->execution_timeout;
     s->run_timeout = he->run_timeout;
     s->task_timeout = he->task_timeout;
-    s->original_run_id = kept(wf, he->original_run_id);
-    s->first_run_id = kept(wf, he->first_run_id);
+    s->original_run_id = state_kept(wf, he->original_run_id);
+    s->first_run_id = state_kept(wf, he->first_run_id);
     s->retry = kept_retry(wf, &he->retry);
     s->attempt = he->attempt;
     s->expiration = he->expiration;
-    s->cron_schedule = kept(wf, he->cron_schedule);
+    s->cron_schedule = state_kept(wf, he->cron_schedule);
     s->first_task_backoff = he->first_task_backoff;
-    s->priority = kept(wf, he->priority);
+    s->priority = state_kept(wf, he->priority);
     if (keep_large) {
-        s->input = kept(wf, he->input);
-        s->header = kept(wf, he->header);
-        s->memo = kept(wf, he->memo);
-        s->search_attributes = kept(wf, he->search_attributes);
-        s->last_completion_result = kept(wf, he->last_completion_result);
-        s->user_metadata = kept(wf, he->user_metadata);
+        s->input = state_kept(wf, he->input);
+        s->header = state_kept(wf, he->header);
+        s->memo = state_kept(wf, he->memo);
+        s->search_attributes = state_kept(wf, he->search_attributes);
+        s->last_completion_result = state_kept(wf, he->last_completion_result);
+        s->user_metadata = state_kept(wf, he->user_metadata);
     }
     wf->status = WORKFLOW_RUNNING;
     wf->start_time = he->time;
@@ -98,7 +98,7 @@ static void timer_drop(struct workflow *wf, struct user_timer *t)
     list_append(&wf->free_timers, &t->by_id.order);
 }
 
-static void buffer_clear(struct workflow *wf)
+void state_buffer_clear(struct workflow *wf)
 {
     while (list_pop(&wf->buffered)) {
     }
@@ -115,7 +115,7 @@ void apply_close(struct workflow *wf)
     map_each(&wf->timers, n) {
         timer_drop(wf, timer_of(n));
     }
-    buffer_clear(wf);
+    state_buffer_clear(wf);
     wf->task.state = WORKFLOW_TASK_NONE;
     wf->first_task_at = (struct instant){ 0 };
     wf->run_deadline = (struct instant){ 0 };
@@ -160,43 +160,6 @@ static bool apply_task_scheduled(struct workflow *wf, const struct history_event
     t->start_to_close = he->start_to_close;
     t->schedule_to_start = t->is_sticky ? wf->sticky_schedule_to_start : (struct duration){ 0 };
     wf->first_task_at = (struct instant){ 0 };
-    return true;
-}
-
-static bool apply_task_record(struct workflow *wf, const struct record *r)
-{
-    struct workflow_task *t = &wf->task;
-    if (t->state == WORKFLOW_TASK_STARTED ||
-            (t->state == WORKFLOW_TASK_SCHEDULED && t->scheduled_event_id != r->scheduled_event_id)) {
-        return false;
-    }
-    t->state = WORKFLOW_TASK_SCHEDULED;
-    t->scheduled_event_id = r->scheduled_event_id;
-    t->is_transient = r->flag;
-    t->is_sticky = r->sticky;
-    t->attempt = r->attempt;
-    t->scheduled_time = r->time;
-    t->original_scheduled_time = r->original_time;
-    t->start_to_close = r->start_to_close;
-    t->schedule_to_start = r->schedule_to_start;
-    return true;
-}
-
-static bool apply_task_started_record(struct workflow *wf, const struct record *r)
-{
-    struct workflow_task *t = &wf->task;
-    if (t->state != WORKFLOW_TASK_SCHEDULED) {
-        return false;
-    }
-    t->state = WORKFLOW_TASK_STARTED;
-    t->started_event_id = r->started_event_id;
-    t->started_time = r->time;
-    t->started_sticky = r->sticky;
-    keep(wf, &t->identity, r->identity);
-    keep(wf, &t->request_id, r->request_id);
-    keep(wf, &t->worker_version, r->worker_version);
-    t->history_size = r->history_size;
-    t->suggest_continue_as_new = r->flag;
     return true;
 }
 
@@ -247,10 +210,10 @@ static bool apply_activity_scheduled(struct workflow *wf, const struct history_e
     *a = (struct activity){ .scheduled_event_id = he->event_id, .attempt = 1, .activity_id = old.activity_id,
         .activity_type = old.activity_type, .identity = old.identity, .request_id = old.request_id,
         .task_queue.name = old.task_queue.name, .scheduled_event = old.scheduled_event };
-    keep(wf, &a->activity_id, he->activity_id);
-    keep(wf, &a->activity_type, he->activity_type);
-    keep(wf, &a->task_queue.name, he->task_queue.name);
-    keep(wf, &a->scheduled_event, bytes.len <= SCHEDULED_EVENT_KEPT_MAX ? bytes : (struct str){ 0 });
+    state_keep(wf, &a->activity_id, he->activity_id);
+    state_keep(wf, &a->activity_type, he->activity_type);
+    state_keep(wf, &a->task_queue.name, he->task_queue.name);
+    state_keep(wf, &a->scheduled_event, bytes.len <= SCHEDULED_EVENT_KEPT_MAX ? bytes : (struct str){ 0 });
     a->schedule_to_close = he->schedule_to_close;
     a->schedule_to_start = he->schedule_to_start;
     a->start_to_close = he->start_to_close;
@@ -280,7 +243,7 @@ static bool apply_timer_started(struct workflow *wf, const struct history_event 
     struct list_node *spare = list_pop(&wf->free_timers);
     struct user_timer *t = spare ? container_of(spare, struct user_timer, by_id.order)
                                  : NEW(wf->arena, struct user_timer, 1);
-    keep(wf, &t->timer_id, he->timer_id);
+    state_keep(wf, &t->timer_id, he->timer_id);
     t->by_id = (struct map_node){ 0 };
     t->started_event_id = he->event_id;
     t->fire_at = instant_add(he->time, he->start_to_fire);
@@ -316,22 +279,22 @@ static bool apply_outbox_added(struct workflow *wf, const struct history_event *
     e->id = he->event_id;
     struct history_event *i = &e->initiated;
     i->type = he->type;
-    i->namespace_name = kept(wf, he->namespace_name);
-    i->namespace_id = kept(wf, he->namespace_id);
-    i->execution.workflow_id = kept(wf, he->execution.workflow_id);
-    i->execution.run_id = kept(wf, he->execution.run_id);
-    i->control = kept(wf, he->control);
-    i->signal_name = kept(wf, he->signal_name);
-    i->input = kept(wf, he->input);
-    i->header = kept(wf, he->header);
-    i->reason = kept(wf, he->reason);
+    i->namespace_name = state_kept(wf, he->namespace_name);
+    i->namespace_id = state_kept(wf, he->namespace_id);
+    i->execution.workflow_id = state_kept(wf, he->execution.workflow_id);
+    i->execution.run_id = state_kept(wf, he->execution.run_id);
+    i->control = state_kept(wf, he->control);
+    i->signal_name = state_kept(wf, he->signal_name);
+    i->input = state_kept(wf, he->input);
+    i->header = state_kept(wf, he->header);
+    i->reason = state_kept(wf, he->reason);
     i->child_workflow_only = he->child_workflow_only;
     i->workflow_task_completed_event_id = he->workflow_task_completed_event_id;
     map_put(&wf->outbox, &e->by_id, str_of(&e->id, sizeof(e->id)));
     return true;
 }
 
-static bool outbox_drop(struct workflow *wf, int64_t id)
+bool state_outbox_drop(struct workflow *wf, int64_t id)
 {
     struct map_node *n = map_get(&wf->outbox, str_of(&id, sizeof(id)));
     if (n) {
@@ -343,7 +306,7 @@ static bool outbox_drop(struct workflow *wf, int64_t id)
 /* --- events ----------------------------------------------------------------------------------------- */
 
 /* What an event does that may also happen while it is buffered. */
-static bool apply_effect(struct workflow *wf, const struct history_event *he)
+bool state_effect(struct workflow *wf, const struct history_event *he)
 {
     struct activity *a;
     switch (he->type) {
@@ -372,7 +335,7 @@ static bool apply_effect(struct workflow *wf, const struct history_event *he)
     case HISTORY_EXTERNAL_CANCEL_REQUESTED:
     case HISTORY_SIGNAL_EXTERNAL_FAILED:
     case HISTORY_EXTERNAL_SIGNALED:
-        return outbox_drop(wf, he->initiated_event_id);
+        return state_outbox_drop(wf, he->initiated_event_id);
     default:
         return true;
     }
@@ -406,7 +369,7 @@ static bool apply_event_by_type(struct workflow *wf, const struct history_event 
     case HISTORY_SIGNAL_EXTERNAL_INITIATED:
         return apply_outbox_added(wf, he);
     default:
-        return apply_effect(wf, he);
+        return state_effect(wf, he);
     }
 }
 
@@ -432,176 +395,4 @@ bool apply_flushed_event(struct workflow *wf, const struct history_event *he, st
     }
     count_event(wf, he, bytes);
     return true;
-}
-
-/* --- internal records ------------------------------------------------------------------------------- */
-
-static bool apply_buffer(struct workflow *wf, const struct record *r)
-{
-    struct history_event he = { .time = r->time };
-    if (!history_event_read_attributes(r->attributes, (enum event_type)r->type, wf->arena, &he)) {
-        return false;
-    }
-    if (!apply_effect(wf, &he)) {
-        return false;
-    }
-    struct buffered_event *b = NEW(wf->arena, struct buffered_event, 1);
-    b->type = he.type;
-    b->time = r->time;
-    b->attributes = kept(wf, r->attributes);
-    b->links = kept(wf, r->links);
-    b->scheduled_event_id = r->scheduled_event_id;
-    list_append(&wf->buffered, &b->node);
-    wf->buffered_count++;
-    wf->buffered_bytes += b->attributes.len + b->links.len;
-    return true;
-}
-
-static bool apply_unbuffer(struct workflow *wf, const struct record *r)
-{
-    list_each(&wf->buffered, n) {
-        struct buffered_event *b = list_entry(n, struct buffered_event, node);
-        if ((int32_t)b->type == r->type && b->scheduled_event_id == r->scheduled_event_id) {
-            list_remove(n);
-            wf->buffered_count--;
-            wf->buffered_bytes -= b->attributes.len + b->links.len;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool apply_activity_started(struct activity *a, struct workflow *wf, const struct record *r)
-{
-    a->state = ACTIVITY_STARTED;
-    a->is_start_volatile = r->is_volatile;
-    a->durable_at = r->is_volatile ? r->deadline : (struct instant){ 0 };
-    a->needs_dispatch = false;
-    a->started_time = r->time;
-    a->last_heartbeat = (struct instant){ 0 };
-    keep(wf, &a->identity, r->identity);
-    keep(wf, &a->request_id, r->request_id);
-    return true;
-}
-
-static bool apply_activity_retry(struct activity *a, struct workflow *wf, const struct record *r)
-{
-    a->state = ACTIVITY_SCHEDULED;
-    a->is_start_volatile = false;
-    a->needs_dispatch = true;
-    a->attempt = r->attempt;
-    a->stamp++;
-    a->attempt_scheduled_time = r->time;
-    keep(wf, &a->last_failure, r->failure);
-    keep(wf, &a->last_identity, r->identity);
-    return true;
-}
-
-static bool apply_activity_record(struct workflow *wf, const struct record *r)
-{
-    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
-    if (!a) {
-        return false;
-    }
-    switch (r->kind) {
-    case RECORD_ACTIVITY_STARTED:
-        return apply_activity_started(a, wf, r);
-    case RECORD_ACTIVITY_UNSTARTED:
-        a->state = ACTIVITY_SCHEDULED;
-        a->is_start_volatile = false;
-        return true;
-    case RECORD_ACTIVITY_RETRY:
-        return apply_activity_retry(a, wf, r);
-    default:
-        a->last_heartbeat = r->time;
-        keep(wf, &a->heartbeat_details, r->details);
-        return true;
-    }
-}
-
-static bool apply_start_record(struct workflow *wf, const struct record *r)
-{
-    wf->namespace_id = r->namespace_id;
-    wf->run_id = r->run_id;
-    wf->namespace_name = kept(wf, r->text);
-    wf->start_request_id = kept(wf, r->request_id);
-    wf->first_task_at = r->time;
-    wf->run_deadline = r->deadline;
-    return true;
-}
-
-static bool apply_other_record(struct workflow *wf, const struct record *r)
-{
-    switch (r->kind) {
-    case RECORD_TASK_UNSTARTED:
-        wf->task.state = WORKFLOW_TASK_SCHEDULED;
-        return true;
-    case RECORD_TASK_ENDED:
-        wf->task.state = WORKFLOW_TASK_NONE;
-        wf->next_attempt = r->attempt;
-        return true;
-    case RECORD_STICKY:
-        keep(wf, &wf->sticky_queue, r->text);
-        wf->sticky_schedule_to_start = r->schedule_to_start;
-        if (str_empty(r->text) && wf->task.state == WORKFLOW_TASK_SCHEDULED) {
-            wf->task.is_sticky = false;
-            wf->task.schedule_to_start = (struct duration){ 0 };
-        }
-        return true;
-    case RECORD_CLOSE_ATTEMPTED:
-        wf->close_attempted = true;
-        return true;
-    case RECORD_FLUSH:
-        buffer_clear(wf);
-        return true;
-    case RECORD_FIRST_TASK_NOW:
-        wf->first_task_at = (struct instant){ 0 };
-        return true;
-    case RECORD_OUTBOX_SETTLED:
-        return outbox_drop(wf, r->scheduled_event_id);
-    default:
-        return false;
-    }
-}
-
-bool apply_record(struct workflow *wf, const struct record *r)
-{
-    switch (r->kind) {
-    case RECORD_BUFFER:
-        return apply_buffer(wf, r);
-    case RECORD_UNBUFFER:
-        return apply_unbuffer(wf, r);
-    case RECORD_START:
-        return apply_start_record(wf, r);
-    case RECORD_TASK_SCHEDULED:
-        return apply_task_record(wf, r);
-    case RECORD_TASK_STARTED:
-        return apply_task_started_record(wf, r);
-    case RECORD_ACTIVITY_STARTED:
-    case RECORD_ACTIVITY_UNSTARTED:
-    case RECORD_ACTIVITY_RETRY:
-    case RECORD_ACTIVITY_HEARTBEAT:
-        return apply_activity_record(wf, r);
-    default:
-        return apply_other_record(wf, r);
-    }
-}
-
-void activity_mark_dispatched(struct activity *a)
-{
-    a->needs_dispatch = false;
-}
-
-void workflow_forget_volatile(struct workflow *wf)
-{
-    if (wf->task.state == WORKFLOW_TASK_STARTED) {
-        wf->task.state = WORKFLOW_TASK_SCHEDULED;
-    }
-    activity_each(wf, a) {
-        if (a->state == ACTIVITY_STARTED && a->is_start_volatile) {
-            a->state = ACTIVITY_SCHEDULED;
-            a->is_start_volatile = false;
-        }
-        a->needs_dispatch = a->state == ACTIVITY_SCHEDULED && a->attempt > 1;
-    }
 }

@@ -1,25 +1,12 @@
 /* A completed workflow task: check everything, then write the completed event, apply the commands in order, let
  * the buffered events follow, and decide about the next task. A refused command fails the whole task and leaves
  * no trace of the others. Leaves the commands' own rules to command_check.c and their concepts. */
+#include "history/engine/retry.h"
 #include "history/engine/step.h"
-
-#include "common/model/wire.h"
 
 static bool is_heartbeat(const struct event_workflow_task_completed *c)
 {
     return c->force_create_new_workflow_task && c->command_count == 0;
-}
-
-static struct str server_failure(struct arena *arena, struct str message)
-{
-    struct buf b;
-    buf_init_arena(&b, arena, 64 * 1024);
-    wire_opt_bytes(&b, 1, message);
-    wire_put_bytes(&b, 2, STR("Server"));
-    size_t mark = wire_begin(&b, 9);
-    wire_put_varint(&b, 1, 1);
-    wire_end(&b, mark);
-    return buf_str(&b);
 }
 
 static enum err refuse(struct step *st, const struct event_workflow_task_completed *c,

@@ -40,6 +40,7 @@ struct failure_info failure_parse(struct str failure)
 {
     struct failure_info info = { 0 };
     struct wire_field f;
+    bool is_given = failure.len > 0;
     while (wire_next(&failure, &f)) {
         switch (f.number) {
         case 5:
@@ -63,7 +64,7 @@ struct failure_info failure_parse(struct str failure)
             break;
         }
     }
-    info.is_malformed = !wire_ok(failure) && failure.len;
+    info.is_malformed = is_given && !wire_ok(failure);
     return info;
 }
 
@@ -176,6 +177,18 @@ struct str timeout_failure(struct arena *arena, struct str message, enum timeout
     size_t mark = wire_begin(&b, 6);
     wire_put_varint(&b, 1, (uint64_t)type);
     wire_opt_bytes(&b, 2, last_heartbeat_details);
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+struct str server_failure(struct arena *arena, struct str message)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    wire_opt_bytes(&b, 1, message);
+    wire_put_bytes(&b, 2, STR("Server"));
+    size_t mark = wire_begin(&b, 9);
+    wire_put_varint(&b, 1, 1);
     wire_end(&b, mark);
     return buf_str(&b);
 }

@@ -35,6 +35,8 @@ const char *retry_policy_problem(const struct retry_policy *policy);
 /* An encoded timeout Failure. */
 struct str timeout_failure(struct arena *arena, struct str message, enum timeout_type type,
         struct str last_heartbeat_details, struct str cause);
+/* An encoded failure by the server itself, never retried. */
+struct str server_failure(struct arena *arena, struct str message);
 const char *timeout_type_name(enum timeout_type type);
 /* A failure reduced to its cut message, type and flags: for the state, which must stay small. */
 struct str failure_cut(struct arena *arena, struct str failure, size_t message_max);

@@ -1,6 +1,8 @@
 /* The engine's properties, checked after each step of any test that drives it. */
 #include "tests/history/harness.h"
 
+#include <stdio.h>
+
 #include "history/engine/step.h"
 
 void harness_init(struct harness *h)
@@ -39,13 +41,21 @@ static struct workflow *folded(struct harness *h, struct arena *arena)
     struct fail f = { 0 };
     for (size_t i = 0; i < h->rows.len; i++) {
         const struct row *r = &h->rows.ptr[i];
-        check(workflow_fold(wf, r->first_event_id, r->events, r->records, &f) == ERR_NONE);
+        enum err err = workflow_fold(wf, r->first_event_id, r->events, r->records, &f);
+        if (err) {
+            fprintf(stderr, "step %d row %zu: %s\n", h->steps, i, f.message);
+        }
+        check(!err);
     }
     return wf;
 }
 
 static void check_same(struct arena *arena, const struct workflow *a, const struct workflow *b)
 {
+    if (!str_eq(encoded(arena, a), encoded(arena, b))) {
+        struct str left = dumped(arena, a), right = dumped(arena, b);
+        fprintf(stderr, "states differ:\n" STR_FMT "and\n" STR_FMT, STR_ARG(left), STR_ARG(right));
+    }
     check(str_eq(encoded(arena, a), encoded(arena, b)));
     check(str_eq(dumped(arena, a), dumped(arena, b)));
     check(workflow_next_need(a).ns == workflow_next_need(b).ns);

@@ -1,0 +1,209 @@
+/* What each internal record does to the state, and what a crash does to it. See apply.c for history events. */
+#include "history/engine/apply.h"
+
+static bool apply_task_record(struct workflow *wf, const struct record *r)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state == WORKFLOW_TASK_STARTED ||
+            (t->state == WORKFLOW_TASK_SCHEDULED && t->scheduled_event_id != r->scheduled_event_id)) {
+        return false;
+    }
+    t->state = WORKFLOW_TASK_SCHEDULED;
+    t->scheduled_event_id = r->scheduled_event_id;
+    t->is_transient = r->flag;
+    t->is_sticky = r->sticky;
+    t->attempt = r->attempt;
+    t->scheduled_time = r->time;
+    t->original_scheduled_time = r->original_time;
+    t->start_to_close = r->start_to_close;
+    t->schedule_to_start = r->schedule_to_start;
+    return true;
+}
+
+static bool apply_task_started_record(struct workflow *wf, const struct record *r)
+{
+    struct workflow_task *t = &wf->task;
+    if (t->state != WORKFLOW_TASK_SCHEDULED) {
+        return false;
+    }
+    t->state = WORKFLOW_TASK_STARTED;
+    t->started_event_id = r->started_event_id;
+    t->started_time = r->time;
+    t->started_sticky = r->sticky;
+    state_keep(wf, &t->identity, r->identity);
+    state_keep(wf, &t->request_id, r->request_id);
+    state_keep(wf, &t->worker_version, r->worker_version);
+    t->history_size = r->history_size;
+    t->suggest_continue_as_new = r->flag;
+    return true;
+}
+
+static bool apply_buffer(struct workflow *wf, const struct record *r)
+{
+    struct history_event he = { .time = r->time };
+    if (!history_event_read_attributes(r->attributes, (enum event_type)r->type, wf->arena, &he)) {
+        return false;
+    }
+    if (!state_effect(wf, &he)) {
+        return false;
+    }
+    struct buffered_event *b = NEW(wf->arena, struct buffered_event, 1);
+    b->type = he.type;
+    b->time = r->time;
+    b->attributes = state_kept(wf, r->attributes);
+    b->links = state_kept(wf, r->links);
+    b->scheduled_event_id = r->scheduled_event_id;
+    list_append(&wf->buffered, &b->node);
+    wf->buffered_count++;
+    wf->buffered_bytes += b->attributes.len + b->links.len;
+    return true;
+}
+
+static bool apply_unbuffer(struct workflow *wf, const struct record *r)
+{
+    list_each(&wf->buffered, n) {
+        struct buffered_event *b = list_entry(n, struct buffered_event, node);
+        if ((int32_t)b->type == r->type && b->scheduled_event_id == r->scheduled_event_id) {
+            list_remove(n);
+            wf->buffered_count--;
+            wf->buffered_bytes -= b->attributes.len + b->links.len;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool apply_activity_started(struct activity *a, struct workflow *wf, const struct record *r)
+{
+    a->state = ACTIVITY_STARTED;
+    a->is_start_volatile = r->is_volatile;
+    a->durable_at = r->is_volatile ? r->deadline : (struct instant){ 0 };
+    a->needs_dispatch = false;
+    a->started_time = r->time;
+    a->last_heartbeat = (struct instant){ 0 };
+    state_keep(wf, &a->identity, r->identity);
+    state_keep(wf, &a->request_id, r->request_id);
+    return true;
+}
+
+static bool apply_activity_retry(struct activity *a, struct workflow *wf, const struct record *r)
+{
+    a->state = ACTIVITY_SCHEDULED;
+    a->is_start_volatile = false;
+    a->needs_dispatch = true;
+    a->attempt = r->attempt;
+    a->stamp++;
+    a->attempt_scheduled_time = r->time;
+    state_keep(wf, &a->last_failure, r->failure);
+    state_keep(wf, &a->last_identity, r->identity);
+    return true;
+}
+
+static bool apply_activity_record(struct workflow *wf, const struct record *r)
+{
+    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
+    if (!a) {
+        return false;
+    }
+    switch (r->kind) {
+    case RECORD_ACTIVITY_STARTED:
+        return apply_activity_started(a, wf, r);
+    case RECORD_ACTIVITY_UNSTARTED:
+        a->state = ACTIVITY_SCHEDULED;
+        a->is_start_volatile = false;
+        return true;
+    case RECORD_ACTIVITY_RETRY:
+        return apply_activity_retry(a, wf, r);
+    default:
+        a->last_heartbeat = r->time;
+        state_keep(wf, &a->heartbeat_details, r->details);
+        return true;
+    }
+}
+
+static bool apply_start_record(struct workflow *wf, const struct record *r)
+{
+    wf->namespace_id = r->namespace_id;
+    wf->run_id = r->run_id;
+    wf->namespace_name = state_kept(wf, r->text);
+    wf->start_request_id = state_kept(wf, r->request_id);
+    wf->first_task_at = r->time;
+    wf->run_deadline = r->deadline;
+    return true;
+}
+
+static bool apply_other_record(struct workflow *wf, const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_TASK_UNSTARTED:
+        wf->task.state = WORKFLOW_TASK_SCHEDULED;
+        return true;
+    case RECORD_TASK_ENDED:
+        wf->task.state = WORKFLOW_TASK_NONE;
+        wf->next_attempt = r->attempt;
+        return true;
+    case RECORD_STICKY:
+        state_keep(wf, &wf->sticky_queue, r->text);
+        wf->sticky_schedule_to_start = r->schedule_to_start;
+        if (str_empty(r->text)) { /* also a task that is out: if it comes back, it goes to the normal queue */
+            wf->task.is_sticky = false;
+            wf->task.schedule_to_start = (struct duration){ 0 };
+        }
+        return true;
+    case RECORD_CLOSE_ATTEMPTED:
+        wf->close_attempted = true;
+        return true;
+    case RECORD_FLUSH:
+        state_buffer_clear(wf);
+        return true;
+    case RECORD_FIRST_TASK_NOW:
+        wf->first_task_at = (struct instant){ 0 };
+        return true;
+    case RECORD_OUTBOX_SETTLED:
+        return state_outbox_drop(wf, r->scheduled_event_id);
+    default:
+        return false;
+    }
+}
+
+bool apply_record(struct workflow *wf, const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_BUFFER:
+        return apply_buffer(wf, r);
+    case RECORD_UNBUFFER:
+        return apply_unbuffer(wf, r);
+    case RECORD_START:
+        return apply_start_record(wf, r);
+    case RECORD_TASK_SCHEDULED:
+        return apply_task_record(wf, r);
+    case RECORD_TASK_STARTED:
+        return apply_task_started_record(wf, r);
+    case RECORD_ACTIVITY_STARTED:
+    case RECORD_ACTIVITY_UNSTARTED:
+    case RECORD_ACTIVITY_RETRY:
+    case RECORD_ACTIVITY_HEARTBEAT:
+        return apply_activity_record(wf, r);
+    default:
+        return apply_other_record(wf, r);
+    }
+}
+
+void activity_mark_dispatched(struct activity *a)
+{
+    a->needs_dispatch = false;
+}
+
+void workflow_forget_volatile(struct workflow *wf)
+{
+    if (wf->task.state == WORKFLOW_TASK_STARTED) {
+        wf->task.state = WORKFLOW_TASK_SCHEDULED;
+    }
+    activity_each(wf, a) {
+        if (a->state == ACTIVITY_STARTED && a->is_start_volatile) {
+            a->state = ACTIVITY_SCHEDULED;
+            a->is_start_volatile = false;
+        }
+        a->needs_dispatch = a->state == ACTIVITY_SCHEDULED && a->attempt > 1;
+    }
+}

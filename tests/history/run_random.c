@@ -1,0 +1,369 @@
+/* Random sequences of events from seeds: plausible ones, stale ones, crashes and clock jumps. The engine's
+ * properties are checked at every step by the harness; every run must in the end be brought to a close, and its
+ * history must read back as a valid sequence. Usage: run_random FIRST_SEED COUNT */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/history/harness.h"
+
+enum { STEPS = 60, TOKENS = 8 };
+
+struct player {
+    struct harness h;
+    struct rand rand;
+    struct instant now;
+    struct engine_limits limits;
+    struct workflow_task_token tasks[TOKENS];
+    size_t task_count;
+    struct activity_ref activities[TOKENS];
+    size_t activity_count;
+    int next_id;
+    uint64_t refused, done;
+};
+
+static uint64_t below(struct player *p, uint64_t n)
+{
+    return rand_below(&p->rand, n);
+}
+
+static struct str name(struct player *p, const char *prefix, uint64_t range)
+{
+    return str_printf(&p->h.arena, "%s%d", prefix, (int)below(p, range));
+}
+
+static struct str failure(struct player *p)
+{
+    static const char app[] = "\x0a\x03" "bad" "\x2a\x00";
+    static const char final[] = "\x0a\x03" "bad" "\x2a\x02\x10\x01";
+    return below(p, 4) ? str_of(app, sizeof(app) - 1) : str_of(final, sizeof(final) - 1);
+}
+
+static void random_activity(struct player *p, struct command *c)
+{
+    c->type = COMMAND_SCHEDULE_ACTIVITY_TASK;
+    c->schedule_activity = (struct command_schedule_activity){ .activity_id = name(p, "a", 6),
+        .activity_type = STR("Act"), .task_queue = STR("q"), .request_eager_execution = below(p, 5) == 0,
+        .start_to_close = DURATION_SECONDS(below(p, 20)), .schedule_to_close = DURATION_SECONDS(below(p, 40)),
+        .schedule_to_start = DURATION_SECONDS(below(p, 10)), .heartbeat = DURATION_SECONDS(below(p, 5)) };
+    c->schedule_activity.retry.is_set = below(p, 2);
+    c->schedule_activity.retry.maximum_attempts = (int32_t)below(p, 4);
+}
+
+static void random_command(struct player *p, struct command *c, bool last)
+{
+    *c = (struct command){ .has_attributes = below(p, 50) != 0 };
+    switch (below(p, last ? 12 : 9)) {
+    case 0:
+    case 1:
+    case 2:
+        random_activity(p, c);
+        return;
+    case 3:
+    case 4:
+        c->type = COMMAND_START_TIMER;
+        c->start_timer.timer_id = name(p, "t", 5);
+        c->start_timer.start_to_fire = DURATION_SECONDS(below(p, 15));
+        return;
+    case 5:
+        c->type = COMMAND_CANCEL_TIMER;
+        c->cancel_timer.timer_id = name(p, "t", 5);
+        return;
+    case 6:
+        c->type = COMMAND_REQUEST_CANCEL_ACTIVITY_TASK;
+        c->request_cancel_activity.scheduled_event_id = (int64_t)below(p, (uint64_t)p->h.wf->next_event_id + 5);
+        return;
+    case 7:
+        c->type = COMMAND_RECORD_MARKER;
+        c->marker.marker_name = STR("m");
+        return;
+    case 8:
+        c->type = below(p, 2) ? COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION
+                              : COMMAND_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION;
+        c->external = (struct command_external){ .workflow_id = STR("other"), .signal_name = STR("s") };
+        return;
+    case 9:
+        c->type = COMMAND_FAIL_WORKFLOW_EXECUTION;
+        c->fail.failure = failure(p);
+        return;
+    case 10:
+        c->type = COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION;
+        return;
+    default:
+        c->type = below(p, 3) ? COMMAND_RECORD_MARKER : COMMAND_COMPLETE_WORKFLOW_EXECUTION;
+        c->marker.marker_name = STR("n");
+        c->has_attributes = true;
+        if (c->type == COMMAND_COMPLETE_WORKFLOW_EXECUTION) {
+            c->complete.result = (struct str){ 0 };
+        }
+        return;
+    }
+}
+
+static void random_completion(struct player *p, struct event *ev)
+{
+    struct event_workflow_task_completed *c = &ev->workflow_task_completed;
+    size_t n = below(p, 4);
+    struct command *commands = NEW(&p->h.arena, struct command, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        random_command(p, &commands[i], i + 1 == n && below(p, 3) == 0);
+    }
+    *c = (struct event_workflow_task_completed){ .commands = commands, .command_count = n,
+        .identity = STR("w"), .poll_id = name(p, "inline", 1000), .return_new_workflow_task = below(p, 2),
+        .force_create_new_workflow_task = below(p, 4) == 0 };
+    c->token = p->tasks[p->task_count && below(p, 5) ? p->task_count - 1 : below(p, TOKENS)];
+    if (below(p, 2)) {
+        c->sticky_task_queue = STR("sticky");
+        c->sticky_schedule_to_start = DURATION_SECONDS(5);
+    }
+}
+
+static struct activity_ref random_ref(struct player *p)
+{
+    if (below(p, 8) == 0) {
+        return (struct activity_ref){ .activity_id = name(p, "a", 6) };
+    }
+    return p->activities[below(p, TOKENS)];
+}
+
+static void random_claim(struct player *p, struct event *ev)
+{
+    const struct workflow *wf = p->h.wf;
+    bool stale = below(p, 8) == 0;
+    ev->claim = (struct event_claim){ .poll_id = name(p, "poll", 1000), .identity = STR("w"),
+        .task_queue = wf->task.is_sticky && below(p, 3) ? STR("sticky") : STR("q") };
+    if (ev->kind == EVENT_CLAIM_WORKFLOW_TASK || ev->kind == EVENT_UNCLAIM_WORKFLOW_TASK) {
+        ev->claim.scheduled_event_id = wf->task.scheduled_event_id + stale;
+        ev->claim.attempt = wf->task.attempt;
+        if (ev->kind == EVENT_UNCLAIM_WORKFLOW_TASK) {
+            ev->claim.poll_id = wf->task.request_id;
+        }
+        return;
+    }
+    const struct activity *chosen = NULL;
+    activity_each(wf, a) {
+        chosen = !chosen || below(p, 2) ? a : chosen;
+    }
+    if (chosen) {
+        ev->claim.scheduled_event_id = chosen->scheduled_event_id;
+        ev->claim.attempt = chosen->attempt + stale;
+        ev->claim.stamp = chosen->stamp;
+        ev->claim.poll_id = ev->kind == EVENT_UNCLAIM_ACTIVITY ? chosen->request_id : ev->claim.poll_id;
+    }
+}
+
+static enum event_kind random_kind(struct player *p)
+{
+    static const enum event_kind kinds[] = { EVENT_SIGNAL, EVENT_SIGNAL, EVENT_CLAIM_WORKFLOW_TASK,
+        EVENT_CLAIM_WORKFLOW_TASK, EVENT_CLAIM_WORKFLOW_TASK, EVENT_WORKFLOW_TASK_COMPLETED,
+        EVENT_WORKFLOW_TASK_COMPLETED, EVENT_WORKFLOW_TASK_COMPLETED, EVENT_WORKFLOW_TASK_COMPLETED,
+        EVENT_WORKFLOW_TASK_FAILED, EVENT_CLAIM_ACTIVITY, EVENT_CLAIM_ACTIVITY, EVENT_CLAIM_ACTIVITY,
+        EVENT_ACTIVITY_COMPLETED, EVENT_ACTIVITY_COMPLETED, EVENT_ACTIVITY_FAILED, EVENT_ACTIVITY_CANCELED,
+        EVENT_ACTIVITY_HEARTBEAT, EVENT_UNCLAIM_ACTIVITY, EVENT_UNCLAIM_WORKFLOW_TASK, EVENT_RESET_STICKY,
+        EVENT_TIME, EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED };
+    if (below(p, 120) == 0) {
+        return EVENT_TERMINATE;
+    }
+    return below(p, 40) == 0 ? EVENT_REQUEST_CANCEL : kinds[below(p, ARRAY_LEN(kinds))];
+}
+
+static void random_event(struct player *p, struct event *ev)
+{
+    ev->kind = p->h.wf->status ? random_kind(p) : EVENT_START;
+    switch (ev->kind) {
+    case EVENT_START:
+        ev->start = (struct event_start){ .run_id = uuid_v4(&p->rand), .namespace_name = STR("ns"),
+            .workflow_id = STR("wf"), .workflow_type = STR("T"), .task_queue = STR("q"), .request_id = STR("s"),
+            .run_timeout = DURATION_SECONDS(below(p, 3) ? 0 : below(p, 100)),
+            .start_delay = DURATION_SECONDS(below(p, 4) ? 0 : below(p, 10)),
+            .request_eager_execution = below(p, 5) == 0, .input = STR("\x0a\x00") };
+        ev->start.retry.is_set = below(p, 2);
+        return;
+    case EVENT_SIGNAL:
+        ev->signal = (struct event_signal){ .signal_name = STR("s"), .request_id = name(p, "r", 40) };
+        return;
+    case EVENT_WORKFLOW_TASK_COMPLETED:
+        random_completion(p, ev);
+        return;
+    case EVENT_WORKFLOW_TASK_FAILED:
+        ev->workflow_task_failed = (struct event_workflow_task_failed){ .cause = CAUSE_NON_DETERMINISTIC_ERROR,
+            .token = p->tasks[p->task_count ? p->task_count - 1 : 0] };
+        return;
+    case EVENT_CLAIM_WORKFLOW_TASK:
+    case EVENT_UNCLAIM_WORKFLOW_TASK:
+    case EVENT_CLAIM_ACTIVITY:
+    case EVENT_UNCLAIM_ACTIVITY:
+        random_claim(p, ev);
+        return;
+    case EVENT_ACTIVITY_COMPLETED:
+        ev->activity_completed.ref = random_ref(p);
+        return;
+    case EVENT_ACTIVITY_FAILED:
+        ev->activity_failed = (struct event_activity_failed){ .ref = random_ref(p), .failure = failure(p) };
+        return;
+    case EVENT_ACTIVITY_CANCELED:
+        ev->activity_canceled.ref = random_ref(p);
+        return;
+    case EVENT_ACTIVITY_HEARTBEAT:
+        ev->activity_heartbeat = (struct event_activity_heartbeat){ .ref = random_ref(p), .details = STR("d") };
+        return;
+    case EVENT_MESSAGE_SETTLED:
+        ev->settled.message_id = p->h.wf->outbox.len && below(p, 3)
+                ? map_entry(map_first(&p->h.wf->outbox), struct outbox_entry, by_id)->id : 5;
+        ev->settled.outcome = below(p, 2) ? ERR_NONE : ERR_NOT_FOUND;
+        return;
+    default:
+        return;
+    }
+}
+
+static void remember(struct player *p, const struct effects *fx)
+{
+    if (fx->has_workflow_task) {
+        if (p->task_count == TOKENS) {
+            memmove(p->tasks, p->tasks + 1, sizeof(p->tasks[0]) * (TOKENS - 1));
+            p->task_count--;
+        }
+        p->tasks[p->task_count++] = fx->workflow_task.token;
+    }
+    for (size_t i = 0; i < fx->eager_activities.len + fx->has_activity; i++) {
+        const struct activity_start *s = i < fx->eager_activities.len ? &fx->eager_activities.ptr[i]
+                                                                      : &fx->activity;
+        p->activities[p->activity_count++ % TOKENS] = (struct activity_ref){
+            .scheduled_event_id = s->scheduled_event_id, .attempt = s->attempt,
+            .started_time = s->started_time, .identity = s->identity, .request_id = s->request_id };
+    }
+}
+
+static void step(struct player *p, struct event *ev)
+{
+    struct effects fx;
+    struct fail f = { 0 };
+    ev->now = p->now;
+    ev->limits = &p->limits;
+    ev->rand = (struct rand){ (uint64_t)p->h.steps };
+    if (harness_step(&p->h, ev, &fx, &f)) {
+        p->refused++;
+    } else {
+        p->done++;
+        remember(p, &fx);
+    }
+}
+
+/* After everything that is due has been done, nothing is due: time cannot make the driver spin. */
+static void settle_time(struct player *p)
+{
+    for (int i = 0; workflow_next_need(p->h.wf).ns <= p->now.ns; i++) {
+        struct event ev = { .kind = EVENT_TIME };
+        check(i < 4);
+        step(p, &ev);
+    }
+}
+
+static void check_history(struct player *p)
+{
+    int64_t expected = 1;
+    for (size_t i = 0; i < p->h.rows.len; i++) {
+        struct str events = p->h.rows.ptr[i].events, bytes;
+        while (history_next(&events, &bytes)) {
+            struct history_event he;
+            check(history_event_read(bytes, &p->h.arena, &he));
+            check(he.event_id == expected++);
+            check(he.scheduled_event_id < he.event_id && he.started_event_id < he.event_id);
+        }
+    }
+    check(expected == p->h.wf->next_event_id);
+}
+
+static struct str damaged(struct player *p, struct arena *arena, struct str bytes)
+{
+    char *copy = NEW(arena, char, bytes.len + 1);
+    memcpy(copy, bytes.ptr, bytes.len);
+    for (uint64_t n = below(p, 3); bytes.len && n > 0; n--) {
+        copy[below(p, bytes.len)] = (char)rand_u64(&p->rand);
+    }
+    return str_of(copy, below(p, 4) ? bytes.len : below(p, bytes.len + 1));
+}
+
+/* Damaged snapshots and rows are refused or read as something else; they never crash the process. */
+static void check_damage(struct player *p)
+{
+    struct arena arena = { 0 };
+    struct fail f = { 0 };
+    struct buf b;
+    for (int round = 0; round < 20; round++) {
+        buf_init_arena(&b, &arena, 1 << 26);
+        workflow_encode(p->h.wf, &b);
+        enum err err = workflow_decode(workflow_new(&arena), damaged(p, &arena, buf_str(&b)), &f);
+        struct workflow *wf = workflow_new(&arena);
+        err = err == ERR_NONE || err == ERR_CORRUPT ? ERR_NONE : err;
+        check(!err);
+        for (size_t i = 0; !err && i < p->h.rows.len; i++) {
+            const struct row *r = &p->h.rows.ptr[i];
+            bool hit = below(p, p->h.rows.len) == 0;
+            err = workflow_fold(wf, r->first_event_id, hit ? damaged(p, &arena, r->events) : r->events,
+                    hit ? damaged(p, &arena, r->records) : r->records, &f);
+            check(err == ERR_NONE || err == ERR_CORRUPT);
+        }
+    }
+    arena_deinit(&arena);
+}
+
+static void play(struct player *p, uint64_t seed)
+{
+    p->rand = (struct rand){ seed * 7919 };
+    p->now = (struct instant){ 1700000000000000000 };
+    p->limits = engine_limits_default;
+    p->limits.buffered_events = 6;
+    p->limits.history_count_error = 120;
+    p->limits.pending_activities = 4;
+    harness_init(&p->h);
+    for (int i = 0; i < STEPS; i++) {
+        struct event ev = { 0 };
+        p->now = instant_add(p->now, DURATION_MS(below(p, 1500)));
+        if (below(p, 30) == 0) {
+            p->now = instant_add(p->now, DURATION_SECONDS(-(int64_t)below(p, 3)));
+        }
+        random_event(p, &ev);
+        step(p, &ev);
+        if (below(p, 3) == 0) {
+            settle_time(p);
+        }
+        if (below(p, 12) == 0) {
+            harness_crash(&p->h);
+        }
+    }
+    check_damage(p);
+    if (workflow_is_open(p->h.wf)) {
+        struct event ev = { .kind = EVENT_TERMINATE };
+        step(p, &ev);
+    }
+    check(!workflow_is_open(p->h.wf));
+    check_history(p);
+    harness_deinit(&p->h);
+}
+
+static uint64_t current_seed;
+
+static void name_the_seed(void)
+{
+    fprintf(stderr, "seed %llu\n", (unsigned long long)current_seed);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint64_t done = 0, refused = 0;
+    check_set_hook(name_the_seed);
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        struct player *p = calloc(1, sizeof(*p));
+        check(p);
+        current_seed = seed;
+        play(p, seed);
+        done += p->done;
+        refused += p->refused;
+        free(p);
+    }
+    printf("%llu seeds, %llu steps done, %llu refused\n", (unsigned long long)count, (unsigned long long)done,
+            (unsigned long long)refused);
+    return done == 0;
+}
