@@ -68,13 +68,13 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     s->cron_schedule = state_kept(wf, he->cron_schedule);
     s->first_task_backoff = he->first_task_backoff;
     s->priority = state_kept(wf, he->priority);
+    s->memo = state_kept(wf, he->memo); /* these three are what a description shows */
+    s->search_attributes = state_kept(wf, he->search_attributes);
+    s->user_metadata = state_kept(wf, he->user_metadata);
     if (keep_large) {
         s->input = state_kept(wf, he->input);
         s->header = state_kept(wf, he->header);
-        s->memo = state_kept(wf, he->memo);
-        s->search_attributes = state_kept(wf, he->search_attributes);
         s->last_completion_result = state_kept(wf, he->last_completion_result);
-        s->user_metadata = state_kept(wf, he->user_metadata);
     }
     wf->status = WORKFLOW_RUNNING;
     wf->start_time = he->time;
