@@ -55,9 +55,8 @@ enum err service_config(int argc, char **argv, struct arena *arena, struct confi
     return err;
 }
 
-static int service_main(enum role role, int argc, char **argv)
+static int run_service(enum role role, int argc, char **argv, struct arena *arena)
 {
-    struct arena arena = { 0 };
     struct fail f = { 0 };
     struct process_options options = { .roles = role };
     bool print = false;
@@ -65,7 +64,7 @@ static int service_main(enum role role, int argc, char **argv)
         fputs(usage, stdout);
         return 0;
     }
-    if (service_config(argc, argv, &arena, &options.config, NULL, &print, &f)) {
+    if (service_config(argc, argv, arena, &options.config, NULL, &print, &f)) {
         fprintf(stderr, "perdure: %s\n", f.message);
         return 2;
     }
@@ -77,8 +76,15 @@ static int service_main(enum role role, int argc, char **argv)
         fprintf(stderr, "perdure: %s\n", f.message);
         return process_exit_status(f.err);
     }
-    arena_deinit(&arena);
     return 0;
+}
+
+static int service_main(enum role role, int argc, char **argv)
+{
+    struct arena arena = { 0 };
+    int status = run_service(role, argc, argv, &arena);
+    arena_deinit(&arena);
+    return status;
 }
 
 int main(int argc, char **argv)

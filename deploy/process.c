@@ -10,134 +10,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cli/args.h"
 #include "common/obs/log.h"
 #include "common/rpc/methods.h"
 #include "deploy/open_store.h"
 #include "deploy/process_lane.h"
+#include "deploy/settings.h"
 
 enum { LANES_DEFAULT_MAX = 8 };
-
-/* ---- settings that cannot be served ------------------------------------------------------------ */
-
-static enum err set_log(const struct config *c, struct fail *f)
-{
-    static const char *const levels[] = { "debug", "info", "warn", "error", "never" };
-    bool json = str_eq(c->log_format, STR("json"));
-    if (!json && !str_eq(c->log_format, STR("text"))) {
-        return config_fail(
-                c, "log.format", f, "'" STR_FMT "' is not text or json", STR_ARG(c->log_format));
-    }
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        if (str_eq(c->log_level, str_from_cstr(levels[i]))) {
-            log_set((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-            return ERR_NONE;
-        }
-    }
-    return config_fail(c, "log.level", f, "'" STR_FMT "' is not debug, info, warn, error or never",
-            STR_ARG(c->log_level));
-}
-
-static bool is_loopback(struct str host)
-{
-    return str_starts_with(host, STR("127.")) || str_eq(host, STR("localhost")) ||
-           str_eq(host, STR("::1")) || str_eq(host, STR("[::1]"));
-}
-
-/* "host:port"; the last colon separates, so that "[::1]:7233" works. */
-static bool split_address(struct str address, struct str *host, uint16_t *port)
-{
-    size_t colon = address.len;
-    uint64_t n;
-    while (colon && address.ptr[colon - 1] != ':') {
-        colon--;
-    }
-    if (colon < 2 || !str_to_u64(str_drop(address, colon), &n) || n > 65535) {
-        return false;
-    }
-    *host = str_of(address.ptr, colon - 1);
-    *port = (uint16_t)n;
-    return true;
-}
-
-/* The file of a setting; NULL if it is not set. Failing here names the setting, OpenSSL would not. */
-static enum err read_file_setting(
-        struct process *p, const char *key, struct str path, const char **ret, struct fail *f)
-{
-    *ret = NULL;
-    if (!path.len) {
-        return ERR_NONE;
-    }
-    *ret = str_cstr(&p->arena, path);
-    if (access(*ret, R_OK)) {
-        return config_fail(p->config, key, f, "%s: %s", *ret, strerror(errno));
-    }
-    return ERR_NONE;
-}
-
-static enum err read_frontend_tls(struct process *p, struct fail *f)
-{
-    const struct config *c = p->config;
-    struct tls_files files;
-    bool cert = c->frontend_tls_cert.len > 0, key = c->frontend_tls_key.len > 0;
-    if (cert != key) {
-        return config_fail(c, cert ? "frontend.tls.cert" : "frontend.tls.key", f,
-                "frontend.tls.cert and frontend.tls.key belong together");
-    }
-    if (c->frontend_tls_client_ca.len && !cert) {
-        return config_fail(c, "frontend.tls.client_ca", f, "needs frontend.tls.cert");
-    }
-    if (!cert) {
-        return ERR_NONE;
-    }
-    if (read_file_setting(p, "frontend.tls.cert", c->frontend_tls_cert, &files.certificate, f) ||
-            read_file_setting(p, "frontend.tls.key", c->frontend_tls_key, &files.key, f) ||
-            read_file_setting(
-                    p, "frontend.tls.client_ca", c->frontend_tls_client_ca, &files.client_ca, f)) {
-        return ERR_INVALID_ARGUMENT;
-    }
-    struct fail inner = { 0 };
-    if (tls_config_new(&files, &p->tls, &inner)) {
-        return config_fail(c, "frontend.tls.cert", f, "%s", inner.message);
-    }
-    return ERR_NONE;
-}
-
-/* Those of the command line and those of frontend.namespaces. */
-static void collect_namespaces(struct process *p)
-{
-    struct str rest = p->config->frontend_namespaces;
-    struct flag_list all = { 0 };
-    for (size_t i = 0; i < p->options->namespace_count; i++) {
-        vec_push(&p->arena, &all.items, p->options->namespaces[i]);
-    }
-    while (rest.len) {
-        struct str name = str_trim(str_split(rest, ',', &rest));
-        if (name.len) {
-            vec_push(&p->arena, &all.items, name);
-        }
-    }
-    p->namespaces = all.items.ptr;
-    p->namespace_count = all.items.len;
-}
-
-static enum err read_frontend(struct process *p, struct fail *f)
-{
-    const struct config *c = p->config;
-    if (!split_address(c->frontend_listen, &p->frontend_host, &p->frontend_port)) {
-        return config_fail(c, "frontend.listen", f, "'" STR_FMT "' is not HOST:PORT",
-                STR_ARG(c->frontend_listen));
-    }
-    if (!is_loopback(p->frontend_host) && !c->frontend_tls_client_ca.len &&
-            !c->frontend_open_to_all) {
-        return config_fail(c, "frontend.listen", f,
-                STR_FMT " is public and callers are not authenticated; set frontend.tls.client_ca, "
-                        "or frontend.open_to_all to accept that",
-                STR_ARG(c->frontend_listen));
-    }
-    collect_namespaces(p);
-    return read_frontend_tls(p, f);
-}
 
 static unsigned count_lanes(const struct config *c)
 {
@@ -166,11 +45,14 @@ static unsigned route_by_key(void *ctx, uint64_t key)
     return (unsigned)(key % p->lane_count);
 }
 
-static struct str role_names(struct arena *arena, unsigned roles)
+/* As certificates name them; a process of several roles has no peers. */
+static struct str role_name(unsigned roles)
 {
-    return str_printf(arena, "%s%s%s%s", roles & ROLE_FRONTEND ? "frontend," : "",
-            roles & ROLE_HISTORY ? "history," : "", roles & ROLE_MATCHING ? "matching," : "",
-            roles & ROLE_WORKER ? "worker," : "");
+    return roles == ROLE_FRONTEND   ? STR("frontend")
+           : roles == ROLE_HISTORY  ? STR("history")
+           : roles == ROLE_MATCHING ? STR("matching")
+           : roles == ROLE_WORKER   ? STR("worker")
+                                    : STR("all");
 }
 
 /* The url that others use: the listening one with the real port, and the advertised host if there
@@ -190,30 +72,6 @@ static struct str advertised_url(struct process *p, uint16_t port)
     return str_printf(&p->arena, "tcp://" STR_FMT ":%u", STR_ARG(host), port);
 }
 
-/* Until calls between processes can be protected, nobody may believe that they are. */
-static enum err refuse_rpc_tls(const struct config *c, struct fail *f)
-{
-    return c->rpc_tls_ca.len     ? config_fail(c, "rpc.tls.ca", f, "not supported yet")
-           : c->rpc_tls_cert.len ? config_fail(c, "rpc.tls.cert", f, "not supported yet")
-           : c->rpc_tls_key.len  ? config_fail(c, "rpc.tls.key", f, "not supported yet")
-           : c->rpc_tls_name.len ? config_fail(c, "rpc.tls.name", f, "not supported yet")
-                                 : ERR_NONE;
-}
-
-/* "tcp://HOST:PORT" or "ipc:///PATH"; whether it can be listened on shows later. */
-static enum err read_rpc(const struct config *c, struct fail *f)
-{
-    struct str host, url = c->rpc_listen;
-    uint16_t port;
-    bool ok = str_starts_with(url, STR("tcp://")) ? split_address(str_drop(url, 6), &host, &port)
-                                                  : str_starts_with(url, STR("ipc:///"));
-    if (!ok) {
-        return config_fail(c, "rpc.listen", f,
-                "'" STR_FMT "' is neither tcp://HOST:PORT nor ipc:///PATH", STR_ARG(url));
-    }
-    return refuse_rpc_tls(c, f);
-}
-
 static enum err open_rpc(struct process *p, struct fail *f)
 {
     struct rand rand;
@@ -222,7 +80,8 @@ static enum err open_rpc(struct process *p, struct fail *f)
     struct uuid member = uuid_v4(&rand);
     struct rpc_config rpc = {
         .member_id = member,
-        .role = role_names(&p->arena, p->options->roles),
+        .role = role_name(p->options->roles),
+        .tls = p->rpc_tls,
     };
     p->rpc = rpc_new(&rpc);
     rpc_route_methods(p->rpc, RPC_HISTORY_API, 199, route_by_key, p);
@@ -322,17 +181,20 @@ static void lane_begins(struct lane *lane, void *arg)
     process_lane_start(arg);
 }
 
-/* One after the other: the first lane makes what the others need. */
+/* One after the other: the first lane makes what the others need. After a failure lane_count is the
+ * number of those that run. */
 static void start_lanes(struct process *p)
 {
     p->lanes = NEW(&p->arena, struct process_lane, p->lane_count);
-    for (unsigned i = 0; i < p->lane_count; i++) {
+    unsigned count = p->lane_count;
+    for (unsigned i = 0; i < count && !p->start_failed; i++) {
         struct process_lane *pl = &p->lanes[i];
         pl->process = p;
         pl->index = i;
         pl->lane = lane_new(i, "lane");
         lane_run_thread(pl->lane, lane_begins, pl);
         wait_for_lanes(p, 1);
+        p->lane_count = p->start_failed ? i + 1 : count;
     }
 }
 
@@ -378,20 +240,14 @@ static void close_lanes(struct process *p)
     cluster_free(p->cluster);
     rpc_free(p->rpc);
     for (unsigned i = 0; i < p->lane_count; i++) {
-        lane_free(p->lanes[i].lane);
+        process_lane_free(&p->lanes[i]);
     }
 }
 
 static enum err open_all(struct process *p, bool *migrated, struct fail *f)
 {
     const struct process_options *o = p->options;
-    enum err err = set_log(p->config, f);
-    if (!err && (o->roles & ROLE_FRONTEND)) {
-        err = read_frontend(p, f);
-    }
-    if (!err) {
-        err = read_rpc(p->config, f);
-    }
+    enum err err = settings_read(p, f);
     if (!err) {
         p->lane_count = count_lanes(p->config);
         err = open_store(
@@ -445,12 +301,14 @@ enum err process_run(const struct process_options *options, struct fail *f)
         if (p.start_failed) {
             *f = p.start_failure;
             err = f->err;
+            stop_lanes(&p);
         } else {
             wait_and_stop(&p, migrated, &signals);
         }
         close_lanes(&p);
     }
     tls_config_free(p.tls);
+    rpc_tls_free(p.rpc_tls);
     if (p.store) {
         store_free(p.store);
     }

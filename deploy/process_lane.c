@@ -25,16 +25,15 @@ static bool has_role(const struct process_lane *pl, enum role role)
 
 /* ---- start ------------------------------------------------------------------------------------- */
 
-static enum err start_frontend(struct process_lane *pl, struct fail *f)
+/* First of all: a process whose port is taken must not have joined the cluster. Nobody is accepted
+ * before this turn of the lane ends. */
+static enum err listen_for_clients(struct process_lane *pl, struct fail *f)
 {
     struct process *p = pl->process;
     const struct config *c = p->config;
     struct grpc_config grpc = { .message_max = (uint32_t)c->frontend_message_max,
         .gzip_min = 16384 };
     pl->grpc = grpc_server_new(pl->lane, &grpc);
-    pl->health = health_new(pl->grpc, health_names, ARRAY_LEN(health_names));
-    pl->reflection = reflection_new(pl->grpc, proto_descriptor_set());
-    pl->frontend = frontend_new(pl->lane, pl->rl, pl->sl, pl->cl, pl->grpc, &p->shared);
     struct transport_config transport = {
         .app = grpc_app(),
         .app_ctx = pl->grpc,
@@ -45,6 +44,13 @@ static enum err start_frontend(struct process_lane *pl, struct fail *f)
     return transport_listen(pl->transport, p->frontend_host, pl->index == 0, &p->frontend_port, f);
 }
 
+static void start_frontend(struct process_lane *pl)
+{
+    pl->health = health_new(pl->grpc, health_names, ARRAY_LEN(health_names));
+    pl->reflection = reflection_new(pl->grpc, proto_descriptor_set());
+    pl->frontend = frontend_new(pl->lane, pl->rl, pl->sl, pl->cl, pl->grpc, &pl->process->shared);
+}
+
 static void start_history(struct process_lane *pl)
 {
     pl->history = history_new(pl->lane, pl->rl, pl->sl, pl->cl, &pl->process->history_config);
@@ -53,7 +59,11 @@ static void start_history(struct process_lane *pl)
 void process_lane_start(struct process_lane *pl)
 {
     struct process *p = pl->process;
-    enum err err = ERR_NONE;
+    if (has_role(pl, ROLE_FRONTEND) && listen_for_clients(pl, &p->start_failure)) {
+        p->start_failed = true; /* lanes start one after the other */
+        process_lane_done(pl);
+        return;
+    }
     pl->rl = rpc_lane_new(p->rpc, pl->lane);
     pl->sl = store_lane_open(p->store, pl->lane);
     if (pl->index == 0) {
@@ -67,9 +77,8 @@ void process_lane_start(struct process_lane *pl)
         start_history(pl);
     }
     if (has_role(pl, ROLE_FRONTEND)) {
-        err = start_frontend(pl, &p->start_failure);
+        start_frontend(pl);
     }
-    p->start_failed |= err != ERR_NONE; /* lanes start one after the other */
     process_lane_done(pl);
 }
 
@@ -157,13 +166,19 @@ void process_lane_drain(struct process_lane *pl)
         process_lane_done(pl);
         return;
     }
-    health_set_serving(pl->health, false);
+    if (pl->health) {
+        health_set_serving(pl->health, false);
+    }
     grpc_server_drain(pl->grpc);
     transport_drain(pl->transport, pl->process->config->frontend_drain, on_step_done, pl);
 }
 
 void process_lane_leave(struct process_lane *pl)
 {
+    if (!pl->process->cluster) {
+        process_lane_done(pl);
+        return;
+    }
     cluster_leave(pl->process->cluster, DURATION_SECONDS(10), on_step_done, pl);
 }
 
@@ -178,7 +193,6 @@ void process_lane_flush(struct process_lane *pl)
 
 void process_lane_close(struct process_lane *pl)
 {
-    transport_free(pl->transport);
     frontend_free(pl->frontend);
     if (pl->grpc) {
         health_free(pl->health);
@@ -190,4 +204,10 @@ void process_lane_close(struct process_lane *pl)
     cluster_lane_free(pl->cl);
     store_lane_close(pl->sl);
     process_lane_done(pl);
+}
+
+void process_lane_free(struct process_lane *pl)
+{
+    transport_free(pl->transport); /* it has worked at the end of each turn */
+    lane_free(pl->lane);
 }

@@ -5,6 +5,7 @@
 
 #include "common/cluster/cluster.h"
 #include "common/io/lane_uv.h"
+#include "common/rpc/rpc_tls.h"
 #include "deploy/process.h"
 #include "frontend/frontend.h"
 #include "frontend/grpc/health.h"
@@ -22,6 +23,7 @@ struct process {
     struct cluster *cluster; /* made on lane 0 */
     struct cluster_config cluster_config;
     struct tls_config *tls;
+    struct rpc_tls *rpc_tls;
     struct frontend_shared shared;
     struct history_config history_config;
     struct str frontend_host;
@@ -65,3 +67,5 @@ void process_lane_leave(struct process_lane *pl);       /* lane 0: shards are gi
 void process_lane_flush(struct process_lane *pl);       /* history: everything durable */
 void process_lane_close(struct process_lane *pl);
 void process_lane_done(struct process_lane *pl);
+/* When the lane's thread has ended. */
+void process_lane_free(struct process_lane *pl);

@@ -140,9 +140,8 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
     return ERR_NONE;
 }
 
-int start_dev_main(int argc, char **argv)
+static int run(int argc, char **argv, struct arena *arena)
 {
-    struct arena arena = { 0 };
     struct fail f = { 0 };
     struct start_dev_flags v = {
         .ip = STR("127.0.0.1"),
@@ -155,7 +154,7 @@ int start_dev_main(int argc, char **argv)
     struct process_options options = { .roles = ROLE_FRONTEND | ROLE_HISTORY | ROLE_MATCHING |
                                                 ROLE_WORKER };
     config_init(&options.config);
-    if (args_parse(argc, argv, flags, count, &arena, NULL, &f)) {
+    if (args_parse(argc, argv, flags, count, arena, NULL, &f)) {
         fprintf(stderr, "perdure server start-dev: %s (see --help)\n", f.message);
         return 2;
     }
@@ -165,11 +164,11 @@ int start_dev_main(int argc, char **argv)
         args_print_help(flags, count);
         return 0;
     }
-    if (apply(&v, &arena, &options, &f)) {
+    if (apply(&v, arena, &options, &f)) {
         fprintf(stderr, "perdure server start-dev: %s\n", f.message);
         return 2;
     }
-    options.banner = str_printf(&arena,
+    options.banner = str_printf(arena,
             "Perdure %s\ngRPC API   " STR_FMT "\nstore      " STR_FMT "\n", PERDURE_VERSION,
             STR_ARG(options.config.frontend_listen),
             STR_ARG(options.in_memory ? STR("in memory; ends with this process") : v.db_filename))
@@ -178,6 +177,13 @@ int start_dev_main(int argc, char **argv)
         fprintf(stderr, "perdure: %s\n", f.message);
         return process_exit_status(f.err);
     }
-    arena_deinit(&arena);
     return 0;
+}
+
+int start_dev_main(int argc, char **argv)
+{
+    struct arena arena = { 0 };
+    int status = run(argc, argv, &arena);
+    arena_deinit(&arena);
+    return status;
 }

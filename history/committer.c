@@ -281,6 +281,7 @@ static void committer_send(struct committer *c, struct batch *b)
 
 static void pace_over(struct lane_timer *timer)
 {
+    /* Not the tick itself: it may be queued for this turn already. */
     committer_kick(container_of(timer, struct committer, pace_timer));
 }
 

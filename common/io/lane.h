@@ -11,6 +11,8 @@
  * arena is reset. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "common/base/arena.h"
 #include "common/base/heap.h"
 #include "common/base/rand.h"
@@ -51,6 +53,7 @@ static inline bool lane_timer_running(const struct lane_timer *timer)
 struct lane_task {
     struct lane_task *next;
     void (*run)(struct lane_task *task);
+    bool queued; /* private: queueing a task that is queued already is a mistake that is caught */
 };
 /* From any thread. Order per poster is kept. */
 void lane_post(struct lane *lane, struct lane_task *task);

@@ -69,6 +69,7 @@ static void run_tasks(struct lane *lane, struct lane_task *task)
     while (task) {
         struct lane_task *next = task->next;
         lane_enter(lane);
+        task->queued = false;
         task->run(task);
         task = next;
     }
@@ -306,6 +307,8 @@ void lane_timer_stop(struct lane *lane, struct lane_timer *timer)
 
 void lane_post(struct lane *lane, struct lane_task *task)
 {
+    check(!task->queued);
+    task->queued = true;
     mailbox_push(&lane->mailbox, task);
     if (atomic_exchange(&lane->asleep, false)) {
         uv_async_send(&lane->wake);
@@ -314,6 +317,8 @@ void lane_post(struct lane *lane, struct lane_task *task)
 
 void lane_defer(struct lane *lane, struct lane_task *task)
 {
+    check(!task->queued);
+    task->queued = true;
     task->next = NULL;
     *lane->deferred_end = task;
     lane->deferred_end = &task->next;

@@ -36,6 +36,7 @@ static struct message *message_new(struct rpc_link *link, const struct rpc_frame
     size_t n = f->body.len + f->text.len + f->detail_type.len + f->detail.len;
     struct message *m = malloc(sizeof(*m) + n);
     check(m);
+    *m = (struct message){ 0 };
     char *to = m->bytes;
     m->task.run = run_message;
     m->link = link;

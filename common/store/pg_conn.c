@@ -113,7 +113,8 @@ static bool prepare_send(struct pg_request *r, struct pg_conn *c)
             "SELECT set_config('plan_cache_mode', 'force_generic_plan', false),"
             " set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', "
             "false),"
-            " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),"
+            " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), "
+            "set_config('enable_bitmapscan', 'off', false),"
             " set_config('idle_in_transaction_session_timeout', '10s', false),"
             " set_config('client_min_messages', 'error', false),"
             " set_config('statement_timeout', $1, false)";

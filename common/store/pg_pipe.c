@@ -176,6 +176,7 @@ bool pg_conn_submit(struct pg_conn *c, struct pg_request *r)
     if (c->waiting_count >= QUEUE_MAX) {
         return false;
     }
+    memset(r->results, 0, sizeof(r->results)); /* of an earlier sending: freed by now */
     list_append(&c->waiting, &r->node);
     c->waiting_count++;
     pg_pipe_watch(c);

@@ -4,6 +4,9 @@
 #include "common/store/sqlite.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "common/obs/log.h"
 
@@ -228,6 +231,31 @@ static struct instant stalled_since(const struct store_lane *sl)
 
 /* ---- the store ---- */
 
+/* One process works on a file: a second one would take the first for dead. SQLite's own locks are of another
+ * kind; but closing any descriptor of the file drops those too, so this one is opened first and closed last. */
+static enum err lock_file(const char *path, int *ret, struct fail *f)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return fail(f, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        int why = errno;
+        close(fd);
+        return fail(f, ERR_UNAVAILABLE, "%s: %s", path,
+                why == EWOULDBLOCK ? "in use by another process" : strerror(why));
+    }
+    *ret = fd;
+    return ERR_NONE;
+}
+
+static void unlock_file(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 static void store_free_sqlite(struct store *store)
 {
     struct sqlite_store *s = container_of(store, struct sqlite_store, store);
@@ -235,6 +263,7 @@ static void store_free_sqlite(struct store *store)
     offload_free(s->checkpoint_thread);
     sqlite3_close(s->checkpointer);
     sqlite_db_close(&s->db);
+    unlock_file(s->lock);
     struct arena arena = s->arena;
     arena_deinit(&arena);
 }
@@ -265,14 +294,20 @@ enum err store_sqlite_new(
         const struct store_sqlite_config *config, struct store **ret, struct fail *f)
 {
     struct sqlite_db db;
-    enum err err = sqlite_db_open(config->path, config->pragmas, &db, f);
+    int lock = -1;
+    enum err err = config->path ? lock_file(config->path, &lock, f) : ERR_NONE;
+    if (!err) {
+        err = sqlite_db_open(config->path, config->pragmas, &db, f);
+    }
     if (err) {
+        unlock_file(lock);
         return err;
     }
     struct arena arena = { 0 };
     struct sqlite_store *s = NEW(&arena, struct sqlite_store, 1);
     s->store.ops = &sqlite_ops;
     s->db = db;
+    s->lock = lock;
     s->thread = offload_new(1, "sqlite");
     if (config->path && sqlite3_open_v2(config->path, &s->checkpointer,
                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {

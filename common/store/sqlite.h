@@ -29,6 +29,7 @@ struct sqlite_db {
 
 struct sqlite_store {
     struct store store;
+    int lock; /* of the file; -1: in memory */
     struct arena arena;
     const char *path;    /* NULL: in memory */
     struct sqlite_db db; /* used by the database's thread, before the lanes by whoever migrates */

@@ -142,9 +142,11 @@ static int note_wal(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static enum err pragma_failed(struct sqlite_db *db, const char *pragma, struct fail *f)
+static enum err pragma_failed(
+        struct sqlite_db *db, const char *path, const char *pragma, struct fail *f)
 {
-    enum err err = fail(f, ERR_INVALID_ARGUMENT, "pragma %s: %s", pragma, sqlite3_errmsg(db->db));
+    enum err err = fail(f, ERR_INVALID_ARGUMENT, "%s: pragma %s: %s",
+            path ? path : ":memory:", pragma, sqlite3_errmsg(db->db));
     sqlite_db_close(db);
     return err;
 }
@@ -170,7 +172,7 @@ enum err sqlite_db_open(
             char sql[256];
             snprintf(sql, sizeof(sql), "PRAGMA %s", *p);
             if (sqlite3_exec(opened.db, sql, NULL, NULL, NULL) != SQLITE_OK) {
-                return pragma_failed(&opened, *p, f);
+                return pragma_failed(&opened, path, *p, f);
             }
         }
     }

@@ -195,6 +195,7 @@ void transport_drain(struct transport *transport, struct duration patience, void
         conn_drain(c, now);
     }
     lane_timer_start(t->lane, &t->drain_timer, patience, on_drain_timeout);
+    transport_check_drained(t); /* it may never have listened */
 }
 
 void transport_free(struct transport *transport)

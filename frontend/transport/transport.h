@@ -31,7 +31,7 @@ enum err transport_listen(struct transport *transport, struct str host, bool is_
         uint16_t *port, struct fail *f) MUST_USE;
 
 /* Stops accepting, tells every client to go elsewhere, lets open calls finish, and cuts off what is left after
- * patience (0: at once). done(arg) runs when all is closed; then transport_free may be called. */
+ * patience (0: at once). done(arg) runs when all is closed; transport_free may be called when the lane has ended. */
 void transport_drain(struct transport *transport, struct duration patience, void (*done)(void *arg),
         void *arg);
 /* Before the first transport_listen or after done(), and when the lane does not run any more. */

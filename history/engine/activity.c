@@ -172,7 +172,7 @@ static enum err missing(struct step *st, const struct activity_ref *ref)
     }
     if (!ref->scheduled_event_id) {
         return fail(st->fail, ERR_NOT_FOUND, "cannot find pending activity with ActivityID " STR_FMT
-                ", check if the activity is still running", STR_ARG(ref->activity_id));
+                ", check workflow execution history for more details", STR_ARG(ref->activity_id));
     }
     return fail(st->fail, ERR_NOT_FOUND, "%s", not_found);
 }

@@ -123,10 +123,12 @@ static bool check_cancel_activity(struct check *c, const struct command *cmd)
         }
     }
     if (!activity_id.len && !is_close_buffered(wf, id)) {
-        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, "invalid history builder state for action");
+        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+                "ScheduledEventId is not that of a pending activity.");
     }
     if ((a && a->cancel_requested_event_id) || get_change(&c->over.canceled, key) == 1) {
-        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, "cancellation is already requested");
+        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+                "Cancellation of the activity is already requested.");
     }
     set_change(c, &c->over.canceled, key, true);
     if (activity_id.len && (!a || a->state == ACTIVITY_SCHEDULED)) { /* ends at once: its id is free again */
@@ -233,7 +235,8 @@ static bool check_external(struct check *c, const struct command *cmd)
 static bool check_closing(struct check *c, const struct command *cmd)
 {
     if (cmd->type == COMMAND_FAIL_WORKFLOW_EXECUTION && str_empty(cmd->fail.failure)) {
-        return refuse(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES, "Failure is not set on FailWorkflowExecutionCommand.");
+        return refuse(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+                "Failure is not set on FailWorkflowExecutionCommand.");
     }
     if (cmd->type == COMMAND_COMPLETE_WORKFLOW_EXECUTION && is_too_large(c, cmd->complete.result)) {
         return refuse_size(c, CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
@@ -283,7 +286,8 @@ struct command_rule {
 static bool check_upsert(struct check *c, const struct command *cmd)
 {
     if (str_empty(cmd->upsert.search_attributes)) {
-        return refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES, "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
+        return refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+                "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
     return true;
 }

@@ -60,6 +60,14 @@ extern const struct engine_limits engine_limits_default;
 /* Fields are borrowed for the step; the engine copies what it keeps. "message" = an encoded public
  * message. */
 
+struct event_signal {
+    struct str signal_name, request_id, identity;
+    struct str input, header, links; /* messages; links as above */
+    struct str external_workflow_id; /* of the sender, for signals by another workflow */
+    struct uuid external_run_id;
+    bool wakes_delayed; /* signal-with-start on an open run: ends a start delay, which a plain signal does not */
+};
+
 struct event_start {
     struct uuid namespace_id, run_id;
     struct str namespace_name, workflow_id, workflow_type, task_queue;
@@ -70,6 +78,7 @@ struct event_start {
     struct duration start_delay;
     struct retry_policy retry; /* of the run */
     bool request_eager_execution;
+    const struct event_signal *signal; /* signal-with-start: comes right after event 1; NULL: none */
     /* chains: what a run takes over from the one before it; zero for a fresh start */
     struct uuid first_run_id, original_run_id, continued_run_id; /* zero: run_id */
     enum continue_as_new_initiator initiator;
@@ -77,14 +86,6 @@ struct event_start {
     struct instant expiration; /* {0}: now + execution_timeout */
     struct duration first_task_backoff;
     struct str continued_failure, last_completion_result; /* messages */
-};
-
-struct event_signal {
-    struct str signal_name, request_id, identity;
-    struct str input, header, links; /* messages; links as above */
-    struct str external_workflow_id; /* of the sender, for signals by another workflow */
-    struct uuid external_run_id;
-    bool wakes_delayed; /* signal-with-start: ends a start delay, which a plain signal does not */
 };
 
 struct event_request_cancel {
@@ -107,7 +108,7 @@ struct event_claim {
     struct str poll_id; /* request id of the poll */
     struct str identity;
     struct str worker_version; /* message, stored with the started event when given */
-    struct str task_queue;     /* the queue it was polled from: tells sticky from normal */
+    struct str task_queue;     /* the queue it was polled from: tells sticky from normal; empty: as offered */
 };
 
 /* What a workflow task's token says: enough to rebuild the identical started event. */

@@ -10,6 +10,13 @@ static struct execution_ref external(struct step *st, struct str workflow_id, st
     return ref;
 }
 
+struct history_event signal_event(struct step *st, const struct event_signal *s)
+{
+    return (struct history_event){ .type = HISTORY_WORKFLOW_EXECUTION_SIGNALED, .signal_name = s->signal_name,
+        .input = s->input, .identity = s->identity, .header = s->header, .request_id = s->request_id,
+        .links = s->links, .execution = external(st, s->external_workflow_id, s->external_run_id) };
+}
+
 enum err signal_step(struct step *st)
 {
     const struct event_signal *s = &st->ev->signal;
@@ -22,14 +29,15 @@ enum err signal_step(struct step *st)
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
     if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
-        return fail(st->fail, ERR_RESOURCE_EXHAUSTED, "workflow is closing");
+        (void)fail(st->fail, ERR_RESOURCE_EXHAUSTED,
+                "workflow operation can not be applied because workflow is closing");
+        fail_set_detail(st->fail, STR("ResourceExhaustedFailure"), STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW */
+        return ERR_RESOURCE_EXHAUSTED;
     }
     if (wf->signal_count >= st->limits->signals_per_run) {
         return fail(st->fail, ERR_INVALID_ARGUMENT, "exceeded workflow execution limit for signal events");
     }
-    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_SIGNALED, .signal_name = s->signal_name,
-        .input = s->input, .identity = s->identity, .header = s->header, .request_id = s->request_id,
-        .links = s->links, .execution = external(st, s->external_workflow_id, s->external_run_id) };
+    struct history_event he = signal_event(st, s);
     if (wf->first_task_at.ns && !s->wakes_delayed) {
         step_happened_quietly(st, &he); /* a plain signal does not end a start delay */
     } else {

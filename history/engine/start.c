@@ -21,7 +21,8 @@ static void fill_event(struct step *st, struct history_event *he)
         .workflow_type = s->workflow_type, .task_queue.name = s->task_queue, .input = s->input,
         .identity = s->identity, .header = s->header, .memo = s->memo, .priority = s->priority,
         .search_attributes = s->search_attributes, .user_metadata = s->user_metadata, .links = s->links,
-        .cron_schedule = s->cron_schedule, .retry = s->retry.is_set ? retry_policy_with_defaults(s->retry) : s->retry, .initiator = (int32_t)s->initiator,
+        .cron_schedule = s->cron_schedule,
+        .retry = s->retry.is_set ? retry_policy_with_defaults(s->retry) : s->retry, .initiator = (int32_t)s->initiator,
         .attempt = s->attempt ? s->attempt : 1, .continued_failure = s->continued_failure,
         .last_completion_result = s->last_completion_result };
     he->execution_timeout = s->execution_timeout;
@@ -60,6 +61,10 @@ enum err start_step(struct step *st)
     step_record(st, &(struct record){ .kind = RECORD_START, .namespace_id = s->namespace_id,
         .run_id = s->run_id, .text = s->namespace_name, .request_id = s->request_id, .time = first_at,
         .deadline = deadline.ns ? deadline : he.expiration });
+    if (s->signal) {
+        struct history_event signal = signal_event(st, s->signal);
+        step_event(st, &signal);
+    }
     st->wants_task = !waits;
     if (is_eager) {
         workflow_task_schedule(st);

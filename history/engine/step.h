@@ -65,6 +65,8 @@ STEP_FN(time_step);
 STEP_FN(outbox_settled);
 #undef STEP_FN
 
+/* signal.c */
+struct history_event signal_event(struct step *st, const struct event_signal *s);
 /* workflow_task.c */
 void workflow_task_schedule(struct step *st); /* when the run wants one and none is pending */
 void workflow_task_start(struct step *st, struct str identity, struct str request_id, struct str version,

@@ -194,8 +194,8 @@ enum err workflow_task_claim(struct step *st)
         answer_started(st);
         return ERR_NONE;
     }
-    bool from_sticky = !str_eq(c->task_queue, wf->start.task_queue.name);
-    if (from_sticky && (str_empty(wf->sticky_queue) || !str_eq(c->task_queue, wf->sticky_queue))) {
+    bool from_sticky = str_empty(c->task_queue) ? t->is_sticky : !str_eq(c->task_queue, wf->start.task_queue.name);
+    if (from_sticky && c->task_queue.len && (str_empty(wf->sticky_queue) || !str_eq(c->task_queue, wf->sticky_queue))) {
         return fail(st->fail, ERR_OBSOLETE, "the run is not on this sticky queue");
     }
     make_current(st);

@@ -79,7 +79,8 @@ CREATE INDEX runs_by_workflow ON runs (namespace_id, workflow_id);
 CREATE INDEX runs_to_wake ON runs (shard, wake_at, run_key) WHERE wake_at IS NOT NULL AND status = 1;
 CREATE INDEX runs_backlog_by_queue ON runs (namespace_id, backlog_queue, backlog_type, run_key)
     WHERE backlog_queue IS NOT NULL AND status = 1;
-CREATE INDEX runs_backlog_by_shard ON runs (shard, run_key) WHERE backlog_queue IS NOT NULL AND status = 1;
+-- Another condition than above, so that neither query can be planned with the other's index.
+CREATE INDEX runs_backlog_by_shard ON runs (shard, run_key) WHERE backlog_type > 0 AND status = 1;
 ALTER TABLE runs SET (autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE TABLE current_runs (

@@ -274,6 +274,40 @@ static void check_history(struct player *p)
     check(expected == p->h.wf->next_event_id);
 }
 
+static struct str damaged(struct player *p, struct arena *arena, struct str bytes)
+{
+    char *copy = NEW(arena, char, bytes.len + 1);
+    memcpy(copy, bytes.ptr, bytes.len);
+    for (uint64_t n = below(p, 3); bytes.len && n > 0; n--) {
+        copy[below(p, bytes.len)] = (char)rand_u64(&p->rand);
+    }
+    return str_of(copy, below(p, 4) ? bytes.len : below(p, bytes.len + 1));
+}
+
+/* Damaged snapshots and rows are refused or read as something else; they never crash the process. */
+static void check_damage(struct player *p)
+{
+    struct arena arena = { 0 };
+    struct fail f = { 0 };
+    struct buf b;
+    for (int round = 0; round < 20; round++) {
+        buf_init_arena(&b, &arena, 1 << 26);
+        workflow_encode(p->h.wf, &b);
+        enum err err = workflow_decode(workflow_new(&arena), damaged(p, &arena, buf_str(&b)), &f);
+        struct workflow *wf = workflow_new(&arena);
+        err = err == ERR_NONE || err == ERR_CORRUPT ? ERR_NONE : err;
+        check(!err);
+        for (size_t i = 0; !err && i < p->h.rows.len; i++) {
+            const struct row *r = &p->h.rows.ptr[i];
+            bool hit = below(p, p->h.rows.len) == 0;
+            err = workflow_fold(wf, r->first_event_id, hit ? damaged(p, &arena, r->events) : r->events,
+                    hit ? damaged(p, &arena, r->records) : r->records, &f);
+            check(err == ERR_NONE || err == ERR_CORRUPT);
+        }
+    }
+    arena_deinit(&arena);
+}
+
 static void play(struct player *p, uint64_t seed)
 {
     p->rand = (struct rand){ seed * 7919 };
@@ -298,6 +332,7 @@ static void play(struct player *p, uint64_t seed)
             harness_crash(&p->h);
         }
     }
+    check_damage(p);
     if (workflow_is_open(p->h.wf)) {
         struct event ev = { .kind = EVENT_TERMINATE };
         step(p, &ev);

@@ -20,6 +20,10 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .input = payloads_of(a, words_get(w, "input")), .request_eager_execution = words_has(w, "eager"),
         .attempt = (int32_t)words_number(w, "attempt", 0), .memo = payloads_of(a, words_get(w, "memo")),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
+    struct event_signal *signal = NEW(a, struct event_signal, 1);
+    signal->signal_name = words_get(w, "with_signal");
+    signal->request_id = words_get(w, "signal_request_id");
+    ev->start.signal = signal->signal_name.len ? signal : NULL;
 }
 
 static struct saved_token *token_of(struct scenario *s, struct words *w)

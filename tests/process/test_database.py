@@ -23,12 +23,12 @@ class Database(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.strip()
 
-    def start_cluster(self):
+    def start_cluster(self, more=lambda name: ()):
         config = self.write("perdure.yaml", f'store:\n  postgres: "{self.conninfo}"\nlanes: 1\n')
         self.port = free_port()
         listen = ("--set", f"frontend.listen=127.0.0.1:{self.port}")
-        for name, more in (("history", ()), ("matching", ()), ("frontend", listen)):
-            p = self.start(name, name, "--config", config, *more)
+        for name in ("history", "matching", "frontend"):
+            p = self.start(name, name, "--config", config, *listen, *more(name))
             self.processes.append(p)
 
     def check_running(self):
@@ -81,6 +81,31 @@ class Database(Case):
         self.check_running()
         self.check_logs(1)
 
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=self.dir)
+
+    def test_processes_that_speak_tls(self):
+        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        self.openssl("req", "-x509", *curve, "-subj", "/CN=ca", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt")
+
+        def tls(name):
+            self.openssl("req", *curve, "-subj", "/CN=" + name, "-keyout", name + ".key", "-out", name + ".csr")
+            self.write(name + ".ext", f"subjectAltName=DNS:{name}\n")
+            self.openssl(
+                *("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"),
+                *("-days", "2", "-extfile", name + ".ext", "-out", name + ".crt"),
+            )
+            files = {"ca": "ca.crt", "cert": name + ".crt", "key": name + ".key"}
+            return [x for k, v in files.items() for x in ("--set", f"rpc.tls.{k}={os.path.join(self.dir, v)}")]
+
+        self.start_cluster(tls)
+        for p in self.processes:
+            p.wait_text(" ready ", 60)
+        self.assertEqual(wire.register_namespace(self.port, "n")[0:2], (wire.OK, ""))
+        self.wait_served("w1")
+        for p in self.processes:
+            self.assertEqual(p.stop()[0], 0, p.text())
+
     def test_goes_away_later(self):
         self.start_cluster()
         for p in self.processes:
@@ -98,6 +123,8 @@ class Database(Case):
             self.pg("start")
             took = self.wait_served(f"after{round}")
             print(f"cluster: serves {took:.1f} s after the database came back")
+            for p in self.processes:
+                wait_until("the line", lambda: p.events()["database_back"] == round + 1)
             status, text, reply = wire.describe_workflow(self.port, "before", "n")
             self.assertEqual((status, wire.get(reply, 2, 5)), (wire.OK, 1), text)
         self.check_running()

@@ -55,7 +55,7 @@ class DevServer(Case):
         first = self.ready_dev_server()
         status, _, err = self.run_to_end("server", "start-dev", "--headless", "--port", str(first.port))
         self.assertEqual(status, 1)
-        self.assertIn(f"port {first.port}: address already in use", err)
+        self.assertIn(f"port {first.port}: address already in use", err.lower())
         self.assertTrue(wire.is_healthy(first.port))
 
     def test_memory_is_forgotten_and_namespaces_are_made(self):
@@ -111,7 +111,8 @@ class DevServer(Case):
         status, _, err = self.run_to_end(
             "server", "start-dev", "--headless", "--port", str(free_port()), "--db-filename", text
         )
-        self.assertEqual(status, 1, err)
+        self.assertEqual(status, 2, err)
+        self.assertIn(text + ": ", err)
         self.assertIn("not a database", err)
 
 

@@ -127,6 +127,24 @@ class Settings(Case):
         other = self.make_certificate("other")[1]
         self.refuses(store + f"frontend:\n  tls:\n    cert: {cert}\n    key: {other}\n", f"TLS key {other}")
 
+    def test_the_internal_address(self):
+        store = f'store:\n  postgres: "{AWAY}"\nrpc:\n'
+        for url in ("nonsense", "tcp://host", "tcp://:1", "ipc://relative", "udp://127.0.0.1:1"):
+            self.refuses(store + f'  listen: "{url}"\n', "FILE: line 4, column 3: rpc.listen: '" + url, role="history")
+        self.refuses(store + '  listen: "tcp://0.0.0.0:0"\n', "set rpc.advertise", role="history")
+        cert, key = self.make_certificate()
+        for name in ("ca", "cert", "key"):
+            self.refuses(
+                store + f"  tls:\n    {name}: {cert}\n",
+                f"FILE: line 5, column 5: rpc.tls.{name}: rpc.tls.ca, rpc.tls.cert and rpc.tls.key belong together",
+                role="matching",
+            )
+        self.refuses(
+            store + f"  tls:\n    ca: {cert}\n    cert: /nowhere/c.pem\n    key: {key}\n",
+            "FILE: line 6, column 5: rpc.tls.cert: /nowhere/c.pem: No such file or directory",
+            role="matching",
+        )
+
     def make_certificate(self, name="one"):
         cert, key = (os.path.join(self.dir, name + end) for end in (".crt", ".key"))
         subprocess.run(

@@ -310,6 +310,27 @@ static void outage(bool crash)
     store_free(store);
 }
 
+/* An owner that gives up while the database is away gets all its answers, and its memory back. */
+static void closed_during_an_outage(void)
+{
+    struct store *store = backend->fresh();
+    struct writer w = writer_open(store, 1);
+    struct fill fill = { 0 };
+    expect_ok(commit(&w, &fill));
+    pg_server_stop(true);
+    struct store_commit c = { .batch = &fill.batch };
+    struct store_load load = { .key = 1 };
+    begin(w.sl, commit, &c);
+    begin(w.sl, load, &load);
+    wait_until(instant_is_set(writer_stalled_since(w.sl)));
+    close_lane(w.sl);
+    expect_err(end_op(&c.op), ERR_CANCELLED);
+    enum err err = end_op(&load.op);
+    expect(err == ERR_CANCELLED || err == ERR_UNAVAILABLE);
+    pg_server_start();
+    store_free(store);
+}
+
 static void orderly_outage(void)
 {
     outage(false);
@@ -406,6 +427,7 @@ const struct test_case cases_postgres[] = {
     { "killed_in_the_middle", killed_in_the_middle },
     { "cut_at_every_point", cut_at_every_point },
     { "kills_under_load", kills_under_load },
+    { "closed_during_an_outage", closed_during_an_outage },
     { "orderly_outage", orderly_outage },
     { "crash_of_the_server", crash_of_the_server },
     { "acknowledged_commits_missing", acknowledged_commits_missing },
