@@ -187,6 +187,14 @@ static void on_shutdown(void *ctx, struct rpc_in *in, struct str body)
     rpc_reply(in, STR(""));
 }
 
+/* What still comes when the service is gone: the caller looks for the next owner. */
+static void on_too_late(void *ctx, struct rpc_in *in, struct str body)
+{
+    struct fail f;
+    fail(&f, ERR_UNAVAILABLE, "this matching process is stopping");
+    rpc_reply_fail(in, &f);
+}
+
 static void on_link(struct rpc_watch *watch, struct uuid member, bool up)
 {
     struct matching *m = container_of(watch, struct matching, links);
@@ -231,6 +239,11 @@ void matching_free(struct matching *m)
     if (!m) {
         return;
     }
+    rpc_serve(m->rl, RPC_MATCHING_POLL, on_too_late, NULL);
+    rpc_serve(m->rl, RPC_MATCHING_DESCRIBE, on_too_late, NULL);
+    rpc_serve(m->rl, RPC_MATCHING_SHUTDOWN, on_too_late, NULL);
+    rpc_serve_notify(m->rl, RPC_MATCHING_ADVERTISE, NULL, NULL);
+    list_remove(&m->links.node);
     matching_answer_all_unavailable(m);
     lane_timer_stop(m->lane, &m->time);
     cluster_unwatch(&m->views);

@@ -2,13 +2,16 @@
  * database's clock, reads the assignment when it has changed, and publishes the result to every
  * lane.
  *
- * After an outage of the database every beat is old. Nobody is taken for dead by that: from the
- * first beat that succeeds again everybody listed counts as alive for one TTL. */
+ * Who is alive is membership.c's to say. */
 #include <stdlib.h>
 
 #include "common/cluster/internal.h"
 #include "common/obs/log.h"
 #include "common/rpc/methods.h"
+
+/* A difference to the database's clock that is worth following. */
+#define CLOCK_STEP_MIN DURATION_MS(20)
+#define CLOCK_SETTLES  DURATION_MS(500)
 
 /* ---- publishing
  * -------------------------------------------------------------------------------------- */
@@ -16,24 +19,36 @@
 struct view_message {
     struct lane_task task;
     struct cluster_lane *cl;
-    struct view *view;
+    struct view *view;            /* NULL: */
+    struct duration clock_offset; /* the database's clock minus this machine's */
 };
 
 static void run_view_message(struct lane_task *task)
 {
     struct view_message *m = container_of(task, struct view_message, task);
-    cluster_lane_take_view(m->cl, m->view);
+    if (m->cl->is_closed) {
+        view_free(m->view);
+    } else if (m->view) {
+        cluster_lane_take_view(m->cl, m->view);
+    } else {
+        lane_set_clock_offset(m->cl->lane, m->clock_offset);
+    }
     free(m);
 }
 
-static void send_view(struct cluster *c, struct cluster_lane *cl)
+static void send_to_lane(struct cluster_lane *cl, struct view *view, struct duration clock_offset)
 {
     struct view_message *m = malloc(sizeof(*m));
     check(m);
     *m = (struct view_message){
-        .task = { .run = run_view_message }, .cl = cl, .view = view_copy(c->view)
+        .task = { .run = run_view_message }, .cl = cl, .view = view, .clock_offset = clock_offset
     };
     lane_post(cl->lane, &m->task);
+}
+
+void cluster_send_clock(struct cluster *c, struct cluster_lane *cl)
+{
+    send_to_lane(cl, NULL, c->clock_offset);
 }
 
 void cluster_publish(struct cluster *c)
@@ -50,7 +65,7 @@ void cluster_publish(struct cluster *c)
     c->view = fresh;
     for (unsigned i = 0; i < c->config.lanes; i++) {
         if (c->lanes[i]) {
-            send_view(c, c->lanes[i]);
+            send_to_lane(c->lanes[i], view_copy(c->view), (struct duration){ 0 });
         }
     }
 }
@@ -79,6 +94,9 @@ static void on_read(struct store_op *op, enum err err, const struct fail *f)
     struct store_read_assignments *r = container_of(op, struct store_read_assignments, op);
     struct cluster *c = container_of(r, struct cluster, read);
     c->reading = false;
+    if (c->stopped) {
+        return;
+    }
     if (!err) {
         bool changed = !c->has_read || r->version != c->version;
         for (size_t i = 0; i < r->row_count; i++) {
@@ -101,13 +119,23 @@ static void on_read(struct store_op *op, enum err err, const struct fail *f)
     }
 }
 
+/* Alone there is nobody to agree with: the table stays empty, which saves writing and reading
+ * 16384 rows at every start. Whoever else was there has been fenced before. */
+void cluster_take_everything(struct cluster *c)
+{
+    for (uint32_t s = 0; s < SHARD_COUNT; s++) {
+        c->owners[s] = c->config.member_id;
+    }
+    cluster_publish(c);
+}
+
 void cluster_read_now(struct cluster *c)
 {
     if (c->reading) {
         c->read_again = true;
         return;
     }
-    if (!c->member_count) {
+    if (!c->member_count || c->stopped || c->config.is_alone) {
         return; /* before the first beat a view would have owners without members */
     }
     c->reading = true;
@@ -118,17 +146,17 @@ void cluster_read_now(struct cluster *c)
 /* ---- beats
  * ------------------------------------------------------------------------------------------- */
 
-static bool is_alive(
+enum { OVERDUE_TTLS = 3 };
+
+static enum member_state judge(
         const struct cluster *c, const struct store_member *m, struct instant database_now)
 {
-    if (uuid_eq(m->id, c->config.member_id)) {
-        return true;
+    bool was_alive = false;
+    for (size_t i = 0; i < c->member_count; i++) {
+        was_alive |= uuid_eq(c->members[i].id, m->id) && c->members[i].alive;
     }
-    if (c->config.is_alone) {
-        return false;
-    }
-    bool grace = lane_monotonic(c->lane).ns < c->grace_until.ns;
-    return grace || instant_since(database_now, m->beat_at).ns <= c->config.ttl.ns;
+    return membership_judge(&c->membership, lane_monotonic(c->lane), database_now, m->beat_at,
+            uuid_eq(m->id, c->config.member_id), was_alive);
 }
 
 static bool same_members(const struct cluster *c, const struct view_member *members, size_t count)
@@ -139,11 +167,25 @@ static bool same_members(const struct cluster *c, const struct view_member *memb
     for (size_t i = 0; i < count; i++) {
         const struct view_member *a = &members[i], *b = &c->members[i];
         if (!uuid_eq(a->id, b->id) || a->roles != b->roles || a->alive != b->alive ||
-                a->draining != b->draining) {
+                a->dead != b->dead || a->draining != b->draining) {
             return false;
         }
     }
     return true;
+}
+
+/* The planner itself may be the one that is stopped, with its lock in its hand. All its writes are
+ * conditional: after a while anybody may do its work. */
+static bool is_overdue(
+        const struct cluster *c, const struct view_member *members, const struct store_beat *b)
+{
+    for (size_t i = 0; i < b->member_count; i++) {
+        int64_t silent_ns = instant_since(b->database_now, b->members[i].beat_at).ns;
+        if (members[i].dead && silent_ns > OVERDUE_TTLS * c->config.ttl.ns) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void take_members(struct cluster *c, const struct store_beat *b)
@@ -152,20 +194,26 @@ static void take_members(struct cluster *c, const struct store_beat *b)
     struct view_member *members = NEW(&arena, struct view_member, b->member_count + 1);
     for (size_t i = 0; i < b->member_count; i++) {
         const struct store_member *m = &b->members[i];
+        enum member_state state = judge(c, m, b->database_now);
         members[i] = (struct view_member){
             .id = m->id,
             .roles = view_parse_roles(m->roles),
             .address = str_dup(&arena, m->address),
             .draining = m->draining,
-            .alive = is_alive(c, m, b->database_now),
+            .alive = state == MEMBER_ALIVE,
+            .dead = state == MEMBER_DEAD,
         };
     }
     bool changed = !same_members(c, members, b->member_count);
+    c->overdue = is_overdue(c, members, b);
     arena_deinit(&c->members_arena);
     c->members_arena = arena;
     c->members = members;
     c->member_count = b->member_count;
     c->cluster_id = b->cluster_id;
+    if (c->config.is_alone) {
+        c->has_read = true; /* there is nothing to read: see cluster_take_everything */
+    }
     if (changed && c->has_read) {
         cluster_publish(c);
     }
@@ -177,23 +225,44 @@ static void take_members(struct cluster *c, const struct store_beat *b)
     }
 }
 
+/* Follows the database's clock when the difference is beyond what the round trip could explain. */
+static void follow_clock(struct cluster *c)
+{
+    struct duration trip = instant_since(lane_monotonic(c->lane), c->beat_begun);
+    struct instant middle = instant_add(c->beat_begun_wall, (struct duration){ trip.ns / 2 });
+    struct duration step = instant_since(c->beat.database_now, middle);
+    int64_t size = step.ns < 0 ? -step.ns : step.ns;
+    /* a beat that began before the lanes took the last step would count it twice */
+    bool settling = c->clock_stepped.ns && c->beat_begun.ns < c->clock_stepped.ns + CLOCK_SETTLES.ns;
+    if (c->config.is_alone || settling || size < CLOCK_STEP_MIN.ns || size < 2 * trip.ns) {
+        return;
+    }
+    c->clock_stepped = lane_monotonic(c->lane);
+    log_info("clock_follows_database", LOG_I64("step_ms", duration_ms(step)));
+    c->clock_offset.ns = time_add_saturating(c->clock_offset.ns, step.ns);
+    for (unsigned i = 0; i < c->config.lanes; i++) {
+        if (c->lanes[i]) {
+            cluster_send_clock(c, c->lanes[i]);
+        }
+    }
+}
+
 static void on_beat(struct store_op *op, enum err err, const struct fail *f)
 {
     struct store_beat *b = container_of(op, struct store_beat, op);
     struct cluster *c = container_of(b, struct cluster, beat);
-    struct instant now = lane_monotonic(c->lane);
     c->beating = false;
+    if (c->stopped) {
+        return;
+    }
+    membership_beat(&c->membership, lane_monotonic(c->lane), !err);
     if (err) {
         if (err != ERR_UNAVAILABLE) {
             log_error("beat_failed", LOG_FAIL(f));
         }
     } else {
-        bool was_away =
-                c->last_beat_ok.ns && instant_since(now, c->last_beat_ok).ns > c->config.ttl.ns / 2;
-        if (was_away || !c->last_beat_ok.ns) {
-            c->grace_until = instant_add(now, was_away ? c->config.ttl : (struct duration){ 0 });
-        }
-        c->last_beat_ok = now;
+        c->has_beaten = true;
+        follow_clock(c);
         take_members(c, b);
     }
     if (c->beat_again) {
@@ -204,7 +273,7 @@ static void on_beat(struct store_op *op, enum err err, const struct fail *f)
 
 void cluster_beat_now(struct cluster *c)
 {
-    if (c->beating || c->left) {
+    if (c->beating || c->left || c->stopped) {
         c->beat_again = c->beating;
         return;
     }
@@ -213,6 +282,8 @@ void cluster_beat_now(struct cluster *c)
         roles &= ~(unsigned)CLUSTER_HISTORY; /* without its writers it can own nothing */
     }
     c->beating = true;
+    c->beat_begun = lane_monotonic(c->lane);
+    c->beat_begun_wall = lane_now(c->lane);
     arena_reset(&c->beat_arena);
     c->beat = (struct store_beat){
         .op = { .done = on_beat },
@@ -233,11 +304,19 @@ static void on_beat_timer(struct lane_timer *timer)
     cluster_beat_now(c);
     /* until the first answer more often: the database may just be starting */
     lane_timer_start(c->lane, &c->beat_timer,
-            c->last_beat_ok.ns ? c->config.beat : DURATION_MS(100), on_beat_timer);
+            c->has_beaten ? c->config.beat : DURATION_MS(100), on_beat_timer);
 }
 
 /* ---- life
  * -------------------------------------------------------------------------------------------- */
+
+/* A broken link may be a dead process: look early. */
+static void on_link(struct rpc_watch *watch, struct uuid member, bool up)
+{
+    if (!up) {
+        cluster_beat_now(container_of(watch, struct cluster, links));
+    }
+}
 
 struct cluster *cluster_new(const struct cluster_config *config, struct lane *lane, struct rpc *rpc,
         struct rpc_lane *rl, struct store_lane *sl)
@@ -252,12 +331,28 @@ struct cluster *cluster_new(const struct cluster_config *config, struct lane *la
     c->rpc = rpc;
     c->rl = rl;
     c->sl = sl;
+    c->membership = (struct membership){ .ttl = c->config.ttl, .is_alone = config->is_alone };
     list_init(&c->handovers);
     handover_serve(c);
     rpc_serve_notify(rl, RPC_CLUSTER_CHANGED, on_changed, c);
+    c->links.changed = on_link;
+    rpc_watch_links(rl, &c->links);
     planning_start(c);
     lane_timer_start(lane, &c->beat_timer, DURATION_MS(0), on_beat_timer);
     return c;
+}
+
+void cluster_stop(struct cluster *c)
+{
+    c->stopped = true;
+    list_remove(&c->links.node);
+    lane_timer_stop(c->lane, &c->beat_timer);
+    lane_timer_stop(c->lane, &c->leave_timer);
+    planning_stop(c);
+    list_each(&c->handovers, n)
+    {
+        lane_timer_stop(c->lane, &list_entry(n, struct handover, node)->retry);
+    }
 }
 
 void cluster_free(struct cluster *c)
@@ -265,6 +360,10 @@ void cluster_free(struct cluster *c)
     if (!c) {
         return;
     }
+    for (unsigned i = 0; i < c->config.lanes; i++) {
+        free(c->lanes[i]);
+    }
+    handover_free_all(c);
     view_free(c->view);
     arena_deinit(&c->members_arena);
     arena_deinit(&c->beat_arena);
@@ -299,13 +398,27 @@ static bool somebody_takes(const struct cluster *c)
     return false;
 }
 
+static void leave_end(struct cluster *c)
+{
+    void (*done)(void *) = c->left_done;
+    c->left = true;
+    c->left_done = NULL;
+    planning_stop(c);
+    lane_timer_stop(c->lane, &c->beat_timer);
+    lane_timer_stop(c->lane, &c->leave_timer);
+    if (done) {
+        done(c->left_arg);
+    }
+}
+
 static void on_row_gone(struct store_op *op, enum err err, const struct fail *f)
 {
     struct store_leave *l = container_of(op, struct store_leave, op);
     struct cluster *c = container_of(l, struct cluster, leave_op);
-    cluster_tell_changed(c);
-    lane_timer_stop(c->lane, &c->beat_timer);
-    c->left_done(c->left_arg);
+    if (!c->stopped) {
+        cluster_tell_changed(c);
+        leave_end(c);
+    }
 }
 
 static void leave_row(struct cluster *c)
@@ -323,12 +436,19 @@ static void check_leave(struct lane_timer *timer)
     struct cluster *c = container_of(timer, struct cluster, leave_timer);
     static uint32_t shards[SHARD_COUNT];
     size_t count = own_shards(c, shards);
-    bool late = lane_monotonic(c->lane).ns >= c->leave_until.ns;
-    if (count == 0 || late) {
-        leave_row(c);
+    if (lane_monotonic(c->lane).ns >= c->leave_until.ns) {
+        /* Not a word to the table: what is not flushed yet may still be, until others notice. */
+        log_warn("left_without_goodbye", LOG_U64("shards", count));
+        leave_end(c);
         return;
     }
-    if (!somebody_takes(c) && list_empty(&c->handovers)) {
+    if (!c->has_beaten) {
+        leave_end(c); /* nobody knows us */
+        return;
+    }
+    if (count == 0 && c->has_read && !c->leaving_row) {
+        leave_row(c);
+    } else if (count && !somebody_takes(c) && list_empty(&c->handovers)) {
         handover_begin(c, NULL, (struct uuid){ { 0 } }, shards, count);
     }
     lane_timer_start(c->lane, &c->leave_timer, DURATION_MS(5), check_leave);

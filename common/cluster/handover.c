@@ -8,6 +8,8 @@
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 
+#define RETRY_PAUSE DURATION_MS(200)
+
 static void handover_end(struct handover *h, const struct fail *f)
 {
     if (h->in) {
@@ -25,28 +27,50 @@ static void handover_end(struct handover *h, const struct fail *f)
 
 static void move_rows(struct handover *h);
 
+static void on_retry(struct lane_timer *timer)
+{
+    move_rows(container_of(timer, struct handover, retry));
+}
+
+static void shards_moved(struct handover *h, size_t moved);
+
 static void on_assigned(struct store_op *op, enum err err, const struct fail *f)
 {
     struct store_assign *a = container_of(op, struct store_assign, op);
     struct handover *h = container_of(a, struct handover, assign);
     struct cluster *c = h->cluster;
-    if (err == ERR_UNAVAILABLE) {
-        move_rows(h); /* released already: there is no way back but forward */
+    if (c->stopped) {
         return;
     }
-    log_info("shards_given", LOG_U64("count", h->count), LOG_U64("moved", a->moved),
+    if (err) { /* released already: there is no way back but forward */
+        lane_timer_start(c->lane, &h->retry, RETRY_PAUSE, on_retry);
+        return;
+    }
+    shards_moved(h, a->moved);
+}
+
+static void shards_moved(struct handover *h, size_t moved)
+{
+    struct cluster *c = h->cluster;
+    log_info("shards_given", LOG_U64("count", h->count), LOG_U64("moved", moved),
             LOG_UUID("to", h->to));
-    for (size_t i = 0; !err && i < h->count; i++) {
-        c->owners[h->shards[i]] = h->to;
+    for (size_t i = 0; i < h->count; i++) {
+        if (uuid_eq(c->owners[h->shards[i]], c->config.member_id)) {
+            c->owners[h->shards[i]] = h->to;
+        }
     }
     cluster_publish(c);
     cluster_tell_changed(c);
     cluster_read_now(c);
-    handover_end(h, err ? f : NULL);
+    handover_end(h, NULL);
 }
 
 static void move_rows(struct handover *h)
 {
+    if (h->cluster->config.is_alone) { /* no rows */
+        shards_moved(h, h->count);
+        return;
+    }
     for (size_t i = 0; i < h->count; i++) {
         h->moves[i] = (struct store_assign_move){
             .shard = h->shards[i], .from = h->cluster->config.member_id, .to = h->to
@@ -160,11 +184,26 @@ static void on_give(void *ctx, struct rpc_in *in, struct str body)
     struct cluster *c = ctx;
     struct msg_shard_give m;
     struct fail f = { 0 };
-    if (msg_shard_give_decode(body, lane_scratch(c->lane), &m, &f)) {
+    enum err err = msg_shard_give_decode(body, lane_scratch(c->lane), &m, &f);
+    if (!err && c->stopped) {
+        err = fail(&f, ERR_UNAVAILABLE, "this process is stopping");
+    }
+    if (err) {
         rpc_reply_fail(in, &f);
         return;
     }
     handover_begin(c, in, m.to, m.shards, m.shard_count);
+}
+
+/* Callers are not answered any more. */
+void handover_free_all(struct cluster *c)
+{
+    list_each(&c->handovers, n)
+    {
+        struct handover *h = list_entry(n, struct handover, node);
+        h->in = NULL;
+        handover_end(h, NULL);
+    }
 }
 
 void handover_serve(struct cluster *c)

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "common/cluster/cluster.h"
+#include "common/cluster/membership.h"
+#include "common/cluster/planner.h"
 #include "common/cluster/view.h"
 
 enum { LANES_MAX = 256 };
@@ -13,7 +15,7 @@ struct planning {
     struct store_fence_member fence_op;
     struct store_assign assign_op;
     bool fencing, assigning;
-    unsigned gives;     /* requests under way */
+    struct list gives;  /* struct give_call.node: requests under way */
     struct arena arena; /* of the plan being carried out */
     struct lane_timer timer;
 };
@@ -34,7 +36,8 @@ struct cluster {
     struct uuid cluster_id;
     struct uuid owners[SHARD_COUNT];
     int64_t version;                          /* of owners */
-    struct instant last_beat_ok, grace_until; /* monotonic */
+    struct membership membership;
+    bool has_beaten;
     bool has_read;                            /* owners were read at least once */
     struct view *view;                        /* as published last */
     /* operations: one of each kind at a time */
@@ -49,6 +52,12 @@ struct cluster {
     struct list handovers; /* struct handover.node */
     /* leaving */
     bool draining, left, leaving_row;
+    bool stopped; /* lane 0 is closing: operations that still run end without a consequence */
+    bool overdue; /* somebody is dead for long and the planner does nothing about it */
+    struct instant beat_begun, beat_begun_wall; /* monotonic and wall */
+    struct instant clock_stepped;               /* monotonic; {0}: never */
+    struct duration clock_offset;               /* of all lanes */
+    struct rpc_watch links;
     struct store_leave leave_op;
     struct lane_timer leave_timer;
     struct instant leave_until;
@@ -67,9 +76,12 @@ struct handover {
     bool has[SHARD_COUNT]; /* the same as a set; a released one leaves it */
     struct store_assign assign;
     struct store_assign_move *moves;
+    struct lane_timer retry;
 };
 
-enum shard_hold { SHARD_FOREIGN = 0, SHARD_HELD, SHARD_LOSING };
+/* FOREIGN -> HELD -> LOSING -> RELEASED -> FOREIGN; from HELD or LOSING straight to FOREIGN: we have
+ * been fenced. */
+enum shard_hold { SHARD_FOREIGN = 0, SHARD_HELD, SHARD_LOSING, SHARD_RELEASED };
 
 struct cluster_lane {
     struct cluster *cluster;
@@ -81,13 +93,18 @@ struct cluster_lane {
     struct cluster_shard_owner owner;
     uint8_t hold[SHARD_COUNT]; /* enum shard_hold; only shards of this lane */
     struct instant hinted;     /* monotonic: the last hint that was passed on */
+    bool is_ready;  /* lane 0's: it has its writer */
+    bool is_closed; /* messages that still come are dropped */
 };
 
 /* cluster.c, on lane 0 */
 void cluster_read_now(struct cluster *c);
 void cluster_beat_now(struct cluster *c);
+void cluster_take_everything(struct cluster *c);
 void cluster_publish(struct cluster *c);
+void cluster_send_clock(struct cluster *c, struct cluster_lane *cl);
 void cluster_tell_changed(struct cluster *c); /* the others: the assignment has changed */
+void cluster_stop(struct cluster *c);         /* lane 0 closes */
 /* plan.c, on lane 0 */
 void planning_start(struct cluster *c);
 void planning_stop(struct cluster *c);
@@ -97,6 +114,7 @@ void handover_serve(struct cluster *c);
 void handover_begin(
         struct cluster *c, struct rpc_in *in, struct uuid to, const uint32_t *shards, size_t count);
 void handover_released(struct cluster *c, const uint32_t *shards, size_t count);
+void handover_free_all(struct cluster *c);
 /* lane.c, on the lane */
 void cluster_lane_take_view(struct cluster_lane *cl, struct view *view);
 void cluster_lane_lose(struct cluster_lane *cl, const uint32_t *shards, size_t count);

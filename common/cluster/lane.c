@@ -4,6 +4,7 @@
 
 #include "common/cluster/internal.h"
 #include "common/cluster/ring.h"
+#include "common/obs/log.h"
 
 #define HINT_PAUSE DURATION_MS(10)
 
@@ -18,10 +19,14 @@ struct to_first {
     uint32_t shards[];
 };
 
+static void deliver_lane(struct to_first *m);
+
 static void run_to_first(struct lane_task *task)
 {
     struct to_first *m = container_of(task, struct to_first, task);
-    m->deliver(m);
+    if (!m->cl->cluster->stopped || m->deliver == deliver_lane) {
+        m->deliver(m);
+    }
     free(m);
 }
 
@@ -43,6 +48,7 @@ static void deliver_lane(struct to_first *m)
 {
     struct cluster *c = m->cl->cluster;
     c->lanes[lane_index(m->cl->lane)] = m->cl;
+    cluster_send_clock(c, m->cl);
     if (c->view) {
         cluster_publish(c);
     }
@@ -51,10 +57,28 @@ static void deliver_lane(struct to_first *m)
 static void deliver_ready(struct to_first *m)
 {
     struct cluster *c = m->cl->cluster;
-    c->lanes_ready++;
+    c->lanes_ready += !m->cl->is_ready;
+    m->cl->is_ready = true;
     if (c->lanes_ready == c->config.lanes) {
         cluster_beat_now(c); /* from now on we are a member that takes shards */
     }
+}
+
+/* Our writers are void: no shards for us until each lane has a new one and says so again. */
+static void deliver_fenced(struct to_first *m)
+{
+    struct cluster *c = m->cl->cluster;
+    if (!c->lanes_ready) {
+        return;
+    }
+    log_error("fenced", LOG_UUID("member", c->config.member_id));
+    c->lanes_ready = 0;
+    for (unsigned i = 0; i < c->config.lanes; i++) {
+        if (c->lanes[i]) {
+            c->lanes[i]->is_ready = false;
+        }
+    }
+    cluster_beat_now(c);
 }
 
 static void deliver_hint(struct to_first *m)
@@ -85,9 +109,14 @@ struct cluster_lane *cluster_lane_new(
 
 void cluster_lane_free(struct cluster_lane *cl)
 {
-    if (cl) {
-        view_free(cl->view);
-        free(cl);
+    if (!cl || cl->is_closed) {
+        return;
+    }
+    cl->is_closed = true; /* the memory is cluster_free's: messages may still be on their way */
+    view_free(cl->view);
+    cl->view = NULL;
+    if (cl->lane == cl->cluster->lane) {
+        cluster_stop(cl->cluster);
     }
 }
 
@@ -120,15 +149,23 @@ static void compare_shards(struct cluster_lane *cl)
     for (size_t i = 0; i < gained_count; i++) {
         cl->hold[gained[i]] = SHARD_HELD;
     }
-    size_t robbed = 0; /* what was given away needs no word: it was released before */
+    uint32_t *losing = NEW(&arena, uint32_t, lost_count + 1);
+    size_t robbed = 0, losing_count = 0; /* what was released needs no word */
     for (size_t i = 0; i < lost_count; i++) {
-        bool was_held = cl->hold[lost[i]] == SHARD_HELD;
+        uint8_t was = cl->hold[lost[i]];
         cl->hold[lost[i]] = SHARD_FOREIGN;
-        if (was_held) {
+        if (was == SHARD_LOSING) {
+            losing[losing_count++] = lost[i];
+        }
+        if (was != SHARD_RELEASED) {
             lost[robbed++] = lost[i];
         }
     }
+    if (losing_count) {
+        tell_first(cl, deliver_released, losing, losing_count); /* the handover comes to its end */
+    }
     if (robbed) {
+        tell_first(cl, deliver_fenced, NULL, 0);
         cl->owner.drop(cl->owner.ctx, lost, robbed);
     }
     if (gained_count) {
@@ -156,7 +193,7 @@ void cluster_lane_lose(struct cluster_lane *cl, const uint32_t *shards, size_t c
             cl->hold[shards[i]] = SHARD_LOSING;
             held[n++] = shards[i];
         } else if (cl->hold[shards[i]] == SHARD_FOREIGN) {
-            cluster_shards_released(cl, &shards[i], 1); /* never began: nothing to flush */
+            tell_first(cl, deliver_released, &shards[i], 1); /* never began: nothing to flush */
         }
     }
     if (n && cl->owns) {
@@ -169,7 +206,17 @@ void cluster_lane_lose(struct cluster_lane *cl, const uint32_t *shards, size_t c
 
 void cluster_shards_released(struct cluster_lane *cl, const uint32_t *shards, size_t count)
 {
-    tell_first(cl, deliver_released, shards, count);
+    struct arena arena = { 0 };
+    uint32_t *released = NEW(&arena, uint32_t, count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (cl->hold[shards[i]] == SHARD_LOSING) { /* not dropped in the meantime */
+            cl->hold[shards[i]] = SHARD_RELEASED;
+            released[n++] = shards[i];
+        }
+    }
+    tell_first(cl, deliver_released, released, n);
+    arena_deinit(&arena);
 }
 
 void cluster_history_ready(struct cluster_lane *cl)

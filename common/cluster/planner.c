@@ -34,36 +34,86 @@ static void add_give(
     }
 }
 
+struct takers {
+    struct uuid *ids;
+    size_t count;
+};
+
+static struct takers find_takers(
+        const struct plan_member *members, size_t count, struct uuid except, struct arena *arena)
+{
+    struct takers t = { .ids = NEW(arena, struct uuid, count + 1) };
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].alive && members[i].takes_shards && !uuid_eq(members[i].id, except)) {
+            t.ids[t.count++] = members[i].id;
+        }
+    }
+    return t;
+}
+
+static void add_assign(struct plan *plan, uint32_t shard, struct uuid from, struct uuid to)
+{
+    plan->assign[plan->assign_count++] =
+            (struct store_assign_move){ .shard = shard, .from = from, .to = to };
+}
+
+static void add_fence(struct plan *plan, size_t max, struct uuid member)
+{
+    for (size_t i = 0; i < plan->fence_count; i++) {
+        if (uuid_eq(plan->fence[i], member)) {
+            return;
+        }
+    }
+    if (plan->fence_count < max) { /* the rest has its turn later */
+        plan->fence[plan->fence_count++] = member;
+    }
+}
+
+struct plan plan_take_over(const struct plan_member *members, size_t member_count,
+        const struct uuid *owners, struct uuid from, struct arena *arena)
+{
+    struct plan plan = { .assign = NEW(arena, struct store_assign_move, SHARD_COUNT) };
+    struct takers takers = find_takers(members, member_count, from, arena);
+    for (uint32_t s = 0; takers.count && s < SHARD_COUNT; s++) {
+        if (uuid_eq(owners[s], from)) {
+            add_assign(&plan, s, from, takers.ids[ring_pick(takers.ids, takers.count, s)]);
+        }
+    }
+    return plan;
+}
+
+/* An owner that is no member may be one whom we do not know yet: another planner assigned to it a
+ * moment ago. Only the fence can tell, because it looks at the member's own row. */
 struct plan plan_make(const struct plan_member *members, size_t member_count,
         const struct uuid *owners, struct arena *arena)
 {
+    size_t fence_max = member_count + 1;
     struct plan plan = {
         .assign = NEW(arena, struct store_assign_move, SHARD_COUNT),
         .gives = NEW(arena, struct plan_give, member_count + 1),
-        .fence = NEW(arena, struct uuid, member_count + 1),
+        .fence = NEW(arena, struct uuid, fence_max),
     };
-    struct uuid *takers = NEW(arena, struct uuid, member_count + 1);
-    size_t taker_count = 0;
+    struct takers takers = find_takers(members, member_count, (struct uuid){ { 0 } }, arena);
     for (size_t i = 0; i < member_count; i++) {
-        if (members[i].alive && members[i].takes_shards) {
-            takers[taker_count++] = members[i].id;
-        }
-        if (!members[i].alive) {
-            plan.fence[plan.fence_count++] = members[i].id;
+        if (members[i].dead) {
+            add_fence(&plan, fence_max, members[i].id);
         }
     }
-    for (uint32_t s = 0; taker_count && s < SHARD_COUNT; s++) {
-        struct uuid wanted = takers[ring_pick(takers, taker_count, s)];
-        const struct plan_member *owner = find_member(members, member_count, owners[s]);
+    for (uint32_t s = 0; takers.count && s < SHARD_COUNT; s++) {
+        struct uuid wanted = takers.ids[ring_pick(takers.ids, takers.count, s)];
         if (uuid_eq(wanted, owners[s])) {
             continue;
         }
+        if (uuid_is_zero(owners[s])) {
+            add_assign(&plan, s, owners[s], wanted);
+            continue;
+        }
+        const struct plan_member *owner = find_member(members, member_count, owners[s]);
         if (!owner) {
-            plan.assign[plan.assign_count++] =
-                    (struct store_assign_move){ .shard = s, .from = owners[s], .to = wanted };
+            add_fence(&plan, fence_max, owners[s]);
         } else if (owner->alive) {
             add_give(&plan, arena, owner->id, wanted, s);
-        } /* a silent owner is fenced first, and then no member any more */
+        }
     }
     return plan;
 }

@@ -8,6 +8,7 @@ struct plan_member {
     struct uuid id;
     bool alive;
     bool takes_shards; /* a history member that is ready and not draining */
+    bool dead;         /* not the opposite of alive: a silent one may be neither for a while */
 };
 
 enum { PLAN_GIVE_MAX = 1024 }; /* shards asked of one owner at a time */
@@ -19,14 +20,13 @@ struct plan_give {
 };
 
 struct plan {
-    /* owned by nobody, or by somebody who is not a member any more (fenced before): can be assigned
-     * at once */
+    /* owned by nobody: can be assigned at once */
     struct store_assign_move *assign;
     size_t assign_count;
     /* for each live owner at most one request: its shards that belong to one other member */
     struct plan_give *gives;
     size_t give_count;
-    /* members that are silent and own something or could write: to be fenced */
+    /* dead members, and owners that are no members: to be fenced, then plan_take_over */
     struct uuid *fence;
     size_t fence_count;
 };
@@ -35,3 +35,7 @@ struct plan {
  * arena. */
 struct plan plan_make(const struct plan_member *members, size_t member_count,
         const struct uuid *owners, struct arena *arena);
+
+/* Moves of everything that a fenced owner has to where it belongs. */
+struct plan plan_take_over(const struct plan_member *members, size_t member_count,
+        const struct uuid *owners, struct uuid from, struct arena *arena);

@@ -12,6 +12,7 @@ struct view_member {
     struct str address;
     bool draining;
     bool alive;            /* by the database's clock; a dead owner of shards is still listed */
+    bool dead;             /* may be fenced */
     struct rpc_peer *peer; /* counted */
 };
 

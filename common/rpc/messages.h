@@ -52,7 +52,8 @@ struct msg_poll_answer {
 
 /* RPC_MATCHING_ADVERTISE (notify, history lane -> owner of the queues): what I have, and tasks as
  * far as the owner's demand allows. Absolute figures, coalesced per turn: a later one replaces an
- * earlier one. */
+ * earlier one. All queues of
+ * one message live on the lane that its key names: one queue, or lanes that hash alike. */
 struct msg_offer {
     struct task_ref task;
     struct instant since;

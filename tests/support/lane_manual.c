@@ -7,6 +7,7 @@
 
 struct lane {
     struct instant now;
+    struct duration clock_offset;
     struct heap timers;
     struct arena scratch;
     struct rand rand;
@@ -60,7 +61,7 @@ void lane_manual_advance(struct lane *lane, struct duration by)
 
 struct instant lane_now(const struct lane *lane)
 {
-    return lane->now;
+    return instant_add(lane->now, lane->clock_offset);
 }
 
 struct instant lane_monotonic(const struct lane *lane)
@@ -70,6 +71,7 @@ struct instant lane_monotonic(const struct lane *lane)
 
 void lane_set_clock_offset(struct lane *lane, struct duration offset)
 {
+    lane->clock_offset = offset;
 }
 
 unsigned lane_index(const struct lane *lane)

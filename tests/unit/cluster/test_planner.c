@@ -79,10 +79,16 @@ Test(planner, a_silent_owner_is_fenced_first_and_robbed_only_when_it_is_gone)
     carry_out(&plan);
     m[1].alive = false;
     plan = plan_make(m, 2, owners, &arena);
+    cr_assert(is_settled(&plan), "nobody may judge it yet");
+    m[1].dead = true;
+    plan = plan_make(m, 2, owners, &arena);
     cr_assert_eq(plan.fence_count, 1);
     cr_assert(uuid_eq(plan.fence[0], m[1].id));
-    cr_assert_eq(plan.assign_count, 0);
-    plan = plan_make(m, 1, owners, &arena); /* fenced: no member any more */
+    cr_assert_eq(plan.assign_count + plan.give_count, 0);
+    plan = plan_make(m, 1, owners, &arena); /* its row is gone, or was never seen */
+    cr_assert_eq(plan.fence_count, 1);
+    cr_assert_eq(plan.assign_count + plan.give_count, 0);
+    plan = plan_take_over(m, 1, owners, m[1].id, &arena);
     cr_assert_eq(plan.assign_count, owned_by(m[1].id));
     carry_out(&plan);
     cr_assert_eq(owned_by(m[0].id), SHARD_COUNT);

@@ -1,0 +1,151 @@
+/* The workflows that the tests run. They go into one bundle, which the worker makes. */
+import {
+  ActivityFailure, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal,
+  isCancellation, proxyActivities, setHandler, sleep, workflowInfo,
+} from '@temporalio/workflow';
+import type { ActivityOptions } from '@temporalio/workflow';
+import type * as activities from './activities.ts';
+
+export const go = defineSignal('go');
+export const note = defineSignal<[string]>('note');
+export const finish = defineSignal('finish');
+
+const quick: ActivityOptions = {
+  startToCloseTimeout: '20s',
+  retry: { initialInterval: '20ms', backoffCoefficient: 1, maximumAttempts: 5 },
+};
+
+const { greet, failUntil, failForGood, countedFailure, echo } = proxyActivities<typeof activities>(quick);
+
+export async function hello(name: string): Promise<string> {
+  return greet(name);
+}
+
+export async function retried(key: string, failures: number): Promise<number> {
+  return failUntil(key, failures);
+}
+
+/* Gives what the workflow sees of an activity that must not be retried. */
+export async function notRetried(key: string): Promise<{ type?: string; message: string; attempts: number; retryState?: string }> {
+  try {
+    await failForGood(key);
+  } catch (err) {
+    const failure = err as ActivityFailure;
+    const cause = failure.cause as ApplicationFailure;
+    return { type: cause.type ?? undefined, message: cause.message, attempts: await countedFailure(key), retryState: failure.retryState };
+  }
+  throw ApplicationFailure.nonRetryable('the activity did not fail');
+}
+
+export async function timer(ms: number): Promise<number> {
+  const before = Date.now();
+  await sleep(ms);
+  return Date.now() - before;
+}
+
+export async function waitForSignal(): Promise<string> {
+  let released = false;
+  setHandler(go, () => void (released = true));
+  await condition(() => released);
+  return 'released';
+}
+
+export async function collectSignals(): Promise<string[]> {
+  const notes: string[] = [];
+  let finished = false;
+  setHandler(note, (text) => void notes.push(text));
+  setHandler(finish, () => void (finished = true));
+  await condition(() => finished);
+  return notes;
+}
+
+/* One activity under the given options; says how it ended. */
+export async function oneActivity(
+  name: keyof typeof activities, args: unknown[], options: ActivityOptions,
+): Promise<{ result?: unknown; cause?: string; timeoutType?: string; details?: unknown; retryState?: string; inner?: string }> {
+  const run = proxyActivities<Record<string, (...a: unknown[]) => Promise<unknown>>>(options)[name]!;
+  try {
+    return { result: await run(...args) };
+  } catch (err) {
+    const failure = err as ActivityFailure;
+    const cause = failure.cause as Error & { timeoutType?: string; lastHeartbeatDetails?: unknown; cause?: Error };
+    return {
+      cause: cause?.name, timeoutType: cause?.timeoutType, details: cause?.lastHeartbeatDetails,
+      retryState: failure.retryState, inner: cause?.cause?.message,
+    };
+  }
+}
+
+/* Two activities with a signal between them. */
+export async function twoHalves(): Promise<string[]> {
+  let released = false;
+  setHandler(go, () => void (released = true));
+  const first = await echo('first');
+  await condition(() => released);
+  const second = await echo('second');
+  return [first, second];
+}
+
+/* Activities, timers and a signal in an order that replay must repeat. */
+export async function manySteps(rounds: number): Promise<string[]> {
+  const seen: string[] = [];
+  for (let i = 0; i < rounds; i++) {
+    seen.push(await echo(`step ${i}`));
+    await sleep(1);
+  }
+  return seen;
+}
+
+export async function counted(left: number, total = 0): Promise<number> {
+  if (left === 0) return total;
+  await sleep(1);
+  return continueAsNew<typeof counted>(left - 1, total + 1);
+}
+
+export async function failing(): Promise<void> {
+  throw ApplicationFailure.create({
+    message: 'the outer', type: 'Outer', nonRetryable: true, details: ['a', 1],
+    cause: ApplicationFailure.create({ message: 'the inner', type: 'Inner' }),
+  });
+}
+
+export async function failingActivity(): Promise<void> {
+  await failForGood('unimportant');
+}
+
+/* An error that is no failure of the workflow fails the workflow task, which is tried again. The clock of a workflow
+ * is that of its task, so that a later attempt gets past this. */
+export async function clumsy(): Promise<string> {
+  if (Date.now() - workflowInfo().startTime.getTime() < 200) throw new Error('not yet');
+  return echo('done');
+}
+
+export async function sleeper(): Promise<void> {
+  await sleep('1 hour');
+}
+
+export async function echoPayload(payload: string): Promise<string> {
+  return payload;
+}
+
+export async function cancellable(): Promise<string> {
+  try {
+    await sleep('1 hour');
+    return 'slept';
+  } catch (err) {
+    if (!isCancellation(err)) throw err;
+    await CancellationScope.nonCancellable(() => echo('cleaned up'));
+    throw err;
+  }
+}
+
+export const notes = defineQuery<string[]>('notes');
+
+export async function queried(): Promise<void> {
+  const texts: string[] = [];
+  let finished = false;
+  setHandler(note, (text) => void texts.push(text));
+  setHandler(notes, () => texts);
+  setHandler(finish, () => void (finished = true));
+  await condition(() => finished);
+}
