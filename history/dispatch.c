@@ -174,20 +174,28 @@ void dispatch_forget(struct dispatch *d, struct execution *ex)
     }
 }
 
+/* The queue whose demand brings an evicted run back: for a sticky task the normal one. */
+static struct str normal_name(const struct dispatch_task *task)
+{
+    return task->queue->is_sticky ? engine_view_task_queue(task->ex->wf) : task->queue->name;
+}
+
 /* ---- tasks of runs that leave memory ------------------------------------------------------------------- */
 
 bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type)
 {
-    struct dispatch_queue *q = NULL;
+    struct str name = STR("");
+    *type = TASK_QUEUE_WORKFLOW;
     list_each(&ex->tasks, n) {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        if (task->state == TASK_HANDED || task->queue->is_sticky || (q && q != task->queue)) {
+        struct str other = normal_name(task);
+        if (task->state == TASK_HANDED || (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
             return false;
         }
-        q = task->queue;
+        name = other;
+        *type = task->queue->type;
     }
-    *queue = q ? q->name : STR("");
-    *type = q ? q->type : TASK_QUEUE_WORKFLOW;
+    *queue = name;
     return true;
 }
 
@@ -201,6 +209,7 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
             q->lent_count++; /* the owner of the queue has it and will say when it is gone */
             return;
         }
+        q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
         q->cold_count++;
         q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
         dispatch_queue_touch(q);
@@ -258,6 +267,11 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
 
 static void task_refused(struct dispatch *d, const struct task_ref *ref)
 {
+    struct history *h = d->history;
+    if (!execution_find(h, ref->key)) {
+        cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id), lane_now(h->lane));
+        return;
+    }
     struct dispatch_task *task = task_by_ref(d, ref);
     if (!task || task->state != TASK_SENT) {
         return;
@@ -267,7 +281,7 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
     if (q->is_sticky) {
         struct str normal = engine_view_task_queue(task->ex->wf);
         q = dispatch_queue_get(d, q->namespace_id, q->type, normal, false);
-        d->history->stats.sticky_fallbacks++;
+        h->stats.sticky_fallbacks++;
     }
     dispatch_task_wait(task, q, true);
 }
