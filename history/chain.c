@@ -21,13 +21,6 @@ static struct str chain_key(struct arena *arena, struct uuid namespace_id, struc
     return str_of(p, sizeof(namespace_id) + workflow_id.len);
 }
 
-struct chain *chain_find(struct history *h, struct uuid namespace_id, struct str workflow_id)
-{
-    struct str key = chain_key(lane_scratch(h->lane), namespace_id, workflow_id);
-    struct map_node *n = map_get(&h->chains, key);
-    return n ? map_entry(n, struct chain, by_id) : NULL;
-}
-
 struct chain *chain_get(struct history *h, struct uuid namespace_id, struct str workflow_id)
 {
     struct str key = chain_key(lane_scratch(h->lane), namespace_id, workflow_id);

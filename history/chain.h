@@ -33,8 +33,6 @@ enum want {
 };
 
 struct chain *chain_get(struct history *h, struct uuid namespace_id, struct str workflow_id);
-/* Already in memory, or NULL. */
-struct chain *chain_find(struct history *h, struct uuid namespace_id, struct str workflow_id);
 /* Queues the request and runs what can run. */
 void chain_submit(struct chain *chain, struct call *call);
 /* The run with that id; zero: the current one. key: when known, else 0. */

@@ -2,6 +2,9 @@
  * lane. The only file of this folder that knows common/cluster. */
 #include "common/cluster/cluster.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "common/obs/log.h"
 #include "history/history.h"
 
@@ -9,6 +12,7 @@ struct cluster_door {
     struct history *history;
     struct cluster_lane *cl;
     struct cluster_watch watch;
+    struct lane_timer end;
     struct arena arena; /* holds this struct */
 };
 
@@ -37,10 +41,18 @@ static void ready(void *ctx)
     cluster_history_ready(door->cl);
 }
 
+static void end_process(struct lane_timer *timer)
+{
+    log_error("process_ends", LOG_CSTR("why", "its writer was taken away"));
+    _exit(EXIT_FAILURE);
+}
+
+/* A member that was fenced may never own anything again under its id: stale moves of its shards may still be under
+ * way. So the process ends, and its successor has another id. A moment is left for the answers to go out. */
 static void lost(void *ctx, const struct fail *fail)
 {
     struct cluster_door *door = ctx;
-    cluster_hint(door->cl); /* somebody else owns our shards: find out who */
+    lane_timer_start(door->history->lane, &door->end, DURATION_MS(100), end_process);
 }
 
 static void gained(void *ctx, const uint32_t *shards, size_t count)
@@ -77,6 +89,7 @@ static void closed(void *ctx)
 {
     struct cluster_door *door = ctx;
     cluster_unwatch(&door->watch);
+    lane_timer_stop(door->history->lane, &door->end);
     struct arena arena = door->arena;
     arena_deinit(&arena);
 }

@@ -66,7 +66,7 @@ void dispatch_queue_touch(struct dispatch_queue *q)
 
 static bool queue_is_empty(const struct dispatch_queue *q)
 {
-    return !q->waiting_count && !q->sent_count && !q->handed_count && !q->cold_count && !q->scanning &&
+    return !q->waiting_count && !q->sent_count && !q->handed_count && !q->cold_count && !q->lent_count && !q->scanning &&
            !list_linked(&q->in_dirty);
 }
 
@@ -174,20 +174,28 @@ void dispatch_forget(struct dispatch *d, struct execution *ex)
     }
 }
 
+/* The queue whose demand brings an evicted run back: for a sticky task the normal one. */
+static struct str normal_name(const struct dispatch_task *task)
+{
+    return task->queue->is_sticky ? engine_view_task_queue(task->ex->wf) : task->queue->name;
+}
+
 /* ---- tasks of runs that leave memory ------------------------------------------------------------------- */
 
 bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type)
 {
-    struct dispatch_queue *q = NULL;
+    struct str name = STR("");
+    *type = TASK_QUEUE_WORKFLOW;
     list_each(&ex->tasks, n) {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        if (task->state == TASK_HANDED || task->queue->is_sticky || (q && q != task->queue)) {
+        struct str other = normal_name(task);
+        if (task->state == TASK_HANDED || (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
             return false;
         }
-        q = task->queue;
+        name = other;
+        *type = task->queue->type;
     }
-    *queue = q ? q->name : STR("");
-    *type = q ? q->type : TASK_QUEUE_WORKFLOW;
+    *queue = name;
     return true;
 }
 
@@ -195,7 +203,13 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
 {
     struct list_node *n = list_first(&ex->tasks);
     if (n) {
-        struct dispatch_queue *q = list_entry(n, struct dispatch_task, in_run)->queue;
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        struct dispatch_queue *q = task->queue;
+        if (task->state == TASK_SENT) {
+            q->lent_count++; /* the owner of the queue has it and will say when it is gone */
+            return;
+        }
+        q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
         q->cold_count++;
         q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
         dispatch_queue_touch(q);
@@ -220,8 +234,23 @@ static struct dispatch_task *task_by_ref(struct dispatch *d, const struct task_r
     return task && task->attempt == ref->attempt && task->stamp == ref->stamp ? task : NULL;
 }
 
+void dispatch_obsolete(struct dispatch *d, const struct task_ref *ref)
+{
+    struct dispatch_task *task = task_by_ref(d, ref);
+    if (task) {
+        dispatch_task_free(task); /* a later attempt of the same task stays */
+    }
+}
+
 static void task_gone(struct dispatch *d, const struct task_ref *ref)
 {
+    struct history *h = d->history;
+    if (!execution_find(h, ref->key)) {
+        /* Its run has left memory while matching held the offer. If no claim loads it, we do. */
+        cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id),
+                instant_add(lane_now(h->lane), h->config.reoffer_after));
+        return;
+    }
     struct dispatch_task *task = task_by_ref(d, ref);
     if (!task || task->state != TASK_SENT) {
         return; /* claimed already */
@@ -229,15 +258,20 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
     dispatch_task_unlink(task);
     task->state = TASK_HANDED;
     task->queue->handed_count++;
-    task->handed_at = lane_monotonic(d->history->lane);
+    task->handed_at = lane_monotonic(h->lane);
     list_append(&d->handed, &task->in_queue);
     if (!lane_timer_running(&d->handed_timer)) {
-        lane_timer_start(d->history->lane, &d->handed_timer, d->history->config.reoffer_after, handed_over);
+        lane_timer_start(h->lane, &d->handed_timer, h->config.reoffer_after, handed_over);
     }
 }
 
 static void task_refused(struct dispatch *d, const struct task_ref *ref)
 {
+    struct history *h = d->history;
+    if (!execution_find(h, ref->key)) {
+        cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id), lane_now(h->lane));
+        return;
+    }
     struct dispatch_task *task = task_by_ref(d, ref);
     if (!task || task->state != TASK_SENT) {
         return;
@@ -247,7 +281,7 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
     if (q->is_sticky) {
         struct str normal = engine_view_task_queue(task->ex->wf);
         q = dispatch_queue_get(d, q->namespace_id, q->type, normal, false);
-        d->history->stats.sticky_fallbacks++;
+        h->stats.sticky_fallbacks++;
     }
     dispatch_task_wait(task, q, true);
 }
@@ -303,6 +337,9 @@ void dispatch_restart(struct dispatch *d)
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
         q->credit = DEMAND_INITIAL;
         q->told_backlog = 0;
+        q->cold_count += q->lent_count;
+        q->scanned = q->lent_count ? 0 : q->scanned;
+        q->lent_count = 0;
         q->owner = (struct uuid){ { 0 } };
         struct list_node *last;
         while (!list_empty(&q->sent)) {

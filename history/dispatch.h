@@ -36,9 +36,11 @@ void dispatch_init(struct dispatch *d, struct history *h);
 void dispatch_deinit(struct dispatch *d);
 /* The tasks of a committed step; a task that is known is renewed. */
 void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_offer *offer);
-/* A claim of it was answered: it is a worker's now, or it is obsolete. */
+/* It is a worker's now, or has ended. */
 void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_type type,
         int64_t scheduled_event_id);
+/* A claim with this reference was refused: if it still is what waits here, it is not offered any more. */
+void dispatch_obsolete(struct dispatch *d, const struct task_ref *ref);
 /* All tasks of the run. */
 void dispatch_forget(struct dispatch *d, struct execution *ex);
 /* The queue of the only task that waits, or empty when none waits. False: they are in several queues. */

@@ -161,12 +161,13 @@ void handle_claim(struct call *call)
         handler_fail(call, ex, &f);
         return;
     }
-    dispatch_claimed(&h->dispatch, ex, task->type, task->scheduled_event_id);
     h->stats.claims++;
     if (err || fx.answer.err) {
+        dispatch_obsolete(&h->dispatch, task);
         obsolete(call, ex, err ? &f : &fx.answer);
         return;
     }
+    dispatch_claimed(&h->dispatch, ex, task->type, task->scheduled_event_id);
     call->unsent = unclaim_again;
     if (fx.has_workflow_task) {
         answer_workflow_task(call, ex, &fx);

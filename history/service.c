@@ -64,7 +64,7 @@ struct history_config history_config_default(void)
         .cache_bytes = (size_t)256 << 20,
         .commit_pace = DURATION_MS(1),
         .long_poll = DURATION_SECONDS(20),
-        .closed_keep = DURATION_SECONDS(3),
+        .closed_keep = DURATION_SECONDS(1),
         .idle_checkpoint = DURATION_SECONDS(30),
         .batch_bytes = (size_t)2 << 20,
         .batch_rows = 1000,

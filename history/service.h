@@ -36,7 +36,7 @@ struct history_config {
     size_t cache_bytes;           /* per lane; default 256 MiB */
     struct duration commit_pace;  /* between two commits under load; default 1 ms, 0: none */
     struct duration long_poll;    /* for history events; default 20 s */
-    struct duration closed_keep;  /* how long a closed run stays in memory; default 3 s */
+    struct duration closed_keep;  /* how long a closed run stays in memory; default 1 s */
     struct duration idle_checkpoint; /* an idle run's row is made exact after; default 30 s */
     size_t batch_bytes, batch_rows;  /* of one commit; default 2 MiB, 1000 */
     size_t lead_bytes;            /* not yet durable, above it calls are shed; default 32 MiB */

@@ -158,13 +158,11 @@ void history_drop_shards(struct history *h, const uint32_t *shards, size_t count
             shard_move(h, shards[i], SHARD_NONE);
         }
     }
-    /* What is not durable yet never will be: the writer has lost its row. */
-    struct fail f = { 0 };
-    fail(&f, ERR_FENCED, "this process was taken for dead");
-    if (h->state == HISTORY_SERVING && !committer_is_clean(&h->committer)) {
+    /* Nobody takes shards from a live owner: our writer row is somebody else's, what is not durable never will be. */
+    if (h->state == HISTORY_SERVING) {
+        struct fail f = { 0 };
+        fail(&f, ERR_FENCED, "this process was taken for dead");
         history_writer_lost(h, ERR_FENCED, &f);
-    } else {
-        shards_drop_runs(h);
     }
 }
 

@@ -95,7 +95,7 @@ static bool token_take_bytes(struct api_token *t, const struct wire_field *field
     default:
         break; /* of a newer release */
     }
-    return str_is_utf8(t->workflow_id);
+    return true;
 }
 
 static void token_take_varint(struct api_token *t, const struct wire_field *field)
@@ -165,7 +165,8 @@ enum err api_token_decode(struct str bytes, struct arena *arena, struct api_toke
         }
     }
     if (!ok || !wire_ok(bytes) || t.kind < API_TOKEN_WORKFLOW_TASK || t.kind > API_TOKEN_QUERY ||
-            uuid_is_zero(t.namespace_id)) {
+            uuid_is_zero(t.namespace_id) || !str_is_utf8(t.workflow_id) ||
+            (!t.workflow_id.len && t.kind != API_TOKEN_QUERY)) {
         return fail(f, ERR_INVALID_ARGUMENT, "Invalid task token.");
     }
     *ret = t;

@@ -7,6 +7,9 @@
     X(one_activity)                                                                                \
     X(starts_are_deduplicated)                                                                     \
     X(conflict_policies)                                                                           \
+    X(runs_continue_as_new)                                                                        \
+    X(messages_reach_other_runs)                                                                   \
+    X(obsolete_claims_leave_later_attempts)                                                        \
     X(completions_survive_a_crash)                                                                 \
     X(lost_tasks_are_offered_again)                                                                \
     X(nothing_unacknowledged_counts)                                                               \

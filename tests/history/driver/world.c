@@ -412,3 +412,22 @@ Api__Command *complete_workflow(struct world *w)
             api_new(&w->arena, &api__complete_workflow_execution_command_attributes__descriptor);
     return c;
 }
+
+Api__Command *continue_as_new(struct world *w)
+{
+    Api__Command *c = command_new(w, (Api__CommandType)10, (Api__Command__AttributesCase)11);
+    c->continue_as_new_workflow_execution_command_attributes =
+            api_new(&w->arena, &api__continue_as_new_workflow_execution_command_attributes__descriptor);
+    return c;
+}
+
+Api__Command *signal_external(struct world *w, const char *id)
+{
+    Api__Command *c = command_new(w, (Api__CommandType)12, (Api__Command__AttributesCase)13);
+    Api__SignalExternalWorkflowExecutionCommandAttributes *m =
+            api_new(&w->arena, &api__signal_external_workflow_execution_command_attributes__descriptor);
+    m->execution = execution_of(w, id, NULL);
+    m->signal_name = "hello";
+    c->signal_external_workflow_execution_command_attributes = m;
+    return c;
+}

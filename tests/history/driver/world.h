@@ -116,3 +116,5 @@ extern const char *case_name;
 Api__Command *schedule_activity(struct world *w, const char *activity_id);
 Api__Command *start_timer(struct world *w, int seconds);
 Api__Command *complete_workflow(struct world *w);
+Api__Command *continue_as_new(struct world *w);
+Api__Command *signal_external(struct world *w, const char *id);
