@@ -4,7 +4,8 @@
 set -u
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-export TSAN_OPTIONS="suppressions=$(dirname "$0")/tsan.supp:${TSAN_OPTIONS:-}"
+here=$(dirname "$0")
+export TSAN_OPTIONS="suppressions=$here/tsan.supp:${TSAN_OPTIONS:-}"
 export ASAN_OPTIONS="log_path=$dir/asan:${ASAN_OPTIONS:-}"
 export LSAN_OPTIONS="${LSAN_OPTIONS:-}"
 export UBSAN_OPTIONS="log_path=$dir/ubsan:print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
