@@ -1,8 +1,11 @@
-/* Msgpack for internal messages: the subset that they use, written in shortest form and read in any form.
- * Knows nothing of the messages. */
+/* Msgpack for internal messages, the only file that sees msgpack-c: its packer writes, in shortest form. Reading is a
+ * cursor of our own: the library's unpacker reserves memory by the counts that a message announces, and copies. Knows
+ * nothing of the messages. */
 #include "common/rpc/mp.h"
 
 #include <string.h>
+
+#include <msgpack/pack.h>
 
 enum {
     MP_NIL = 0xc0,
@@ -20,84 +23,61 @@ enum {
     MP_MAP16 = 0xde,
 };
 
-/* ---- writing: a first byte, then n bytes of v, the highest first ---------------------------------------- */
+/* ---- writing: msgpack-c's packer over a buf --------------------------------------------------------------- */
 
-static void put_tagged(struct buf *out, uint8_t tag, uint64_t v, unsigned n)
+static int write_to_buf(void *arg, const char *bytes, size_t n)
 {
-    uint8_t b[9] = { tag };
-    for (unsigned i = 0; i < n; i++) {
-        b[1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-    }
-    buf_append(out, b, 1 + n);
+    return buf_append(arg, bytes, n) ? 0 : -1; /* the buf remembers the overflow */
+}
+
+static msgpack_packer packer(struct buf *out)
+{
+    msgpack_packer p;
+    msgpack_packer_init(&p, out, write_to_buf);
+    return p;
 }
 
 void mp_put_uint(struct buf *out, uint64_t v)
 {
-    if (v < 128) {
-        put_tagged(out, (uint8_t)v, 0, 0);
-    } else if (v <= UINT8_MAX) {
-        put_tagged(out, MP_UINT8, v, 1);
-    } else if (v <= UINT16_MAX) {
-        put_tagged(out, MP_UINT8 + 1, v, 2);
-    } else if (v <= UINT32_MAX) {
-        put_tagged(out, MP_UINT8 + 2, v, 4);
-    } else {
-        put_tagged(out, MP_UINT8 + 3, v, 8);
-    }
+    msgpack_packer p = packer(out);
+    msgpack_pack_uint64(&p, v);
 }
 
 void mp_put_int(struct buf *out, int64_t v)
 {
-    if (v >= 0) {
-        mp_put_uint(out, (uint64_t)v);
-    } else if (v >= -32) {
-        put_tagged(out, (uint8_t)v, 0, 0);
-    } else if (v >= INT8_MIN) {
-        put_tagged(out, MP_INT8, (uint64_t)v, 1);
-    } else if (v >= INT16_MIN) {
-        put_tagged(out, MP_INT8 + 1, (uint64_t)v, 2);
-    } else if (v >= INT32_MIN) {
-        put_tagged(out, MP_INT8 + 2, (uint64_t)v, 4);
-    } else {
-        put_tagged(out, MP_INT8 + 3, (uint64_t)v, 8);
-    }
+    msgpack_packer p = packer(out);
+    msgpack_pack_int64(&p, v);
 }
 
 void mp_put_bool(struct buf *out, bool v)
 {
-    buf_append_byte(out, v ? MP_TRUE : MP_FALSE);
+    msgpack_packer p = packer(out);
+    if (v) {
+        msgpack_pack_true(&p);
+    } else {
+        msgpack_pack_false(&p);
+    }
 }
 
 void mp_put_double(struct buf *out, double v)
 {
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof(bits));
-    put_tagged(out, MP_FLOAT64, bits, 8);
+    msgpack_packer p = packer(out);
+    msgpack_pack_double(&p, v);
 }
 
 void mp_put_bin(struct buf *out, struct str bytes)
 {
+    msgpack_packer p = packer(out);
     check(bytes.len <= UINT32_MAX);
-    if (bytes.len <= UINT8_MAX) {
-        put_tagged(out, MP_BIN8, bytes.len, 1);
-    } else if (bytes.len <= UINT16_MAX) {
-        put_tagged(out, MP_BIN8 + 1, bytes.len, 2);
-    } else {
-        put_tagged(out, MP_BIN8 + 2, bytes.len, 4);
-    }
-    buf_append_str(out, bytes);
+    msgpack_pack_bin(&p, bytes.len);
+    msgpack_pack_bin_body(&p, bytes.len ? bytes.ptr : "", bytes.len);
 }
 
 void mp_put_array(struct buf *out, size_t n)
 {
+    msgpack_packer p = packer(out);
     check(n <= UINT32_MAX);
-    if (n < 16) {
-        put_tagged(out, (uint8_t)(0x90 | n), 0, 0);
-    } else if (n <= UINT16_MAX) {
-        put_tagged(out, MP_ARRAY16, n, 2);
-    } else {
-        put_tagged(out, MP_ARRAY16 + 1, n, 4);
-    }
+    msgpack_pack_array(&p, n);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
