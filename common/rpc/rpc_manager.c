@@ -282,7 +282,6 @@ enum err rpc_listen(struct rpc *rpc, struct str url, uint16_t *port, struct fail
     struct rpc_listener *listener;
     uint16_t bound;
     sigset_t old;
-    check(!rpc->listener);
     block_signals(&old);
     enum err err = rpc_listener_new(rpc, url, &listener, &bound, f);
     unblock_signals(&old);
@@ -290,6 +289,7 @@ enum err rpc_listen(struct rpc *rpc, struct str url, uint16_t *port, struct fail
         return err;
     }
     pthread_mutex_lock(&rpc->lock);
+    check(!rpc->listener);
     rpc->listener = listener;
     pthread_mutex_unlock(&rpc->lock);
     *port = bound;
