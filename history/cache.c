@@ -40,7 +40,8 @@ static void cache_wake(struct cache *cache)
     if (!lane_timer_running(&cache->timer) && cache->count) {
         lane_timer_start(lane, &cache->timer, DURATION_SECONDS(1), cache_tick);
     }
-    if (cache->bytes > cache->history->config.cache_bytes && !lane_timer_running(&cache->trim_timer)) {
+    if (cache->bytes > cache->history->config.cache_bytes &&
+            !lane_timer_running(&cache->trim_timer)) {
         lane_timer_start(lane, &cache->trim_timer, DURATION_MS(2), cache_trim);
     }
 }
@@ -109,7 +110,8 @@ static bool cache_try_evict(struct cache *cache, struct execution *ex)
 static void cache_trim_list(struct cache *cache, struct list *list)
 {
     unsigned looks = 0;
-    list_each(list, n) {
+    list_each(list, n)
+    {
         if (cache->bytes <= cache->history->config.cache_bytes || looks++ >= TRIM_PER_TURN) {
             return;
         }
@@ -133,7 +135,8 @@ static void cache_trim(struct lane_timer *timer)
 static void cache_drop_closed(struct cache *cache, struct instant now)
 {
     unsigned looks = 0;
-    list_each(&cache->closed, n) {
+    list_each(&cache->closed, n)
+    {
         struct execution *ex = list_entry(n, struct execution, in_lru);
         if (instant_since(now, ex->touched).ns < cache->history->config.closed_keep.ns ||
                 looks++ >= LOOKS_PER_TICK) {
@@ -148,7 +151,8 @@ static void cache_drop_closed(struct cache *cache, struct instant now)
 static void cache_checkpoint_idle(struct cache *cache, struct instant now)
 {
     unsigned looks = 0, written = 0;
-    list_each(&cache->open, n) {
+    list_each(&cache->open, n)
+    {
         struct execution *ex = list_entry(n, struct execution, in_lru);
         if (instant_since(now, ex->touched).ns < cache->history->config.idle_checkpoint.ns ||
                 looks++ >= LOOKS_PER_TICK || written >= CHECKPOINTS_PER_TICK) {

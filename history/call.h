@@ -20,11 +20,11 @@ struct call {
     struct list_node node; /* the chain's queue, or the run's parked polls */
     struct list_node all;  /* every request of the lane */
     struct history *history;
-    struct rpc_in *in;     /* NULL: nobody asked, or the caller is gone */
-    struct arena arena;    /* body, decoded forms, effects, reply; freed with the request */
-    struct chain *chain;   /* while it is queued or parked */
+    struct rpc_in *in;   /* NULL: nobody asked, or the caller is gone */
+    struct arena arena;  /* body, decoded forms, effects, reply; freed with the request */
+    struct chain *chain; /* while it is queued or parked */
     void (*run)(struct call *call);
-    struct str body;       /* own copy */
+    struct str body; /* own copy */
     union {
         struct msg_api_request api;
         struct msg_claim claim;
@@ -36,15 +36,15 @@ struct call {
     };
     /* the answer, waiting for its batch */
     struct gate gate;
-    void (*then)(struct call *call); /* instead of an answer: goes on when the batch is durable */
-    void (*gone)(struct call *call); /* handler's: the caller went away before the answer */
+    void (*then)(struct call *call);   /* instead of an answer: goes on when the batch is durable */
+    void (*gone)(struct call *call);   /* handler's: the caller went away before the answer */
     void (*unsent)(struct call *call); /* handler's: it succeeded, but nobody is there to hear it */
     bool has_fail;
     struct fail fail;
     struct str reply;
     /* long polls and reads */
     struct lane_timer timer;
-    void *state;           /* the handler's, in the arena */
+    void *state; /* the handler's, in the arena */
 };
 
 struct call_pool {

@@ -62,7 +62,8 @@ void chain_release(struct chain *chain)
 
 static void chain_drop_runs(struct chain *chain)
 {
-    list_each(&chain->executions, n) {
+    list_each(&chain->executions, n)
+    {
         execution_drop(list_entry(n, struct execution, in_chain));
     }
     chain->current_known = false;
@@ -209,10 +210,12 @@ static void chain_load_done(struct store_op *op, enum err err, const struct fail
 static struct execution *chain_loaded(struct chain *chain, struct uuid run_id)
 {
     if (uuid_is_zero(run_id)) {
-        return chain->current_known && chain->current ?
-                       execution_find(chain->history, chain->current) : NULL;
+        return chain->current_known && chain->current
+                       ? execution_find(chain->history, chain->current)
+                       : NULL;
     }
-    list_each(&chain->executions, n) {
+    list_each(&chain->executions, n)
+    {
         struct execution *ex = list_entry(n, struct execution, in_chain);
         if (uuid_eq(ex->run_id, run_id)) {
             return ex;

@@ -7,7 +7,7 @@
 struct chain {
     struct map_node by_id; /* key: namespace id, workflow id */
     struct history *history;
-    uint64_t group;        /* of its rows in a batch: they stand or fall together */
+    uint64_t group; /* of its rows in a batch: they stand or fall together */
     uint32_t shard;
     struct uuid namespace_id;
     struct str workflow_id;
@@ -20,9 +20,9 @@ struct chain {
     /* the load in flight; its outcome is for the head of the queue */
     bool loading, orphan, pumping;
     struct store_load load;
-    bool miss;              /* the run that was looked for is not there */
+    bool miss; /* the run that was looked for is not there */
     struct uuid miss_run;
-    struct arena long_id;   /* ids that do not fit below */
+    struct arena long_id; /* ids that do not fit below */
     char id[112];
 };
 

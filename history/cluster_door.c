@@ -111,7 +111,9 @@ struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct stor
     door->arena = arena;
     door->cl = cl;
     door->history = history_new_with(lane, rpc, store, &cluster, config);
-    struct cluster_shard_owner owner = { .gained = gained, .lose = lose, .drop = drop, .ctx = door };
+    struct cluster_shard_owner owner = {
+        .gained = gained, .lose = lose, .drop = drop, .ctx = door
+    };
     cluster_own_shards(cl, &owner);
     door->watch.changed = view_changed;
     cluster_watch(cl, &door->watch);

@@ -46,7 +46,8 @@ static void cold_remove(struct cold *cold, struct cold_run *run)
 
 void cold_clear(struct cold *cold)
 {
-    map_each(&cold->by_key, n) {
+    map_each(&cold->by_key, n)
+    {
         cold_remove(cold, map_entry(n, struct cold_run, by_key));
     }
 }
@@ -167,7 +168,9 @@ static void cold_pump(struct cold *cold)
         cl->history = h;
         cl->shard = run->shard;
         cl->drops = h->drops;
-        cl->load = (struct store_load){ .op.done = cold_load_done, .key = run->key, .want_events = true };
+        cl->load = (struct store_load){
+            .op.done = cold_load_done, .key = run->key, .want_events = true
+        };
         store_load(h->store, &cl->load);
     }
 }

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "common/base/map.h"
+#include "common/store/store.h"
 #include "history/pool.h"
 #include "history/wheel.h"
-#include "common/store/store.h"
 
 struct history;
 

@@ -8,8 +8,8 @@ static struct str name_of(const char *const *name)
 }
 #define NAME(message) name_of((message) ? &(message)->name : NULL)
 
-static bool schedule_activity(struct arena *arena, const Api__ScheduleActivityTaskCommandAttributes *a,
-        struct command *c, struct fail *f)
+static bool schedule_activity(struct arena *arena,
+        const Api__ScheduleActivityTaskCommandAttributes *a, struct command *c, struct fail *f)
 {
     struct command_schedule_activity *out = &c->schedule_activity;
     out->activity_id = text(a->activity_id);
@@ -19,22 +19,28 @@ static bool schedule_activity(struct arena *arena, const Api__ScheduleActivityTa
     out->input = api_bytes(a->input);
     out->priority = api_bytes(a->priority);
     out->request_eager_execution = a->request_eager_execution;
-    return !api_span(a->schedule_to_close_timeout, "schedule_to_close_timeout", &out->schedule_to_close, f) &&
-           !api_span(a->schedule_to_start_timeout, "schedule_to_start_timeout", &out->schedule_to_start, f) &&
-           !api_span(a->start_to_close_timeout, "start_to_close_timeout", &out->start_to_close, f) &&
+    return !api_span(a->schedule_to_close_timeout, "schedule_to_close_timeout",
+                   &out->schedule_to_close, f) &&
+           !api_span(a->schedule_to_start_timeout, "schedule_to_start_timeout",
+                   &out->schedule_to_start, f) &&
+           !api_span(
+                   a->start_to_close_timeout, "start_to_close_timeout", &out->start_to_close, f) &&
            !api_span(a->heartbeat_timeout, "heartbeat_timeout", &out->heartbeat, f) &&
            retry_policy_decode(arena, a->retry_policy, &out->retry, f);
 }
 
-static bool start_timer(const Api__StartTimerCommandAttributes *a, struct command *c, struct fail *f)
+static bool start_timer(
+        const Api__StartTimerCommandAttributes *a, struct command *c, struct fail *f)
 {
     c->start_timer.timer_id = text(a->timer_id);
     c->start_timer.has_start_to_fire = a->start_to_fire_timeout != NULL;
-    return !api_span(a->start_to_fire_timeout, "start_to_fire_timeout", &c->start_timer.start_to_fire, f);
+    return !api_span(
+            a->start_to_fire_timeout, "start_to_fire_timeout", &c->start_timer.start_to_fire, f);
 }
 
-static bool continue_as_new(struct arena *arena, const Api__ContinueAsNewWorkflowExecutionCommandAttributes *a,
-        struct command *c, struct fail *f)
+static bool continue_as_new(struct arena *arena,
+        const Api__ContinueAsNewWorkflowExecutionCommandAttributes *a, struct command *c,
+        struct fail *f)
 {
     struct command_continue_as_new *out = &c->continue_as_new;
     out->workflow_type = NAME(a->workflow_type);
@@ -49,11 +55,13 @@ static bool continue_as_new(struct arena *arena, const Api__ContinueAsNewWorkflo
     out->initiator = (enum continue_as_new_initiator)a->initiator;
     return !api_span(a->workflow_run_timeout, "workflow_run_timeout", &out->run_timeout, f) &&
            !api_span(a->workflow_task_timeout, "workflow_task_timeout", &out->task_timeout, f) &&
-           !api_span(a->backoff_start_interval, "backoff_start_interval", &out->backoff_start_interval, f) &&
+           !api_span(a->backoff_start_interval, "backoff_start_interval",
+                   &out->backoff_start_interval, f) &&
            retry_policy_decode(arena, a->retry_policy, &out->retry, f);
 }
 
-static void marker(struct arena *arena, const Api__RecordMarkerCommandAttributes *a, struct command *c)
+static void marker(
+        struct arena *arena, const Api__RecordMarkerCommandAttributes *a, struct command *c)
 {
     struct marker_detail *details = NEW(arena, struct marker_detail, a->n_details + 1);
     for (size_t i = 0; i < a->n_details; i++) {
@@ -67,7 +75,8 @@ static void marker(struct arena *arena, const Api__RecordMarkerCommandAttributes
     c->marker.failure = api_bytes(a->failure);
 }
 
-static void signal_external(const Api__SignalExternalWorkflowExecutionCommandAttributes *a, struct command *c)
+static void signal_external(
+        const Api__SignalExternalWorkflowExecutionCommandAttributes *a, struct command *c)
 {
     c->external = (struct command_external){
         .namespace_name = text(a->namespace_),
@@ -81,8 +90,8 @@ static void signal_external(const Api__SignalExternalWorkflowExecutionCommandAtt
     };
 }
 
-static void cancel_external(const Api__RequestCancelExternalWorkflowExecutionCommandAttributes *a,
-        struct command *c)
+static void cancel_external(
+        const Api__RequestCancelExternalWorkflowExecutionCommandAttributes *a, struct command *c)
 {
     c->external = (struct command_external){
         .namespace_name = text(a->namespace_),
@@ -115,7 +124,8 @@ static const uint8_t attributes_case[] = {
     [COMMAND_REQUEST_CANCEL_NEXUS_OPERATION] = 19,
 };
 
-static bool take_attributes(struct arena *arena, const Api__Command *in, struct command *c, struct fail *f)
+static bool take_attributes(
+        struct arena *arena, const Api__Command *in, struct command *c, struct fail *f)
 {
     switch (c->type) {
     case COMMAND_SCHEDULE_ACTIVITY_TASK:
@@ -123,7 +133,8 @@ static bool take_attributes(struct arena *arena, const Api__Command *in, struct 
     case COMMAND_START_TIMER:
         return start_timer(in->start_timer_command_attributes, c, f);
     case COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
-        return continue_as_new(arena, in->continue_as_new_workflow_execution_command_attributes, c, f);
+        return continue_as_new(
+                arena, in->continue_as_new_workflow_execution_command_attributes, c, f);
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
         c->request_cancel_activity.scheduled_event_id =
                 in->request_cancel_activity_task_command_attributes->scheduled_event_id;
@@ -150,8 +161,8 @@ static bool take_attributes(struct arena *arena, const Api__Command *in, struct 
         signal_external(in->signal_external_workflow_execution_command_attributes, c);
         break;
     case COMMAND_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
-        c->upsert.search_attributes =
-                api_bytes(in->upsert_workflow_search_attributes_command_attributes->search_attributes);
+        c->upsert.search_attributes = api_bytes(
+                in->upsert_workflow_search_attributes_command_attributes->search_attributes);
         break;
     case COMMAND_MODIFY_WORKFLOW_PROPERTIES:
         c->modify_properties.upserted_memo =
@@ -166,8 +177,8 @@ static bool take_attributes(struct arena *arena, const Api__Command *in, struct 
     return true;
 }
 
-bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count, const struct command **ret,
-        struct fail *f)
+bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count,
+        const struct command **ret, struct fail *f)
 {
     struct command *list = NEW(arena, struct command, count + 1);
     for (size_t i = 0; i < count; i++) {

@@ -15,7 +15,8 @@ static void committer_kick(struct committer *c);
 static struct batch *batch_new(struct committer *c)
 {
     struct list_node *n = list_pop(&c->spare);
-    struct batch *b = n ? list_entry(n, struct batch, node) : NEW(&c->history->arena, struct batch, 1);
+    struct batch *b =
+            n ? list_entry(n, struct batch, node) : NEW(&c->history->arena, struct batch, 1);
     b->number = ++c->next_number;
     b->rows = (struct store_batch){ 0 };
     b->bytes = 0;
@@ -33,8 +34,8 @@ static void batch_recycle(struct committer *c, struct batch *b)
 
 static size_t batch_row_count(const struct batch *b)
 {
-    return b->rows.log.len + b->rows.run_inserts.len + b->rows.run_updates.len + b->rows.currents.len +
-           b->rows.snapshots.len;
+    return b->rows.log.len + b->rows.run_inserts.len + b->rows.run_updates.len +
+           b->rows.currents.len + b->rows.snapshots.len;
 }
 
 static void batch_count(struct committer *c, struct batch *b, size_t bytes)
@@ -82,7 +83,8 @@ size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_s
 struct batch *committer_batch(struct committer *c)
 {
     struct batch *b = c->open;
-    if (b && (b->bytes >= c->history->config.batch_bytes || batch_row_count(b) >= c->history->config.batch_rows)) {
+    if (b && (b->bytes >= c->history->config.batch_bytes ||
+                     batch_row_count(b) >= c->history->config.batch_rows)) {
         list_append(&c->sealed, &b->node);
         b = NULL;
     }
@@ -124,7 +126,8 @@ run_key committer_issue_key(struct committer *c)
         }
     }
     check(c->writer < 1u << WRITER_BITS);
-    c->last_run_key = seconds << (COUNTER_BITS + WRITER_BITS) | (int64_t)c->writer << COUNTER_BITS | counter;
+    c->last_run_key =
+            seconds << (COUNTER_BITS + WRITER_BITS) | (int64_t)c->writer << COUNTER_BITS | counter;
     return c->last_run_key;
 }
 
@@ -135,11 +138,13 @@ enum err committer_admit(const struct committer *c, struct fail *f)
     }
     if (c->lead_bytes > c->history->config.lead_bytes) {
         fail(f, ERR_RESOURCE_EXHAUSTED, "history service is overloaded");
-        fail_set_detail(f, STR("ResourceExhaustedFailure"), STR("\x08\x03\x10\x02")); /* SYSTEM_OVERLOADED, SYSTEM */
+        fail_set_detail(f, STR("ResourceExhaustedFailure"),
+                STR("\x08\x03\x10\x02")); /* SYSTEM_OVERLOADED, SYSTEM */
         return ERR_RESOURCE_EXHAUSTED;
     }
     struct instant since = store_writer_stalled_since(c->history->store);
-    if (since.ns && instant_since(lane_now(c->history->lane), since).ns > c->history->config.stall_max.ns) {
+    if (since.ns &&
+            instant_since(lane_now(c->history->lane), since).ns > c->history->config.stall_max.ns) {
         return fail(f, ERR_UNAVAILABLE, "database is not available");
     }
     return ERR_NONE;
@@ -162,7 +167,8 @@ bool committer_wait(struct committer *c, uint64_t number, struct gate *gate)
     if (c->in_flight && c->in_flight->number >= number) {
         b = c->in_flight;
     } else {
-        list_each(&c->sealed, n) {
+        list_each(&c->sealed, n)
+        {
             struct batch *s = list_entry(n, struct batch, node);
             if (s->number >= number) {
                 b = s;
@@ -190,7 +196,8 @@ static void gates_open(struct list *gates, enum err err, const struct fail *fail
 
 static void gates_fail_group(struct list *gates, uint64_t group, const struct fail *fail)
 {
-    list_each(gates, n) {
+    list_each(gates, n)
+    {
         struct gate *gate = list_entry(n, struct gate, node);
         if (gate->group == group) {
             list_remove(n);
@@ -201,15 +208,15 @@ static void gates_fail_group(struct list *gates, uint64_t group, const struct fa
 
 /* ---- one bad row does not fail everybody ---------------------------------------------------------------- */
 
-#define strip_rows(rows, bad)                                                                      \
-    do {                                                                                           \
-        size_t kept = 0;                                                                           \
-        for (size_t i = 0; i < (rows)->len; i++) {                                                 \
-            if ((rows)->ptr[i].group != (bad)) {                                                   \
-                (rows)->ptr[kept++] = (rows)->ptr[i];                                              \
-            }                                                                                      \
-        }                                                                                          \
-        (rows)->len = kept;                                                                        \
+#define strip_rows(rows, bad)                         \
+    do {                                              \
+        size_t kept = 0;                              \
+        for (size_t i = 0; i < (rows)->len; i++) {    \
+            if ((rows)->ptr[i].group != (bad)) {      \
+                (rows)->ptr[kept++] = (rows)->ptr[i]; \
+            }                                         \
+        }                                             \
+        (rows)->len = kept;                           \
     } while (0)
 
 /* Rows that stand on the refused ones are taken out of what was not sent yet. */
@@ -223,11 +230,13 @@ static void batch_strip(struct batch *b, uint64_t group, const struct fail *fail
     gates_fail_group(&b->gates, group, fail);
 }
 
-static void committer_poison(struct committer *c, struct batch *done, uint64_t group, const struct fail *fail)
+static void committer_poison(
+        struct committer *c, struct batch *done, uint64_t group, const struct fail *fail)
 {
     history_poisoned(c->history, group, fail);
     gates_fail_group(&done->gates, group, fail);
-    list_each(&c->sealed, n) {
+    list_each(&c->sealed, n)
+    {
         batch_strip(list_entry(n, struct batch, node), group, fail);
     }
     if (c->open) {

@@ -31,7 +31,7 @@ struct batch {
 struct committer {
     struct history *history;
     struct batch *open, *in_flight;
-    struct list sealed;     /* full, waiting for their turn */
+    struct list sealed; /* full, waiting for their turn */
     struct list spare;
     struct store_commit op;
     struct lane_task tick;
@@ -39,8 +39,8 @@ struct committer {
     struct lane_timer pace_timer;
     struct instant sent_at; /* monotonic */
     uint64_t next_number;
-    uint64_t durable;       /* batches up to here are */
-    size_t lead_bytes;      /* of all batches that are not durable */
+    uint64_t durable;  /* batches up to here are */
+    size_t lead_bytes; /* of all batches that are not durable */
     uint32_t writer;
     run_key last_run_key;
 };

@@ -11,8 +11,8 @@ static void handed_over(struct lane_timer *timer);
 
 /* ---- queues ------------------------------------------------------------------------------------------ */
 
-static struct str queue_key(struct arena *arena, struct uuid namespace_id, enum task_queue_type type,
-        struct str name)
+static struct str queue_key(
+        struct arena *arena, struct uuid namespace_id, enum task_queue_type type, struct str name)
 {
     char *p = arena_alloc(arena, sizeof(namespace_id) + 1 + name.len, 1);
     memcpy(p, namespace_id.b, sizeof(namespace_id));
@@ -21,16 +21,16 @@ static struct str queue_key(struct arena *arena, struct uuid namespace_id, enum 
     return str_of(p, sizeof(namespace_id) + 1 + name.len);
 }
 
-static struct dispatch_queue *queue_find(struct dispatch *d, struct uuid namespace_id,
-        enum task_queue_type type, struct str name)
+static struct dispatch_queue *queue_find(
+        struct dispatch *d, struct uuid namespace_id, enum task_queue_type type, struct str name)
 {
     struct str key = queue_key(lane_scratch(d->history->lane), namespace_id, type, name);
     struct map_node *n = map_get(&d->queues, key);
     return n ? map_entry(n, struct dispatch_queue, by_name) : NULL;
 }
 
-struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
-        struct str name, bool is_sticky)
+struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namespace_id,
+        enum task_queue_type type, struct str name, bool is_sticky)
 {
     struct dispatch_queue *q = queue_find(d, namespace_id, type, name);
     if (q) {
@@ -66,14 +66,15 @@ void dispatch_queue_touch(struct dispatch_queue *q)
 
 static bool queue_is_empty(const struct dispatch_queue *q)
 {
-    return !q->waiting_count && !q->sent_count && !q->handed_count && !q->cold_count && !q->lent_count && !q->scanning &&
-           !list_linked(&q->in_dirty);
+    return !q->waiting_count && !q->sent_count && !q->handed_count && !q->cold_count &&
+           !q->lent_count && !q->scanning && !list_linked(&q->in_dirty);
 }
 
 void dispatch_collect(struct dispatch *d)
 {
     struct instant now = lane_monotonic(d->history->lane);
-    map_each(&d->queues, n) {
+    map_each(&d->queues, n)
+    {
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
         if (!queue_is_empty(q)) {
             q->idle_since = now;
@@ -90,9 +91,9 @@ void dispatch_collect(struct dispatch *d)
 void dispatch_task_unlink(struct dispatch_task *task)
 {
     struct dispatch_queue *q = task->queue;
-    size_t *count = task->state == TASK_WAITING ? &q->waiting_count :
-                    task->state == TASK_SENT    ? &q->sent_count :
-                                                  &q->handed_count;
+    size_t *count = task->state == TASK_WAITING ? &q->waiting_count
+                    : task->state == TASK_SENT  ? &q->sent_count
+                                                : &q->handed_count;
     check(*count > 0);
     --*count;
     list_remove(&task->in_queue);
@@ -122,10 +123,11 @@ void dispatch_task_free(struct dispatch_task *task)
     pool_put(&d->tasks, task);
 }
 
-static struct dispatch_task *task_find(struct execution *ex, enum task_queue_type type,
-        int64_t scheduled_event_id)
+static struct dispatch_task *task_find(
+        struct execution *ex, enum task_queue_type type, int64_t scheduled_event_id)
 {
-    list_each(&ex->tasks, n) {
+    list_each(&ex->tasks, n)
+    {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
         if (task->queue->type == type && task->scheduled_event_id == scheduled_event_id) {
             return task;
@@ -136,11 +138,11 @@ static struct dispatch_task *task_find(struct execution *ex, enum task_queue_typ
 
 void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_offer *offer)
 {
-    struct dispatch_queue *q =
-            dispatch_queue_get(d, ex->chain->namespace_id, offer->type, offer->queue, offer->is_sticky);
+    struct dispatch_queue *q = dispatch_queue_get(
+            d, ex->chain->namespace_id, offer->type, offer->queue, offer->is_sticky);
     struct dispatch_task *task = task_find(ex, offer->type, offer->scheduled_event_id);
-    if (task && task->attempt == offer->attempt && task->stamp == offer->stamp && task->queue == q &&
-            task->state != TASK_HANDED) {
+    if (task && task->attempt == offer->attempt && task->stamp == offer->stamp &&
+            task->queue == q && task->state != TASK_HANDED) {
         return;
     }
     if (task) {
@@ -169,7 +171,8 @@ void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_
 
 void dispatch_forget(struct dispatch *d, struct execution *ex)
 {
-    list_each(&ex->tasks, n) {
+    list_each(&ex->tasks, n)
+    {
         dispatch_task_free(list_entry(n, struct dispatch_task, in_run));
     }
 }
@@ -186,10 +189,12 @@ bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_q
 {
     struct str name = STR("");
     *type = TASK_QUEUE_WORKFLOW;
-    list_each(&ex->tasks, n) {
+    list_each(&ex->tasks, n)
+    {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
         struct str other = normal_name(task);
-        if (task->state == TASK_HANDED || (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
+        if (task->state == TASK_HANDED ||
+                (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
             return false;
         }
         name = other;
@@ -216,8 +221,8 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
     }
 }
 
-void dispatch_cold_task(struct dispatch *d, struct uuid namespace_id, struct str queue,
-        enum task_queue_type type)
+void dispatch_cold_task(
+        struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type)
 {
     struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
     q->cold_count++;
@@ -319,7 +324,8 @@ static void handed_over(struct lane_timer *timer)
     struct list_node *n;
     while ((n = list_first(&d->handed))) {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_queue);
-        struct duration left = { h->config.reoffer_after.ns - instant_since(now, task->handed_at).ns };
+        struct duration left = { h->config.reoffer_after.ns -
+                                 instant_since(now, task->handed_at).ns };
         if (left.ns > 0) {
             lane_timer_start(h->lane, &d->handed_timer, left, handed_over);
             return;
@@ -333,7 +339,8 @@ static void handed_over(struct lane_timer *timer)
 void dispatch_restart(struct dispatch *d)
 {
     d->incarnation++;
-    map_each(&d->queues, n) {
+    map_each(&d->queues, n)
+    {
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
         q->credit = DEMAND_INITIAL;
         q->told_backlog = 0;
@@ -358,7 +365,8 @@ void dispatch_owners_changed(struct dispatch *d)
 {
     struct history *h = d->history;
     bool changed = false;
-    map_each(&d->queues, n) {
+    map_each(&d->queues, n)
+    {
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
         struct rpc_peer *peer = h->cluster.matching_peer(h->cluster.ctx, q->hash);
         changed |= !uuid_is_zero(q->owner) && (!peer || !uuid_eq(rpc_peer_member(peer), q->owner));
@@ -394,7 +402,8 @@ void dispatch_deinit(struct dispatch *d)
     lane_timer_stop(d->history->lane, &d->handed_timer);
     lane_timer_stop(d->history->lane, &d->retry_timer);
     list_remove(&d->links.node);
-    map_each(&d->queues, n) {
+    map_each(&d->queues, n)
+    {
         arena_deinit(&map_entry(n, struct dispatch_queue, by_name)->arena);
     }
     map_deinit(&d->queues);

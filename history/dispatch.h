@@ -48,8 +48,8 @@ bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_q
 /* The run leaves memory with the task that its row now names. */
 void dispatch_evicted(struct dispatch *d, struct execution *ex);
 /* A run that is not loaded has a task for that queue: it is read when there is demand. */
-void dispatch_cold_task(struct dispatch *d, struct uuid namespace_id, struct str queue,
-        enum task_queue_type type);
+void dispatch_cold_task(
+        struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type);
 /* RPC_HISTORY_DEMAND. */
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m);
 /* Starts over if a queue that was told of something has another owner now. */

@@ -35,17 +35,17 @@ struct dispatch_queue {
     uint64_t told_backlog;     /* last figure advertised */
     struct instant idle_since; /* monotonic */
     /* tasks of evicted runs */
-    uint64_t cold_count;       /* at most so many; may count some twice */
-    uint64_t lent_count;       /* sent offers whose runs have left memory; an upper bound */
+    uint64_t cold_count; /* at most so many; may count some twice */
+    uint64_t lent_count; /* sent offers whose runs have left memory; an upper bound */
     bool scanning;
-    run_key scanned;           /* keys up to here have been looked at */
+    run_key scanned; /* keys up to here have been looked at */
     struct store_scan_backlog scan;
     uint32_t *scan_shards;
     struct arena arena;
 };
 
-struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namespace_id, enum task_queue_type type,
-        struct str name, bool is_sticky);
+struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namespace_id,
+        enum task_queue_type type, struct str name, bool is_sticky);
 void dispatch_queue_touch(struct dispatch_queue *q);
 void dispatch_task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front);
 void dispatch_task_unlink(struct dispatch_task *task);

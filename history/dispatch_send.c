@@ -32,7 +32,8 @@ static struct msg_advertised_queue queue_take(struct dispatch_queue *q, struct a
     n = n < OFFERS_MAX ? n : OFFERS_MAX;
     struct msg_offer *offers = NEW(arena, struct msg_offer, n + 1);
     for (size_t i = 0; i < n; i++) {
-        struct dispatch_task *task = list_entry(list_first(&q->waiting), struct dispatch_task, in_queue);
+        struct dispatch_task *task =
+                list_entry(list_first(&q->waiting), struct dispatch_task, in_queue);
         dispatch_task_unlink(task);
         task->state = TASK_SENT;
         q->sent_count++;
@@ -53,7 +54,8 @@ static struct msg_advertised_queue queue_take(struct dispatch_queue *q, struct a
         .type = q->type,
         .is_sticky = q->is_sticky,
         .backlog = q->told_backlog,
-        .oldest = oldest ? list_entry(oldest, struct dispatch_task, in_queue)->since : (struct instant){ 0 },
+        .oldest = oldest ? list_entry(oldest, struct dispatch_task, in_queue)->since
+                         : (struct instant){ 0 },
         .offers = offers,
         .offer_count = n,
     };
@@ -76,7 +78,10 @@ static void queue_advertise(struct dispatch_queue *q, struct rpc_peer *peer)
     struct arena *scratch = lane_scratch(d->history->lane);
     struct msg_advertised_queue mq = queue_take(q, scratch);
     struct msg_advertise m = {
-        .lane = d->history->lane_index, .incarnation = d->incarnation, .queues = &mq, .queue_count = 1,
+        .lane = d->history->lane_index,
+        .incarnation = d->incarnation,
+        .queues = &mq,
+        .queue_count = 1,
     };
     struct buf body;
     buf_init_arena(&body, scratch, (size_t)4 << 20);
@@ -104,7 +109,8 @@ void dispatch_flush(struct lane_task *task)
             list_append(&unowned, &q->in_dirty);
             continue;
         }
-        bool has_news = (q->waiting_count && q->credit) || q->waiting_count + q->cold_count != q->told_backlog;
+        bool has_news = (q->waiting_count && q->credit) ||
+                        q->waiting_count + q->cold_count != q->told_backlog;
         if (has_news) {
             queue_advertise(q, peer);
         }
@@ -136,7 +142,8 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
     for (size_t i = 0; i < scan->row_count; i++) {
         const struct store_run_row *row = &scan->rows[i];
         q->scanned = row->key;
-        cold_add(h, row->key, row->shard, (struct instant){ 1 }); /* due now: loading it offers its task */
+        cold_add(h, row->key, row->shard,
+                (struct instant){ 1 }); /* due now: loading it offers its task */
     }
     q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 0;
     if (scan->row_count < scan->limit) {
@@ -149,7 +156,8 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
 void dispatch_queue_refill(struct dispatch_queue *q)
 {
     struct history *h = q->dispatch->history;
-    if (!q->cold_count || q->scanning || q->waiting_count || !q->credit || h->state != HISTORY_SERVING) {
+    if (!q->cold_count || q->scanning || q->waiting_count || !q->credit ||
+            h->state != HISTORY_SERVING) {
         return;
     }
     q->scanning = true;

@@ -3,7 +3,8 @@
 
 #include "history/engine/engine.h"
 
-struct str engine_view_task_queue(const struct workflow *wf); /* the normal queue of its workflow tasks */
+struct str engine_view_task_queue(
+        const struct workflow *wf);                     /* the normal queue of its workflow tasks */
 struct str engine_view_type(const struct workflow *wf); /* workflow type */
 struct str engine_view_namespace(const struct workflow *wf);
 /* What start_decide wants to know. */

@@ -63,8 +63,10 @@ static void execution_tell(struct execution *ex, struct arena *arena, const stru
     }
     struct output now = {
         .ex = ex,
-        .offers = fx->offers.ptr, .offer_count = fx->offers.len,
-        .messages = fx->messages.ptr, .message_count = fx->messages.len,
+        .offers = fx->offers.ptr,
+        .offer_count = fx->offers.len,
+        .messages = fx->messages.ptr,
+        .message_count = fx->messages.len,
     };
     struct committer *c = &ex->chain->history->committer;
     if (ex->dirty <= c->durable) {
@@ -107,8 +109,8 @@ static struct store_run_row *execution_put_row(struct execution *ex, struct batc
         ex->row_batch = b->number;
         ex->row_is_insert = false;
     }
-    struct store_run_row *p = ex->row_is_insert ? &b->rows.run_inserts.ptr[ex->row_index] :
-                                                  &b->rows.run_updates.ptr[ex->row_index];
+    struct store_run_row *p = ex->row_is_insert ? &b->rows.run_inserts.ptr[ex->row_index]
+                                                : &b->rows.run_updates.ptr[ex->row_index];
     *p = row;
     ex->dirty = b->number;
     return p;
@@ -124,7 +126,10 @@ static void execution_put_snapshot(struct execution *ex, struct batch *b)
         return;
     }
     struct store_snapshot_row row = {
-        .key = ex->key, .seq = ex->seq, .data = buf_str(&buf), .group = ex->chain->group,
+        .key = ex->key,
+        .seq = ex->seq,
+        .data = buf_str(&buf),
+        .group = ex->chain->group,
     };
     if (ex->snapshot_batch == b->number) {
         b->rows.snapshots.ptr[ex->snapshot_index] = row;
@@ -160,7 +165,8 @@ static void execution_put_log(struct execution *ex, struct batch *b, const struc
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
 
-void execution_event(struct history *h, const struct execution *ex, enum event_kind kind, struct event *ret)
+void execution_event(
+        struct history *h, const struct execution *ex, enum event_kind kind, struct event *ret)
 {
     struct instant now = lane_now(h->lane);
     *ret = (struct event){
@@ -218,8 +224,8 @@ static void execution_succeed(struct execution *ex, struct event_start *start)
     check(!err); /* the engine has checked it before it closed the run */
 }
 
-static void execution_absorb(struct execution *ex, const struct event *ev, struct arena *arena, struct effects *fx,
-        struct batch *b)
+static void execution_absorb(struct execution *ex, const struct event *ev, struct arena *arena,
+        struct effects *fx, struct batch *b)
 {
     struct history *h = ex->chain->history;
     ex->last_time = ev->now;
@@ -230,7 +236,8 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
             execution_closed(ex, b, ev->now);
         } else {
             execution_lower_wake(ex, b);
-            size_t worth = ex->snapshot_bytes > SNAPSHOT_TAIL_MIN ? ex->snapshot_bytes : SNAPSHOT_TAIL_MIN;
+            size_t worth =
+                    ex->snapshot_bytes > SNAPSHOT_TAIL_MIN ? ex->snapshot_bytes : SNAPSHOT_TAIL_MIN;
             if (ex->tail_bytes > worth && ex->tail_bytes > workflow_size(ex->wf)) {
                 execution_put_snapshot(ex, b);
             }
@@ -244,8 +251,8 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     cache_resized(&h->cache, ex);
 }
 
-enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena, struct effects *fx,
-        struct fail *f)
+enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena,
+        struct effects *fx, struct fail *f)
 {
     struct batch *b = committer_batch(&ex->chain->history->committer);
     effects_init(fx, arena);
@@ -275,8 +282,8 @@ static void chain_put_current(struct chain *chain, struct batch *b, const struct
     chain->current = ex->key;
 }
 
-enum err execution_start(struct chain *chain, struct event *ev, struct arena *arena, struct effects *fx,
-        struct execution **ret, struct fail *f)
+enum err execution_start(struct chain *chain, struct event *ev, struct arena *arena,
+        struct effects *fx, struct execution **ret, struct fail *f)
 {
     struct history *h = chain->history;
     /* A run that follows another, or a terminated one, stays in that one's batch. */

@@ -14,53 +14,55 @@
 #include "history/wheel.h"
 
 struct execution {
-    struct map_node by_key;      /* in history.runs, key: the bytes of `key` */
+    struct map_node by_key; /* in history.runs, key: the bytes of `key` */
     struct list_node in_chain;
     struct list_node in_lru;
     struct wheel_node wheel;
     struct chain *chain;
     run_key key;
     struct uuid run_id;
-    struct arena arenas[2];      /* of wf: the one in use, and the other for compaction */
+    struct arena arenas[2]; /* of wf: the one in use, and the other for compaction */
     unsigned arena_index;
     struct workflow *wf;
     int32_t seq;
-    uint64_t dirty;              /* last batch with a row of it */
+    uint64_t dirty; /* last batch with a row of it */
     /* rows in the open batch that a later step of the same batch may amend */
     uint64_t row_batch, snapshot_batch;
     size_t row_index, snapshot_index;
     bool row_is_insert;
     /* what the store says, uncommitted batches included */
     struct instant stored_wake, start_time, close_time;
-    bool stored_backlog;         /* the store's row names the queue of an undelivered task */
+    bool stored_backlog; /* the store's row names the queue of an undelivered task */
     enum workflow_status status;
     size_t tail_bytes, snapshot_bytes;
-    bool checkpointed;           /* stored_wake is exact: dropping it costs nothing */
+    bool checkpointed; /* stored_wake is exact: dropping it costs nothing */
     /* events [recent_first, next event id) in wire form */
     struct buf recent;
     int64_t recent_first;
     /* tasks and messages on their way */
-    struct list tasks;           /* struct dispatch_task */
-    struct list outbox;          /* struct outbox_entry */
-    struct list polls;           /* parked struct call: history long polls */
-    struct instant reoffer_at;   /* after a load of a run that was hot: do not offer before; 0: none */
-    struct instant touched;      /* monotonic: last use */
-    struct instant last_time;    /* of the last step: event times never run backwards within a run */
-    size_t size;                 /* as counted by the cache */
-    unsigned pins;               /* asynchronous work that holds a pointer */
+    struct list tasks;  /* struct dispatch_task */
+    struct list outbox; /* struct outbox_entry */
+    struct list polls;  /* parked struct call: history long polls */
+    struct instant
+            reoffer_at;       /* after a load of a run that was hot: do not offer before; 0: none */
+    struct instant touched;   /* monotonic: last use */
+    struct instant last_time; /* of the last step: event times never run backwards within a run */
+    size_t size;              /* as counted by the cache */
+    unsigned pins;            /* asynchronous work that holds a pointer */
 };
 
 /* A new run of the chain, current from now on. Adds its rows to the open batch; offers and so on follow when it is
  * durable. ev is an EVENT_START; fx lives in arena, which must live until the batch is durable (the open batch's
  * own arena does). */
-enum err execution_start(struct chain *chain, struct event *ev, struct arena *arena, struct effects *fx,
-        struct execution **ret, struct fail *f) MUST_USE;
+enum err execution_start(struct chain *chain, struct event *ev, struct arena *arena,
+        struct effects *fx, struct execution **ret, struct fail *f) MUST_USE;
 /* One step. On success what it causes is in the open batch, and what it tells others waits behind it. An error
  * changes nothing. */
-enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena, struct effects *fx,
-        struct fail *f) MUST_USE;
+enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena,
+        struct effects *fx, struct fail *f) MUST_USE;
 /* Fills in now, rand and limits. */
-void execution_event(struct history *h, const struct execution *ex, enum event_kind kind, struct event *ret);
+void execution_event(
+        struct history *h, const struct execution *ex, enum event_kind kind, struct event *ret);
 
 /* The wheel's callback of a loaded run. */
 void execution_fire(struct wheel_node *node);

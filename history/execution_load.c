@@ -157,8 +157,8 @@ static bool execution_has_offers(const struct execution *ex)
     return fx.offers.len > 0;
 }
 
-enum err execution_load(struct chain *chain, const struct store_load *load, struct execution **ret,
-        struct fail *f)
+enum err execution_load(
+        struct chain *chain, const struct store_load *load, struct execution **ret, struct fail *f)
 {
     struct execution *ex = execution_new(chain);
     enum err err = execution_fold(ex, load, f);
@@ -183,7 +183,8 @@ enum err execution_load(struct chain *chain, const struct store_load *load, stru
 void execution_compact(struct execution *ex)
 {
     size_t size = workflow_size(ex->wf);
-    if (ex->arenas[ex->arena_index].total < size * 4 + (128 << 10) || workflow_has_volatile(ex->wf)) {
+    if (ex->arenas[ex->arena_index].total < size * 4 + (128 << 10) ||
+            workflow_has_volatile(ex->wf)) {
         return;
     }
     struct buf bytes;

@@ -65,7 +65,8 @@ static void serve_api(void *ctx, struct rpc_in *in, struct str body)
         call_fail_now(call, &f);
         return;
     }
-    const struct api_row *row = call->api.method < ARRAY_LEN(api_rows) ? &api_rows[call->api.method] : NULL;
+    const struct api_row *row =
+            call->api.method < ARRAY_LEN(api_rows) ? &api_rows[call->api.method] : NULL;
     if (!row || !row->run) {
         fail(&f, ERR_UNIMPLEMENTED, "method %u", call->api.method);
         call_fail_now(call, &f);
@@ -80,7 +81,8 @@ static void serve_api(void *ctx, struct rpc_in *in, struct str body)
     submit(call, call->api.namespace_id, call->api.workflow_id);
 }
 
-static void serve_claim_message(struct history *h, struct rpc_in *in, struct str body, api_handler run)
+static void serve_claim_message(
+        struct history *h, struct rpc_in *in, struct str body, api_handler run)
 {
     struct fail f = { 0 };
     h->stats.calls++;
@@ -150,7 +152,8 @@ void handler_fail(struct call *call, const struct execution *ex, struct fail *f)
     if (f->err == ERR_NOT_FOUND && !f->detail_type.len) {
         fail_set_detail(f, STR("NotFoundFailure"), STR(""));
     } else if (f->err == ERR_RESOURCE_EXHAUSTED && !f->detail_type.len) {
-        fail_set_detail(f, STR("ResourceExhaustedFailure"), STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW, NAMESPACE */
+        fail_set_detail(f, STR("ResourceExhaustedFailure"),
+                STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW, NAMESPACE */
     }
     call_fail(call, ex, f);
 }
@@ -194,7 +197,8 @@ bool handler_find(struct call *call, const char *run_id, struct execution **ret)
     return handler_find_key(call, id, 0, ret);
 }
 
-bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_kind kind, struct api_token *ret)
+bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_kind kind,
+        struct api_token *ret)
 {
     struct fail f = { 0 };
     enum err err = api_token_decode(api_bytes(bytes), &call->arena, ret, &f);
@@ -227,7 +231,8 @@ const char *uuid_text(struct arena *arena, struct uuid id)
     return uuid_is_zero(id) ? "" : uuid_dup(arena, id).ptr;
 }
 
-bool handler_span(struct call *call, const Api__Duration *d, const char *field, struct duration *ret)
+bool handler_span(
+        struct call *call, const Api__Duration *d, const char *field, struct duration *ret)
 {
     struct fail f = { 0 };
     if (api_span(d, field, ret, &f)) {
@@ -237,7 +242,8 @@ bool handler_span(struct call *call, const Api__Duration *d, const char *field, 
     return true;
 }
 
-bool retry_policy_decode(struct arena *arena, const Api__RetryPolicy *p, struct retry_policy *ret, struct fail *f)
+bool retry_policy_decode(
+        struct arena *arena, const Api__RetryPolicy *p, struct retry_policy *ret, struct fail *f)
 {
     *ret = (struct retry_policy){ 0 };
     if (!p) {

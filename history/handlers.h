@@ -20,7 +20,8 @@ void *handler_decode(struct call *call, const ProtobufCMessageDescriptor *type);
 bool handler_find(struct call *call, const char *run_id, struct execution **ret);
 bool handler_find_key(struct call *call, struct uuid run_id, run_key key, struct execution **ret);
 /* A task token of the right kind that belongs to the call's chain. */
-bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_kind kind, struct api_token *ret);
+bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_kind kind,
+        struct api_token *ret);
 /* One step; effects in the call's arena. Also false when the effects carry a refusal, which is then the answer. */
 bool handler_step(struct call *call, struct execution *ex, struct event *ev, struct effects *fx);
 /* Fails with the detail that SDKs expect for the code. */
@@ -33,49 +34,52 @@ static inline struct str text(const char *s)
 }
 const char *uuid_text(struct arena *arena, struct uuid id);
 /* Span fields of a request; false after failing the call. */
-bool handler_span(struct call *call, const Api__Duration *d, const char *field, struct duration *ret);
-bool retry_policy_decode(struct arena *arena, const Api__RetryPolicy *p, struct retry_policy *ret, struct fail *f);
+bool handler_span(
+        struct call *call, const Api__Duration *d, const char *field, struct duration *ret);
+bool retry_policy_decode(
+        struct arena *arena, const Api__RetryPolicy *p, struct retry_policy *ret, struct fail *f);
 Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_policy *p);
 /* Repeated Link messages as HistoryEvent.links fields. */
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count);
 
 /* command_decode.c */
-bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count, const struct command **ret,
-        struct fail *f);
+bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count,
+        const struct command **ret, struct fail *f);
 
 /* task_answer.c: what a poll gets. */
 struct workflow_task_answer {
     struct api_token token; /* of the task */
     struct workflow_task_start start;
-    struct str events;      /* of the first page, when has_events */
+    struct str events; /* of the first page, when has_events */
     bool has_events;
-    int64_t stored_end;     /* the stored part ends before this event */
+    int64_t stored_end; /* the stored part ends before this event */
     struct str workflow_type;
     struct uuid run_id;
     const char *task_queue;
 };
 /* Copies what is needed of ex into the arena; the events too if they are in memory. */
-void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena, const struct execution *ex,
-        const struct workflow_task_start *start);
+void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena,
+        const struct execution *ex, const struct workflow_task_start *start);
 /* a->start.to_event_id is the last event of a->events; if more are stored a page token follows. */
-Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(const struct workflow_task_answer *a,
-        struct arena *arena);
-Api__PollActivityTaskQueueResponse *activity_task_answer(struct arena *arena, const struct execution *ex,
-        const struct activity_start *start);
+Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(
+        const struct workflow_task_answer *a, struct arena *arena);
+Api__PollActivityTaskQueueResponse *activity_task_answer(
+        struct arena *arena, const struct execution *ex, const struct activity_start *start);
 /* Header and input from the encoded scheduled event. */
-void activity_task_answer_payload(Api__PollActivityTaskQueueResponse *m, struct arena *arena, struct str event);
+void activity_task_answer_payload(
+        Api__PollActivityTaskQueueResponse *m, struct arena *arena, struct str event);
 
 /* page.c: reading events, from memory or from the store. */
 struct page {
     struct call *call;
     run_key key;
-    int64_t from, end;     /* events [from, end), or backwards: from, from - 1 ... 1 */
+    int64_t from, end; /* events [from, end), or backwards: from, from - 1 ... 1 */
     bool backwards;
     int64_t max_events;
     size_t max_bytes;
     void (*done)(struct call *call, struct page *page);
     /* out */
-    struct str events;     /* in the call's arena; backwards: newest first */
+    struct str events; /* in the call's arena; backwards: newest first */
     int64_t count;
     struct store_read_history read;
 };

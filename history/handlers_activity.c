@@ -2,7 +2,8 @@
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
-static bool by_token(struct call *call, ProtobufCBinaryData bytes, struct execution **ex, struct activity_ref *ref)
+static bool by_token(struct call *call, ProtobufCBinaryData bytes, struct execution **ex,
+        struct activity_ref *ref)
 {
     struct api_token token;
     if (!handler_token(call, bytes, API_TOKEN_ACTIVITY, &token) ||
@@ -20,8 +21,8 @@ static bool by_token(struct call *call, ProtobufCBinaryData bytes, struct execut
     return true;
 }
 
-static bool by_id(struct call *call, const char *run_id, const char *activity_id, struct execution **ex,
-        struct activity_ref *ref)
+static bool by_id(struct call *call, const char *run_id, const char *activity_id,
+        struct execution **ex, struct activity_ref *ref)
 {
     if (!handler_find(call, run_id, ex)) {
         return false;
@@ -39,10 +40,13 @@ static void completed(struct call *call, struct execution *ex, const struct acti
     struct effects fx;
     execution_event(call->history, ex, EVENT_ACTIVITY_COMPLETED, &ev);
     ev.activity_completed = (struct event_activity_completed){
-        .ref = *ref, .result = api_bytes(result), .identity = text(identity),
+        .ref = *ref,
+        .result = api_bytes(result),
+        .identity = text(identity),
     };
     if (handler_step(call, ex, &ev, &fx)) {
-        dispatch_claimed(&call->history->dispatch, ex, TASK_QUEUE_ACTIVITY, ref->scheduled_event_id);
+        dispatch_claimed(
+                &call->history->dispatch, ex, TASK_QUEUE_ACTIVITY, ref->scheduled_event_id);
         handler_reply(call, ex, NULL);
     }
 }
@@ -71,7 +75,9 @@ static void canceled(struct call *call, struct execution *ex, const struct activ
     struct effects fx;
     execution_event(call->history, ex, EVENT_ACTIVITY_CANCELED, &ev);
     ev.activity_canceled = (struct event_activity_canceled){
-        .ref = *ref, .details = api_bytes(details), .identity = text(identity),
+        .ref = *ref,
+        .details = api_bytes(details),
+        .identity = text(identity),
     };
     if (handler_step(call, ex, &ev, &fx)) {
         handler_reply(call, ex, NULL);
@@ -87,7 +93,9 @@ static void heartbeat(struct call *call, struct execution *ex, const struct acti
     Api__RecordActivityTaskHeartbeatResponse m = API__RECORD_ACTIVITY_TASK_HEARTBEAT_RESPONSE__INIT;
     execution_event(call->history, ex, EVENT_ACTIVITY_HEARTBEAT, &ev);
     ev.activity_heartbeat = (struct event_activity_heartbeat){
-        .ref = *ref, .details = api_bytes(details), .identity = text(identity),
+        .ref = *ref,
+        .details = api_bytes(details),
+        .identity = text(identity),
     };
     if (handler_step(call, ex, &ev, &fx)) {
         m.cancel_requested = fx.cancel_requested;
@@ -99,7 +107,8 @@ static void heartbeat(struct call *call, struct execution *ex, const struct acti
 
 void handle_activity_completed(struct call *call)
 {
-    Api__RespondActivityTaskCompletedRequest *r = HANDLER_DECODE(call, api__respond_activity_task_completed_request);
+    Api__RespondActivityTaskCompletedRequest *r =
+            HANDLER_DECODE(call, api__respond_activity_task_completed_request);
     struct execution *ex;
     struct activity_ref ref;
     if (r && by_token(call, r->task_token, &ex, &ref)) {
@@ -120,7 +129,8 @@ void handle_activity_completed_by_id(struct call *call)
 
 void handle_activity_failed(struct call *call)
 {
-    Api__RespondActivityTaskFailedRequest *r = HANDLER_DECODE(call, api__respond_activity_task_failed_request);
+    Api__RespondActivityTaskFailedRequest *r =
+            HANDLER_DECODE(call, api__respond_activity_task_failed_request);
     struct execution *ex;
     struct activity_ref ref;
     if (r && by_token(call, r->task_token, &ex, &ref)) {
@@ -141,7 +151,8 @@ void handle_activity_failed_by_id(struct call *call)
 
 void handle_activity_canceled(struct call *call)
 {
-    Api__RespondActivityTaskCanceledRequest *r = HANDLER_DECODE(call, api__respond_activity_task_canceled_request);
+    Api__RespondActivityTaskCanceledRequest *r =
+            HANDLER_DECODE(call, api__respond_activity_task_canceled_request);
     struct execution *ex;
     struct activity_ref ref;
     if (r && by_token(call, r->task_token, &ex, &ref)) {
@@ -162,7 +173,8 @@ void handle_activity_canceled_by_id(struct call *call)
 
 void handle_activity_heartbeat(struct call *call)
 {
-    Api__RecordActivityTaskHeartbeatRequest *r = HANDLER_DECODE(call, api__record_activity_task_heartbeat_request);
+    Api__RecordActivityTaskHeartbeatRequest *r =
+            HANDLER_DECODE(call, api__record_activity_task_heartbeat_request);
     struct execution *ex;
     struct activity_ref ref;
     if (r && by_token(call, r->task_token, &ex, &ref)) {

@@ -18,7 +18,8 @@ static void take_poll_request(struct str request, struct event_claim *claim)
     }
 }
 
-static void claim_event(struct call *call, struct execution *ex, enum event_kind kind, struct event *ev)
+static void claim_event(
+        struct call *call, struct execution *ex, enum event_kind kind, struct event *ev)
 {
     const struct msg_claim *m = &call->claim;
     execution_event(call->history, ex, kind, ev);
@@ -36,7 +37,8 @@ static void claim_event(struct call *call, struct execution *ex, enum event_kind
 
 static void reply_workflow_task(struct call *call, struct workflow_task_answer *a)
 {
-    call_reply_now(call, api_encode(&call->arena, &workflow_task_answer_encode(a, &call->arena)->base));
+    call_reply_now(
+            call, api_encode(&call->arena, &workflow_task_answer_encode(a, &call->arena)->base));
 }
 
 static void history_read(struct call *call, struct page *page)
@@ -52,8 +54,13 @@ static void read_history(struct call *call)
     struct workflow_task_answer *a = call->state;
     struct page *page = NEW(&call->arena, struct page, 1);
     *page = (struct page){
-        .call = call, .key = a->token.key, .from = a->start.from_event_id, .end = a->stored_end,
-        .max_events = INT64_MAX / 2, .max_bytes = TASK_PAGE_BYTES, .done = history_read,
+        .call = call,
+        .key = a->token.key,
+        .from = a->start.from_event_id,
+        .end = a->stored_end,
+        .max_events = INT64_MAX / 2,
+        .max_bytes = TASK_PAGE_BYTES,
+        .done = history_read,
     };
     page_read(page);
 }
@@ -108,7 +115,13 @@ static void answer_activity(struct call *call, struct execution *ex, const struc
     int64_t id = fx->activity.scheduled_event_id;
     ar->answer = answer;
     ar->page = (struct page){
-        .call = call, .key = ex->key, .from = id, .end = id + 1, .max_events = 1, .max_bytes = 1, .done = event_read,
+        .call = call,
+        .key = ex->key,
+        .from = id,
+        .end = id + 1,
+        .max_events = 1,
+        .max_bytes = 1,
+        .done = event_read,
     };
     call->state = ar;
     call_then(call, ex, read_event);
@@ -191,8 +204,10 @@ void handle_unclaim(struct call *call)
         return;
     }
     if (want == WANT_FOUND) {
-        claim_event(call, ex, task->type == TASK_QUEUE_ACTIVITY ? EVENT_UNCLAIM_ACTIVITY :
-                                                                 EVENT_UNCLAIM_WORKFLOW_TASK, &ev);
+        claim_event(call, ex,
+                task->type == TASK_QUEUE_ACTIVITY ? EVENT_UNCLAIM_ACTIVITY
+                                                  : EVENT_UNCLAIM_WORKFLOW_TASK,
+                &ev);
         if (execution_step(ex, &ev, &call->arena, &fx, &f)) {
             ex = NULL; /* it has ended meanwhile: nothing to take back */
         }

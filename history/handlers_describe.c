@@ -3,7 +3,8 @@
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
-static Api__WorkflowExecution *execution_message(struct arena *arena, struct str workflow_id, struct uuid run_id)
+static Api__WorkflowExecution *execution_message(
+        struct arena *arena, struct str workflow_id, struct uuid run_id)
 {
     Api__WorkflowExecution *m = api_new(arena, &api__workflow_execution__descriptor);
     m->workflow_id = str_cstr(arena, workflow_id);
@@ -19,7 +20,8 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->type = api_new(arena, &api__workflow_type__descriptor);
     m->type->name = str_cstr(arena, wf->start.workflow_type);
     m->start_time = api_timestamp(arena, wf->start_time);
-    m->execution_time = api_timestamp(arena, instant_add(wf->start_time, wf->start.first_task_backoff));
+    m->execution_time =
+            api_timestamp(arena, instant_add(wf->start_time, wf->start.first_task_backoff));
     m->status = (Api__WorkflowExecutionStatus)wf->status;
     m->history_length = wf->next_event_id - 1;
     m->history_size_bytes = wf->history_size;
@@ -52,7 +54,8 @@ static Api__WorkflowExecutionConfig *config(struct arena *arena, const struct wo
 
 static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const struct workflow *wf)
 {
-    Api__WorkflowExecutionExtendedInfo *m = api_new(arena, &api__workflow_execution_extended_info__descriptor);
+    Api__WorkflowExecutionExtendedInfo *m =
+            api_new(arena, &api__workflow_execution_extended_info__descriptor);
     m->execution_expiration_time = api_timestamp(arena, wf->expiration);
     m->run_expiration_time = api_timestamp(arena, wf->run_deadline);
     m->cancel_requested = wf->cancel_requested;
@@ -67,16 +70,17 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
     m->activity_id = str_cstr(arena, a->activity_id);
     m->activity_type = api_new(arena, &api__activity_type__descriptor);
     m->activity_type->name = str_cstr(arena, a->activity_type);
-    m->state = a->cancel_requested_event_id && started ?
-                       API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_CANCEL_REQUESTED :
-               started ? API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_STARTED :
-                         API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_SCHEDULED;
+    m->state = a->cancel_requested_event_id && started
+                       ? API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+               : started ? API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_STARTED
+                         : API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_SCHEDULED;
     m->heartbeat_details = api_data(a->heartbeat_details);
     m->attempt = a->attempt;
     m->maximum_attempts = a->retry.maximum_attempts;
     m->scheduled_time = api_timestamp(arena, a->scheduled_time);
     if (a->schedule_to_close.ns) {
-        m->expiration_time = api_timestamp(arena, instant_add(a->scheduled_time, a->schedule_to_close));
+        m->expiration_time =
+                api_timestamp(arena, instant_add(a->scheduled_time, a->schedule_to_close));
     }
     m->last_failure = api_data(a->last_failure);
     m->last_worker_identity = str_cstr(arena, started ? a->identity : a->last_identity);
@@ -96,8 +100,8 @@ static Api__PendingWorkflowTaskInfo *pending_task(struct arena *arena, const str
     }
     Api__PendingWorkflowTaskInfo *m = api_new(arena, &api__pending_workflow_task_info__descriptor);
     bool started = wf->task.state == WORKFLOW_TASK_STARTED;
-    m->state = started ? API__PENDING_WORKFLOW_TASK_STATE__PENDING_WORKFLOW_TASK_STATE_STARTED :
-                         API__PENDING_WORKFLOW_TASK_STATE__PENDING_WORKFLOW_TASK_STATE_SCHEDULED;
+    m->state = started ? API__PENDING_WORKFLOW_TASK_STATE__PENDING_WORKFLOW_TASK_STATE_STARTED
+                       : API__PENDING_WORKFLOW_TASK_STATE__PENDING_WORKFLOW_TASK_STATE_SCHEDULED;
     m->scheduled_time = api_timestamp(arena, wf->task.scheduled_time);
     m->original_scheduled_time = api_timestamp(arena, wf->task.original_scheduled_time);
     m->attempt = wf->task.attempt;
@@ -109,7 +113,8 @@ static Api__PendingWorkflowTaskInfo *pending_task(struct arena *arena, const str
 
 void handle_describe(struct call *call)
 {
-    Api__DescribeWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__describe_workflow_execution_request);
+    Api__DescribeWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__describe_workflow_execution_request);
     struct arena *arena = &call->arena;
     struct execution *ex;
     if (!r || !handler_find(call, r->execution ? r->execution->run_id : NULL, &ex)) {
@@ -121,8 +126,10 @@ void handle_describe(struct call *call)
     m.workflow_extended_info = extended(arena, ex->wf);
     m.pending_workflow_task = pending_task(arena, ex->wf);
     if (ex->status == WORKFLOW_RUNNING) {
-        m.pending_activities = NEW(arena, Api__PendingActivityInfo *, ex->wf->activities_by_event.len + 1);
-        activity_each(ex->wf, a) {
+        m.pending_activities =
+                NEW(arena, Api__PendingActivityInfo *, ex->wf->activities_by_event.len + 1);
+        activity_each(ex->wf, a)
+        {
             m.pending_activities[m.n_pending_activities++] = pending_activity(arena, a);
         }
     }

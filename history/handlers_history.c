@@ -22,10 +22,12 @@ static struct str page_token(struct call *call, const struct read_call *rc, int6
     return api_token_encode(&call->arena, &t);
 }
 
-static struct str encode_page(struct call *call, const struct read_call *rc, struct str events, struct str token)
+static struct str encode_page(
+        struct call *call, const struct read_call *rc, struct str events, struct str token)
 {
     if (rc->reverse) {
-        Api__GetWorkflowExecutionHistoryReverseResponse m = API__GET_WORKFLOW_EXECUTION_HISTORY_REVERSE_RESPONSE__INIT;
+        Api__GetWorkflowExecutionHistoryReverseResponse m =
+                API__GET_WORKFLOW_EXECUTION_HISTORY_REVERSE_RESPONSE__INIT;
         m.history = api_data(events);
         m.next_page_token = api_data(token);
         return api_encode(&call->arena, &m.base);
@@ -37,7 +39,8 @@ static struct str encode_page(struct call *call, const struct read_call *rc, str
 }
 
 /* Empty, with a token when the caller shall come back. */
-static void reply_empty(struct call *call, struct execution *ex, struct read_call *rc, bool with_token)
+static void reply_empty(
+        struct call *call, struct execution *ex, struct read_call *rc, bool with_token)
 {
     struct str token = with_token ? page_token(call, rc, rc->token.next_event_id) : STR("");
     call_reply(call, ex, encode_page(call, rc, STR(""), token));
@@ -109,8 +112,10 @@ static void park(struct call *call, struct execution *ex, struct read_call *rc)
     }
     if (!lane_timer_running(&call->timer)) {
         struct duration left = instant_since(call->in->deadline, lane_monotonic(h->lane));
-        left.ns = left.ns > DURATION_MS(1500).ns ? left.ns - DURATION_SECONDS(1).ns : left.ns * 2 / 3;
-        lane_timer_start(h->lane, &call->timer, duration_min(left, h->config.long_poll), poll_expired);
+        left.ns =
+                left.ns > DURATION_MS(1500).ns ? left.ns - DURATION_SECONDS(1).ns : left.ns * 2 / 3;
+        lane_timer_start(
+                h->lane, &call->timer, duration_min(left, h->config.long_poll), poll_expired);
     }
     rc->is_parked = true;
     call->gone = poll_gone;
@@ -119,7 +124,8 @@ static void park(struct call *call, struct execution *ex, struct read_call *rc)
 
 /* ---- the request --------------------------------------------------------------------------------------- */
 
-static bool take_token(struct call *call, struct read_call *rc, ProtobufCBinaryData bytes, const char *run_id)
+static bool take_token(
+        struct call *call, struct read_call *rc, ProtobufCBinaryData bytes, const char *run_id)
 {
     rc->has_token = bytes.len > 0;
     if (!rc->has_token) {
@@ -128,7 +134,8 @@ static bool take_token(struct call *call, struct read_call *rc, ProtobufCBinaryD
     struct fail f = { 0 };
     struct uuid id;
     if (api_token_decode(api_bytes(bytes), &call->arena, &rc->token, &f) ||
-            rc->token.kind != API_TOKEN_HISTORY_PAGE || rc->token.is_reverse != (rc->reverse != NULL) ||
+            rc->token.kind != API_TOKEN_HISTORY_PAGE ||
+            rc->token.is_reverse != (rc->reverse != NULL) ||
             !str_eq(rc->token.workflow_id, call->chain->workflow_id) ||
             !uuid_eq(rc->token.namespace_id, call->chain->namespace_id) ||
             (*run_id && (!uuid_parse(text(run_id), &id) || !uuid_eq(id, rc->token.run_id)))) {
@@ -171,7 +178,8 @@ static struct read_call *take_request(struct call *call, bool reverse)
     if (!take_token(call, rc, token, execution ? execution->run_id : "")) {
         return NULL;
     }
-    if (!rc->has_token && execution && *execution->run_id && !uuid_parse(text(execution->run_id), &rc->token.run_id)) {
+    if (!rc->has_token && execution && *execution->run_id &&
+            !uuid_parse(text(execution->run_id), &rc->token.run_id)) {
         struct fail f = { 0 };
         fail(&f, ERR_INVALID_ARGUMENT, "Invalid RunId.");
         call_fail_now(call, &f);
@@ -193,7 +201,8 @@ static void add_suffix(struct call *call, struct execution *ex, struct read_call
     struct event ev;
     struct effects fx;
     struct fail f = { 0 };
-    if (!call->api.from_worker || rc->reverse || rc->wait || wf->task.state != WORKFLOW_TASK_STARTED) {
+    if (!call->api.from_worker || rc->reverse || rc->wait ||
+            wf->task.state != WORKFLOW_TASK_STARTED) {
         return;
     }
     execution_event(call->history, ex, EVENT_CLAIM_WORKFLOW_TASK, &ev);

@@ -10,7 +10,8 @@ static bool belongs_to(struct call *call, struct execution *ex, const char *firs
         return true;
     }
     struct uuid first;
-    if (uuid_parse(text(first_run_id), &first) && uuid_eq(first, engine_view_existing(ex->wf).first_run_id)) {
+    if (uuid_parse(text(first_run_id), &first) &&
+            uuid_eq(first, engine_view_existing(ex->wf).first_run_id)) {
         return true;
     }
     struct fail f = { 0 };
@@ -19,7 +20,8 @@ static bool belongs_to(struct call *call, struct execution *ex, const char *firs
     return false;
 }
 
-static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequest *r, const struct msg_outbox *from)
+static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequest *r,
+        const struct msg_outbox *from)
 {
     struct execution *ex;
     struct event ev;
@@ -45,7 +47,8 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
 
 void handle_signal(struct call *call)
 {
-    Api__SignalWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__signal_workflow_execution_request);
+    Api__SignalWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__signal_workflow_execution_request);
     if (r) {
         signal_run(call, r, NULL);
     }
@@ -87,11 +90,14 @@ void handle_request_cancel(struct call *call)
 
 void handle_terminate(struct call *call)
 {
-    Api__TerminateWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__terminate_workflow_execution_request);
+    Api__TerminateWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__terminate_workflow_execution_request);
     struct execution *ex;
     struct event ev;
     struct effects fx;
-    if (!r || !handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
+    if (!r ||
+            !handler_find(
+                    call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
             !belongs_to(call, ex, r->first_execution_run_id)) {
         return;
     }
@@ -107,7 +113,8 @@ void handle_terminate(struct call *call)
 
 void handle_reset_sticky(struct call *call)
 {
-    Api__ResetStickyTaskQueueRequest *r = HANDLER_DECODE(call, api__reset_sticky_task_queue_request);
+    Api__ResetStickyTaskQueueRequest *r =
+            HANDLER_DECODE(call, api__reset_sticky_task_queue_request);
     struct execution *ex;
     struct event ev;
     struct effects fx;
@@ -126,11 +133,12 @@ void handle_message(struct call *call)
 {
     const struct msg_outbox *m = &call->outbox;
     struct fail f = { 0 };
-    const ProtobufCMessageDescriptor *type = m->kind == OUTBOX_SIGNAL ?
-            &api__signal_workflow_execution_request__descriptor :
-            &api__request_cancel_workflow_execution_request__descriptor;
-    void *r = m->kind == OUTBOX_SIGNAL || m->kind == OUTBOX_REQUEST_CANCEL ?
-            api_decode(type, &call->arena, m->body, &f) : NULL;
+    const ProtobufCMessageDescriptor *type =
+            m->kind == OUTBOX_SIGNAL ? &api__signal_workflow_execution_request__descriptor
+                                     : &api__request_cancel_workflow_execution_request__descriptor;
+    void *r = m->kind == OUTBOX_SIGNAL || m->kind == OUTBOX_REQUEST_CANCEL
+                      ? api_decode(type, &call->arena, m->body, &f)
+                      : NULL;
     if (!r) {
         f.err = f.err ? f.err : fail(&f, ERR_UNAVAILABLE, "message of an unknown kind");
         call_fail_now(call, &f);

@@ -3,12 +3,15 @@
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
-static bool take_durations(struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_start *s)
+static bool take_durations(
+        struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_start *s)
 {
     struct fail f = { 0 };
-    if (!handler_span(call, r->workflow_execution_timeout, "workflow_execution_timeout", &s->execution_timeout) ||
+    if (!handler_span(call, r->workflow_execution_timeout, "workflow_execution_timeout",
+                &s->execution_timeout) ||
             !handler_span(call, r->workflow_run_timeout, "workflow_run_timeout", &s->run_timeout) ||
-            !handler_span(call, r->workflow_task_timeout, "workflow_task_timeout", &s->task_timeout) ||
+            !handler_span(
+                    call, r->workflow_task_timeout, "workflow_task_timeout", &s->task_timeout) ||
             !handler_span(call, r->workflow_start_delay, "workflow_start_delay", &s->start_delay)) {
         return false;
     }
@@ -19,8 +22,8 @@ static bool take_durations(struct call *call, const Api__StartWorkflowExecutionR
     return true;
 }
 
-static bool take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r, struct str request_id,
-        struct event *ev)
+static bool take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        struct str request_id, struct event *ev)
 {
     struct event_start *s = &ev->start;
     if (!take_durations(call, r, s)) {
@@ -47,8 +50,8 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     return true;
 }
 
-static void reply(struct call *call, const struct execution *ex, struct uuid run_id, struct uuid first_run_id,
-        bool started, enum workflow_status status)
+static void reply(struct call *call, const struct execution *ex, struct uuid run_id,
+        struct uuid first_run_id, bool started, enum workflow_status status)
 {
     Api__StartWorkflowExecutionResponse m = API__START_WORKFLOW_EXECUTION_RESPONSE__INIT;
     m.run_id = uuid_text(&call->arena, run_id);
@@ -58,7 +61,8 @@ static void reply(struct call *call, const struct execution *ex, struct uuid run
     handler_reply(call, ex, &m.base);
 }
 
-static void refuse(struct call *call, const struct execution *ex, const struct start_existing *existing)
+static void refuse(
+        struct call *call, const struct execution *ex, const struct start_existing *existing)
 {
     struct arena *arena = &call->arena;
     struct fail f = { 0 };
@@ -90,15 +94,15 @@ static void terminate_old(struct call *call, struct execution *old, struct uuid 
     struct fail f = { 0 };
     execution_event(call->history, old, EVENT_TERMINATE, &ev);
     ev.terminate.reason = STR("TerminateIfRunning WorkflowIdReusePolicy");
-    ev.terminate.details = json_payloads(arena,
-            str_printf(arena, "terminated by new runID: %s", uuid_text(arena, new_run_id)));
+    ev.terminate.details = json_payloads(
+            arena, str_printf(arena, "terminated by new runID: %s", uuid_text(arena, new_run_id)));
     ev.terminate.identity = STR("history-service");
     enum err err = execution_step(old, &ev, arena, &fx, &f);
     check(!err); /* it was open a moment ago */
 }
 
-static void start(struct call *call, const Api__StartWorkflowExecutionRequest *r, struct str request_id,
-        struct execution *old, bool terminates)
+static void start(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        struct str request_id, struct execution *old, bool terminates)
 {
     struct chain *chain = call->chain;
     struct event ev;
@@ -123,7 +127,8 @@ static void start(struct call *call, const Api__StartWorkflowExecutionRequest *r
 
 void handle_start(struct call *call)
 {
-    Api__StartWorkflowExecutionRequest *r = HANDLER_DECODE(call, api__start_workflow_execution_request);
+    Api__StartWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__start_workflow_execution_request);
     if (!r) {
         return;
     }
@@ -139,7 +144,8 @@ void handle_start(struct call *call)
     if (ex) {
         existing = engine_view_existing(ex->wf);
     }
-    switch (start_decide(ex ? &existing : NULL, request_id, (enum id_reuse_policy)r->workflow_id_reuse_policy,
+    switch (start_decide(ex ? &existing : NULL, request_id,
+            (enum id_reuse_policy)r->workflow_id_reuse_policy,
             (enum id_conflict_policy)r->workflow_id_conflict_policy)) {
     case START_NEW:
         start(call, r, request_id, ex, false);

@@ -21,7 +21,8 @@ static struct workflow_task_token task_token(const struct api_token *t)
 /* ---- completion ---------------------------------------------------------------------------------------- */
 
 /* Fields that pass into the completed event untouched, with that event's numbers. */
-static struct str completed_fields(struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
+static struct str completed_fields(
+        struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
 {
     struct buf out;
     buf_init_arena(&out, arena, (size_t)4 << 20);
@@ -86,8 +87,8 @@ static void read_history(struct call *call)
 }
 
 /* A new task handed out with the answer; its history is short, and nearly always in memory. */
-static void reply_with_task(struct call *call, struct execution *ex, struct completion *done,
-        const struct effects *fx)
+static void reply_with_task(
+        struct call *call, struct execution *ex, struct completion *done, const struct effects *fx)
 {
     workflow_task_answer_take(&done->task, &call->arena, ex, &fx->workflow_task);
     if (done->task.has_events) {
@@ -96,8 +97,13 @@ static void reply_with_task(struct call *call, struct execution *ex, struct comp
         return;
     }
     done->page = (struct page){
-        .call = call, .key = ex->key, .from = done->task.start.from_event_id, .end = done->task.stored_end,
-        .max_events = INT64_MAX / 2, .max_bytes = TASK_PAGE_BYTES, .done = history_read,
+        .call = call,
+        .key = ex->key,
+        .from = done->task.start.from_event_id,
+        .end = done->task.stored_end,
+        .max_events = INT64_MAX / 2,
+        .max_bytes = TASK_PAGE_BYTES,
+        .done = history_read,
     };
     call->state = done;
     call_then(call, ex, read_history);
@@ -125,7 +131,8 @@ void handle_workflow_task_completed(struct call *call)
     size_t n = fx.eager_activities.len;
     done->reply.activity_tasks = NEW(&call->arena, Api__PollActivityTaskQueueResponse *, n + 1);
     for (size_t i = 0; i < n; i++) {
-        done->reply.activity_tasks[i] = activity_task_answer(&call->arena, ex, &fx.eager_activities.ptr[i]);
+        done->reply.activity_tasks[i] =
+                activity_task_answer(&call->arena, ex, &fx.eager_activities.ptr[i]);
     }
     done->reply.n_activity_tasks = n;
     if (fx.has_workflow_task) {
@@ -139,7 +146,8 @@ void handle_workflow_task_completed(struct call *call)
 
 void handle_workflow_task_failed(struct call *call)
 {
-    Api__RespondWorkflowTaskFailedRequest *r = HANDLER_DECODE(call, api__respond_workflow_task_failed_request);
+    Api__RespondWorkflowTaskFailedRequest *r =
+            HANDLER_DECODE(call, api__respond_workflow_task_failed_request);
     struct api_token token;
     struct execution *ex;
     struct event ev;

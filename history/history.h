@@ -2,13 +2,13 @@
 #pragma once
 
 #include "history/cache.h"
+#include "history/call.h"
 #include "history/cold.h"
 #include "history/committer.h"
 #include "history/dispatch.h"
 #include "history/execution.h"
 #include "history/outbox.h"
 #include "history/pool.h"
-#include "history/call.h"
 #include "history/service.h"
 #include "history/shard.h"
 #include "history/sweep.h"
@@ -39,7 +39,7 @@ struct history {
     struct map chains; /* by namespace and workflow id */
     struct map runs;   /* loaded runs by key */
     uint64_t last_group;
-    uint64_t drops;    /* runs dropped so far: tells whether a read may be stale */
+    uint64_t drops; /* runs dropped so far: tells whether a read may be stale */
     struct committer committer;
     struct cache cache;
     struct wheel wheel;

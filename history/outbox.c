@@ -6,8 +6,8 @@
 #include "history/engine_view.h"
 #include "history/history.h"
 
-#define RETRY_MIN DURATION_MS(100)
-#define RETRY_MAX DURATION_SECONDS(10)
+#define RETRY_MIN    DURATION_MS(100)
+#define RETRY_MAX    DURATION_SECONDS(10)
 #define CALL_TIMEOUT DURATION_SECONDS(10)
 
 struct outbox_entry {
@@ -49,7 +49,8 @@ static bool same_target(const struct outbox_entry *a, const struct outbox_entry 
 /* Earlier messages to the same target go first. */
 static bool entry_is_next(const struct outbox_entry *e)
 {
-    list_each(&e->ex->outbox, n) {
+    list_each(&e->ex->outbox, n)
+    {
         struct outbox_entry *other = list_entry(n, struct outbox_entry, in_run);
         if (other == e) {
             return true;
@@ -96,7 +97,8 @@ static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str b
     if (execution_step(ex, &ev, &b->arena, &fx, &f)) {
         h->stats.late_answers++; /* nobody is interested any more */
     }
-    list_each(&ex->outbox, n) {
+    list_each(&ex->outbox, n)
+    {
         struct outbox_entry *next = list_entry(n, struct outbox_entry, in_run);
         if (str_eq(next->workflow_id, workflow_id) && !rpc_call_pending(&next->call) &&
                 !lane_timer_running(&next->timer)) {
@@ -118,7 +120,8 @@ static bool is_verdict(enum err err)
     }
 }
 
-static void outbox_done(struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *fail)
+static void outbox_done(
+        struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *fail)
 {
     struct outbox_entry *e = container_of(call, struct outbox_entry, call);
     e->history->outbox.calls--;
@@ -164,7 +167,8 @@ static void outbox_send(struct outbox_entry *e)
     rpc_call(h->rpc, peer, RPC_HISTORY_MESSAGE, shard, buf_str(&buf), CALL_TIMEOUT, &e->call);
 }
 
-static bool target_namespace(struct history *h, const struct execution *ex, struct str name, struct uuid *ret)
+static bool target_namespace(
+        struct history *h, const struct execution *ex, struct str name, struct uuid *ret)
 {
     if (!name.len || str_eq(name, engine_view_namespace(ex->wf))) {
         *ret = ex->chain->namespace_id;
@@ -176,7 +180,8 @@ static bool target_namespace(struct history *h, const struct execution *ex, stru
 void outbox_add(struct outbox *outbox, struct execution *ex, const struct outbox_message *message)
 {
     struct history *h = outbox->history;
-    list_each(&ex->outbox, n) {
+    list_each(&ex->outbox, n)
+    {
         if (list_entry(n, struct outbox_entry, in_run)->id == message->id) {
             return;
         }

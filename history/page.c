@@ -54,8 +54,10 @@ static void page_take_backwards(struct page *page, struct buf *out)
         const struct store_log_row *row = &page->read.rows[i];
         while (next >= row->first_event_id && next > 0) {
             int64_t one;
-            struct str event = events_prefix(events_drop(row->events, next - row->first_event_id), 1, SIZE_MAX, &one);
-            if (page->count >= page->max_events || (page->count && out->len + event.len > page->max_bytes)) {
+            struct str event = events_prefix(
+                    events_drop(row->events, next - row->first_event_id), 1, SIZE_MAX, &one);
+            if (page->count >= page->max_events ||
+                    (page->count && out->len + event.len > page->max_bytes)) {
                 return;
             }
             buf_append_str(out, event);

@@ -49,7 +49,9 @@ static void claim_done(struct store_op *op, enum err err, const struct fail *fai
 static void claim(struct history *h)
 {
     h->claim = (struct store_claim_writer){
-        .op.done = claim_done, .member = h->config.member, .lane = h->lane_index,
+        .op.done = claim_done,
+        .member = h->config.member,
+        .lane = h->lane_index,
     };
     store_claim_writer(h->store, &h->claim);
 }
@@ -130,7 +132,8 @@ static void drop_chains(struct history *h, enum err err, const char *text)
 {
     struct fail f = { 0 };
     fail(&f, err, "%s", text);
-    map_each(&h->chains, n) {
+    map_each(&h->chains, n)
+    {
         chain_drop(map_entry(n, struct chain, by_id), &f);
     }
 }
@@ -138,7 +141,8 @@ static void drop_chains(struct history *h, enum err err, const char *text)
 void history_poisoned(struct history *h, uint64_t group, const struct fail *fail)
 {
     h->stats.poisoned_groups++;
-    map_each(&h->chains, n) {
+    map_each(&h->chains, n)
+    {
         struct chain *chain = map_entry(n, struct chain, by_id);
         if (chain->group == group) {
             log_error("write_refused", LOG_STR("workflow_id", chain->workflow_id), LOG_FAIL(fail));
@@ -167,7 +171,8 @@ void history_writer_lost(struct history *h, enum err err, const struct fail *fai
 
 static bool history_has_loads(const struct history *h)
 {
-    map_each(&h->chains, n) {
+    map_each(&h->chains, n)
+    {
         if (map_entry(n, struct chain, by_id)->loading) {
             return true;
         }
@@ -234,10 +239,12 @@ void history_free(struct history *h)
     sweep_stop(&h->sweep);
     h->committer.dead = true;
     calls_forget(h);
-    map_each(&h->chains, n) {
+    map_each(&h->chains, n)
+    {
         struct chain *chain = map_entry(n, struct chain, by_id);
         list_init(&chain->queue);
-        list_each(&chain->executions, e) {
+        list_each(&chain->executions, e)
+        {
             list_init(&list_entry(e, struct execution, in_chain)->polls);
         }
         chain->loading = false;

@@ -30,21 +30,22 @@ struct history_cluster {
 
 /* The same for all lanes of a process. Start from history_config_default. */
 struct history_config {
-    struct uuid member;           /* this process */
+    struct uuid member; /* this process */
     unsigned lane_count;
     struct engine_limits limits;
-    size_t cache_bytes;           /* per lane; default 256 MiB */
-    struct duration commit_pace;  /* between two commits under load; default 1 ms, 0: none */
-    struct duration long_poll;    /* for history events; default 20 s */
-    struct duration closed_keep;  /* how long a closed run stays in memory; default 1 s */
+    size_t cache_bytes;              /* per lane; default 256 MiB */
+    struct duration commit_pace;     /* between two commits under load; default 1 ms, 0: none */
+    struct duration long_poll;       /* for history events; default 20 s */
+    struct duration closed_keep;     /* how long a closed run stays in memory; default 1 s */
     struct duration idle_checkpoint; /* an idle run's row is made exact after; default 30 s */
     size_t batch_bytes, batch_rows;  /* of one commit; default 2 MiB, 1000 */
-    size_t lead_bytes;            /* not yet durable, above it calls are shed; default 32 MiB */
-    struct duration stall_max;    /* database away for so long: calls get Unavailable; default 2 s */
-    struct duration window;        /* how far ahead due runs are read; default 10 min */
-    struct duration sweep_every;   /* default 1 min */
+    size_t lead_bytes;               /* not yet durable, above it calls are shed; default 32 MiB */
+    struct duration stall_max;   /* database away for so long: calls get Unavailable; default 2 s */
+    struct duration window;      /* how far ahead due runs are read; default 10 min */
+    struct duration sweep_every; /* default 1 min */
     struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */
-    struct duration reload_wait;   /* a task that may be with a worker is offered again this long after a crash (and up to
+    struct duration
+            reload_wait; /* a task that may be with a worker is offered again this long after a crash (and up to
                                       0.4 of it later); default 1.25 s */
 };
 

@@ -8,7 +8,8 @@
 
 static const struct sm_state shard_table[] = {
     [SHARD_NONE] = { "none", SM_TO(SHARD_ACQUIRING) },
-    [SHARD_ACQUIRING] = { "acquiring", SM_TO(SHARD_OWNED) | SM_TO(SHARD_RELEASING) | SM_TO(SHARD_NONE) },
+    [SHARD_ACQUIRING] = { "acquiring",
+            SM_TO(SHARD_OWNED) | SM_TO(SHARD_RELEASING) | SM_TO(SHARD_NONE) },
     [SHARD_OWNED] = { "owned", SM_TO(SHARD_RELEASING) | SM_TO(SHARD_NONE) },
     [SHARD_RELEASING] = { "releasing", SM_TO(SHARD_NONE) },
 };
@@ -110,7 +111,8 @@ static void shards_drop_runs(struct history *h)
 {
     struct fail f = { 0 };
     fail(&f, ERR_NOT_OWNER, "the shard has moved");
-    map_each(&h->chains, n) {
+    map_each(&h->chains, n)
+    {
         struct chain *chain = map_entry(n, struct chain, by_id);
         if (!shard_serves(h, chain->shard) && h->shards.state[chain->shard] == SHARD_NONE) {
             chain_drop(chain, &f);
@@ -121,7 +123,8 @@ static void shards_drop_runs(struct history *h)
 /* Exact rows for whoever comes next: it reads less, and finds tasks that wait. */
 static void shards_checkpoint(struct history *h)
 {
-    map_each(&h->runs, n) {
+    map_each(&h->runs, n)
+    {
         struct execution *ex = map_entry(n, struct execution, by_key);
         if (h->shards.state[ex->chain->shard] == SHARD_RELEASING) {
             (void)execution_checkpoint(ex);
@@ -168,7 +171,8 @@ void history_drop_shards(struct history *h, const uint32_t *shards, size_t count
 
 void shards_tick(struct history *h)
 {
-    list_each(&h->shards.releases, n) {
+    list_each(&h->shards.releases, n)
+    {
         struct release *r = list_entry(n, struct release, node);
         if (r->batch > h->committer.durable && !committer_is_clean(&h->committer)) {
             continue;

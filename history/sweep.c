@@ -34,7 +34,8 @@ void sweep_init(struct sweep *sweep, struct history *h)
 
 bool sweep_is_idle(const struct sweep *sweep)
 {
-    list_each(&sweep->scans, n) {
+    list_each(&sweep->scans, n)
+    {
         if (!lane_timer_running(&list_entry(n, struct scan, node)->retry)) {
             return false;
         }
@@ -131,7 +132,8 @@ static void backlog_done(struct store_op *op, enum err err, const struct fail *f
     for (size_t i = 0; i < backlog->row_count; i++) {
         const struct store_run_row *row = &backlog->rows[i];
         if (!execution_find(h, row->key)) {
-            dispatch_cold_task(&h->dispatch, row->namespace_id, row->backlog_queue, row->backlog_type);
+            dispatch_cold_task(
+                    &h->dispatch, row->namespace_id, row->backlog_queue, row->backlog_type);
         }
     }
     if (backlog->row_count >= backlog->limit) {
@@ -162,10 +164,17 @@ static void scan_start(struct history *h, enum scan_kind kind, const uint32_t *s
     memcpy(scan->shards, shards, count * sizeof(*shards));
     scan->shard_count = count;
     scan->wakes = (struct store_scan_wakes){
-        .op.done = wakes_done, .shards = scan->shards, .shard_count = count, .until = until, .limit = PAGE,
+        .op.done = wakes_done,
+        .shards = scan->shards,
+        .shard_count = count,
+        .until = until,
+        .limit = PAGE,
     };
     scan->backlog = (struct store_scan_backlog){
-        .op.done = backlog_done, .shards = scan->shards, .shard_count = count, .limit = PAGE,
+        .op.done = backlog_done,
+        .shards = scan->shards,
+        .shard_count = count,
+        .limit = PAGE,
     };
     scan->arena = arena;
     list_append(&h->sweep.scans, &scan->node);
@@ -186,14 +195,16 @@ void sweep_start(struct sweep *sweep)
 {
     struct history *h = sweep->history;
     sweep->window_end = instant_add(lane_now(h->lane), h->config.window);
-    sweep->next_window = instant_add(lane_monotonic(h->lane), (struct duration){ h->config.window.ns / 2 });
+    sweep->next_window =
+            instant_add(lane_monotonic(h->lane), (struct duration){ h->config.window.ns / 2 });
     lane_timer_start(h->lane, &sweep->timer, h->config.sweep_every, sweep_tick);
 }
 
 void sweep_stop(struct sweep *sweep)
 {
     lane_timer_stop(sweep->history->lane, &sweep->timer);
-    list_each(&sweep->scans, n) {
+    list_each(&sweep->scans, n)
+    {
         struct scan *scan = list_entry(n, struct scan, node);
         if (lane_timer_running(&scan->retry)) {
             scan_end(scan);

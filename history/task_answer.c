@@ -5,8 +5,8 @@
 
 /* ---- workflow tasks ------------------------------------------------------------------------------------ */
 
-void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena, const struct execution *ex,
-        const struct workflow_task_start *start)
+void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena,
+        const struct execution *ex, const struct workflow_task_start *start)
 {
     const struct workflow_task_token *t = &start->token;
     a->start = *start;
@@ -42,7 +42,8 @@ void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *are
 }
 
 /* The token under which the worker reads the rest, with the end it was promised. */
-static struct str next_page(const struct workflow_task_answer *a, struct arena *arena, int64_t next, int64_t end)
+static struct str next_page(
+        const struct workflow_task_answer *a, struct arena *arena, int64_t next, int64_t end)
 {
     struct api_token page = {
         .kind = API_TOKEN_HISTORY_PAGE,
@@ -57,10 +58,11 @@ static struct str next_page(const struct workflow_task_answer *a, struct arena *
     return api_token_encode(arena, &page);
 }
 
-Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(const struct workflow_task_answer *a,
-        struct arena *arena)
+Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(
+        const struct workflow_task_answer *a, struct arena *arena)
 {
-    Api__PollWorkflowTaskQueueResponse *m = api_new(arena, &api__poll_workflow_task_queue_response__descriptor);
+    Api__PollWorkflowTaskQueueResponse *m =
+            api_new(arena, &api__poll_workflow_task_queue_response__descriptor);
     m->task_token = api_data(api_token_encode(arena, &a->token));
     m->workflow_execution = api_new(arena, &api__workflow_execution__descriptor);
     m->workflow_execution->workflow_id = str_cstr(arena, a->token.workflow_id);
@@ -92,19 +94,22 @@ Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(const struct wor
 /* ---- activity tasks ------------------------------------------------------------------------------------ */
 
 /* The scheduled event's attributes: header and input go out as they came in. */
-static Api__ActivityTaskScheduledEventAttributes *scheduled_attributes(struct arena *arena, struct str event)
+static Api__ActivityTaskScheduledEventAttributes *scheduled_attributes(
+        struct arena *arena, struct str event)
 {
     enum { FIELD_ACTIVITY_TASK_SCHEDULED = 15 };
     struct wire_field field;
     while (wire_next(&event, &field)) {
         if (field.number == FIELD_ACTIVITY_TASK_SCHEDULED && field.type == WIRE_LEN) {
-            return api_decode(&api__activity_task_scheduled_event_attributes__descriptor, arena, field.bytes, NULL);
+            return api_decode(&api__activity_task_scheduled_event_attributes__descriptor, arena,
+                    field.bytes, NULL);
         }
     }
     return NULL;
 }
 
-void activity_task_answer_payload(Api__PollActivityTaskQueueResponse *m, struct arena *arena, struct str event)
+void activity_task_answer_payload(
+        Api__PollActivityTaskQueueResponse *m, struct arena *arena, struct str event)
 {
     Api__ActivityTaskScheduledEventAttributes *attributes = scheduled_attributes(arena, event);
     if (attributes) {
@@ -114,7 +119,8 @@ void activity_task_answer_payload(Api__PollActivityTaskQueueResponse *m, struct 
     }
 }
 
-static struct str activity_token(struct arena *arena, const struct execution *ex, const struct activity_start *s)
+static struct str activity_token(
+        struct arena *arena, const struct execution *ex, const struct activity_start *s)
 {
     struct api_token token = {
         .kind = API_TOKEN_ACTIVITY,
@@ -132,10 +138,11 @@ static struct str activity_token(struct arena *arena, const struct execution *ex
     return api_token_encode(arena, &token);
 }
 
-Api__PollActivityTaskQueueResponse *activity_task_answer(struct arena *arena, const struct execution *ex,
-        const struct activity_start *s)
+Api__PollActivityTaskQueueResponse *activity_task_answer(
+        struct arena *arena, const struct execution *ex, const struct activity_start *s)
 {
-    Api__PollActivityTaskQueueResponse *m = api_new(arena, &api__poll_activity_task_queue_response__descriptor);
+    Api__PollActivityTaskQueueResponse *m =
+            api_new(arena, &api__poll_activity_task_queue_response__descriptor);
     m->task_token = api_data(activity_token(arena, ex, s));
     m->workflow_namespace = str_cstr(arena, engine_view_namespace(ex->wf));
     m->workflow_type = api_new(arena, &api__workflow_type__descriptor);

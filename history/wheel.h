@@ -12,7 +12,7 @@ struct wheel {
 };
 
 struct wheel_node {
-    struct heap_node node; /* key: wall-clock ns */
+    struct heap_node node;                 /* key: wall-clock ns */
     void (*fire)(struct wheel_node *node); /* runs with the node stopped */
 };
 

@@ -31,7 +31,8 @@ static void parked_free(struct parked *p)
     free(p);
 }
 
-static void answer_task(struct rpc_in *in, const struct matching_answer *answer, struct arena *arena)
+static void answer_task(
+        struct rpc_in *in, const struct matching_answer *answer, struct arena *arena)
 {
     struct msg_poll_answer m = {
         .has_task = answer->kind == MATCHING_ANSWER_TASK,
@@ -108,8 +109,8 @@ void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
     wait.ns = wait.ns > ANSWER_EARLY.ns ? wait.ns - ANSWER_EARLY.ns : 0;
     lane_timer_start(m->lane, &p->deadline, wait, on_deadline);
     struct matching_event ev = { .kind = MATCHING_POLL,
-        .poll = { &p->poll, { msg.namespace_id, msg.task_queue, msg.type }, msg.is_sticky, msg.identity,
-                msg.max_tasks_per_second } };
+        .poll = { &p->poll, { msg.namespace_id, msg.task_queue, msg.type }, msg.is_sticky,
+                msg.identity, msg.max_tasks_per_second } };
     if (matching_run(m, &ev, &f)) {
         refuse(m, in, &f);
         parked_free(p);
@@ -118,7 +119,8 @@ void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
 
 void matching_answer_all_unavailable(struct matching *m)
 {
-    list_each(&m->parked, n) {
+    list_each(&m->parked, n)
+    {
         struct parked *p = list_entry(n, struct parked, node);
         struct matching_event ev = { .kind = MATCHING_POLL_GONE, .gone = &p->poll };
         matching_must_run(m, &ev);

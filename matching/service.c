@@ -57,8 +57,8 @@ static void on_flush(struct lane_task *task)
         struct msg_demanded_queue *queues = NEW(scratch, struct msg_demanded_queue, d->queues.len);
         for (size_t k = 0; k < d->queues.len; k++) {
             const struct matching_demanded_queue *q = &d->queues.ptr[k];
-            queues[k] = (struct msg_demanded_queue){ q->queue.namespace_id, q->queue.name, q->queue.type,
-                q->more, q->gone.ptr, q->gone.len, q->refused.ptr, q->refused.len };
+            queues[k] = (struct msg_demanded_queue){ q->queue.namespace_id, q->queue.name,
+                q->queue.type, q->more, q->gone.ptr, q->gone.len, q->refused.ptr, q->refused.len };
         }
         demand_send(m, d, queues, d->queues.len);
     }
@@ -137,8 +137,9 @@ static void on_advertise(void *ctx, struct uuid from, uint64_t key, struct str b
                 q->offers[k].sticky_schedule_to_start };
         }
         struct matching_event ev = { .kind = MATCHING_ADVERTISE,
-            .advertise = { { from, msg.lane }, msg.incarnation, { q->namespace_id, q->name, q->type },
-                    q->is_sticky, q->backlog, q->oldest, offers, q->offer_count } };
+            .advertise = { { from, msg.lane }, msg.incarnation,
+                    { q->namespace_id, q->name, q->type }, q->is_sticky, q->backlog, q->oldest,
+                    offers, q->offer_count } };
         matching_must_run(m, &ev);
     }
 }
@@ -162,8 +163,8 @@ static void on_describe(void *ctx, struct rpc_in *in, struct str body)
         const struct matching_poller_info *p = &info.pollers.ptr[i];
         pollers[i] = (struct msg_poller){ p->identity, p->last_access, p->rate_per_second };
     }
-    struct msg_describe_queue_answer answer = { pollers, info.pollers.len, info.backlog, info.oldest,
-        info.add_rate, info.dispatch_rate };
+    struct msg_describe_queue_answer answer = { pollers, info.pollers.len, info.backlog,
+        info.oldest, info.add_rate, info.dispatch_rate };
     struct buf out;
     buf_init_arena(&out, scratch, DEMAND_BODY_MAX); /* 1000 pollers of 1 KiB fit */
     msg_describe_queue_answer_encode(&answer, &out);

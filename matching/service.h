@@ -18,9 +18,9 @@ void matching_free(struct matching *m);
 struct matching_stats {
     struct matching_totals engine;
     uint64_t polls_received, polls_refused, polls_gone; /* gone: cancelled, or the link was lost */
-    uint64_t advertised;       /* messages */
-    uint64_t malformed;        /* messages that could not be read: dropped */
-    uint64_t demands_sent;     /* messages */
+    uint64_t advertised;                                /* messages */
+    uint64_t malformed;          /* messages that could not be read: dropped */
+    uint64_t demands_sent;       /* messages */
     uint64_t demands_unroutable; /* the advertiser is no member any more */
 };
 struct matching_stats matching_stats(const struct matching *m);

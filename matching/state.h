@@ -11,8 +11,8 @@ struct matching {
     struct list parked; /* struct parked */
     struct lane_task flush;
     bool flush_pending;
-    bool is_over; /* matching_free has run; the pending flush frees the rest */
-    struct lane_timer time; /* at the engine's next need */
+    bool is_over;            /* matching_free has run; the pending flush frees the rest */
+    struct lane_timer time;  /* at the engine's next need */
     struct instant time_for; /* what it is set for */
     struct rpc_watch links;
     struct cluster_watch views;

@@ -152,7 +152,8 @@ static void token_take_varint(struct api_token *t, const struct wire_field *fiel
     }
 }
 
-enum err api_token_decode(struct str bytes, struct arena *arena, struct api_token *ret, struct fail *f)
+enum err api_token_decode(
+        struct str bytes, struct arena *arena, struct api_token *ret, struct fail *f)
 {
     struct api_token t = { 0 };
     struct wire_field field;

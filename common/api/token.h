@@ -35,13 +35,15 @@ struct api_token {
     bool suggest_continue_as_new;
     /* pages of a history: the next one begins at event next_event_id and the whole ends before end_event_id */
     int64_t next_event_id, end_event_id;
-    bool is_waiting;  /* a long poll goes on with it */
+    bool is_waiting; /* a long poll goes on with it */
     bool is_reverse;
-    bool close_only;  /* only the last event of the closed run is wanted */
-    struct str suffix; /* events that follow the last page and are not stored: what the worker was promised */
+    bool close_only; /* only the last event of the closed run is wanted */
+    struct str
+            suffix; /* events that follow the last page and are not stored: what the worker was promised */
 };
 
 /* The bytes; in the arena. */
 struct str api_token_encode(struct arena *arena, const struct api_token *token);
 /* ERR_INVALID_ARGUMENT when they are not a token. Strings are borrowed from bytes; arena may be NULL. */
-enum err api_token_decode(struct str bytes, struct arena *arena, struct api_token *ret, struct fail *f) MUST_USE;
+enum err api_token_decode(
+        struct str bytes, struct arena *arena, struct api_token *ret, struct fail *f) MUST_USE;

@@ -233,7 +233,8 @@ static void follow_clock(struct cluster *c)
     struct duration step = instant_since(c->beat.database_now, middle);
     int64_t size = step.ns < 0 ? -step.ns : step.ns;
     /* a beat that began before the lanes took the last step would count it twice */
-    bool settling = c->clock_stepped.ns && c->beat_begun.ns < c->clock_stepped.ns + CLOCK_SETTLES.ns;
+    bool settling =
+            c->clock_stepped.ns && c->beat_begun.ns < c->clock_stepped.ns + CLOCK_SETTLES.ns;
     if (c->config.is_alone || settling || size < CLOCK_STEP_MIN.ns || size < 2 * trip.ns) {
         return;
     }
@@ -303,8 +304,8 @@ static void on_beat_timer(struct lane_timer *timer)
     struct cluster *c = container_of(timer, struct cluster, beat_timer);
     cluster_beat_now(c);
     /* until the first answer more often: the database may just be starting */
-    lane_timer_start(c->lane, &c->beat_timer,
-            c->has_beaten ? c->config.beat : DURATION_MS(100), on_beat_timer);
+    lane_timer_start(c->lane, &c->beat_timer, c->has_beaten ? c->config.beat : DURATION_MS(100),
+            on_beat_timer);
 }
 
 /* ---- life

@@ -35,11 +35,11 @@ struct cluster {
     size_t member_count;
     struct uuid cluster_id;
     struct uuid owners[SHARD_COUNT];
-    int64_t version;                          /* of owners */
+    int64_t version; /* of owners */
     struct membership membership;
     bool has_beaten;
-    bool has_read;                            /* owners were read at least once */
-    struct view *view;                        /* as published last */
+    bool has_read;     /* owners were read at least once */
+    struct view *view; /* as published last */
     /* operations: one of each kind at a time */
     struct store_beat beat;
     struct str beat_roles;
@@ -93,8 +93,8 @@ struct cluster_lane {
     struct cluster_shard_owner owner;
     uint8_t hold[SHARD_COUNT]; /* enum shard_hold; only shards of this lane */
     struct instant hinted;     /* monotonic: the last hint that was passed on */
-    bool is_ready;  /* lane 0's: it has its writer */
-    bool is_closed; /* messages that still come are dropped */
+    bool is_ready;             /* lane 0's: it has its writer */
+    bool is_closed;            /* messages that still come are dropped */
 };
 
 /* cluster.c, on lane 0 */

@@ -16,8 +16,8 @@ void membership_beat(struct membership *m, struct instant now, bool is_ok)
     m->last_beat = now;
 }
 
-enum member_state membership_judge(const struct membership *m, struct instant now, struct instant database_now,
-        struct instant beat_at, bool is_self, bool was_alive)
+enum member_state membership_judge(const struct membership *m, struct instant now,
+        struct instant database_now, struct instant beat_at, bool is_self, bool was_alive)
 {
     if (is_self) {
         return MEMBER_ALIVE;

@@ -21,5 +21,5 @@ struct membership {
 /* Our own beat was answered, or failed. */
 void membership_beat(struct membership *m, struct instant now, bool is_ok);
 /* was_alive: as judged before. */
-enum member_state membership_judge(const struct membership *m, struct instant now, struct instant database_now,
-        struct instant beat_at, bool is_self, bool was_alive);
+enum member_state membership_judge(const struct membership *m, struct instant now,
+        struct instant database_now, struct instant beat_at, bool is_self, bool was_alive);

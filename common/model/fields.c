@@ -107,10 +107,10 @@ static void field_write(struct buf *out, const struct field *field, const char *
     switch (field->kind) {
     case FIELD_I64:
     case FIELD_NS:
-        wire_opt_varint(out, n, (uint64_t)*(const int64_t *)p);
+        wire_opt_varint(out, n, (uint64_t) * (const int64_t *)p);
         return;
     case FIELD_I32:
-        wire_opt_varint(out, n, (uint64_t)*(const int32_t *)p);
+        wire_opt_varint(out, n, (uint64_t) * (const int32_t *)p);
         return;
     case FIELD_BOOL:
         wire_opt_varint(out, n, *(const bool *)p);
@@ -201,8 +201,8 @@ static bool field_read_varint(const struct field *field, uint64_t v, void *p)
     return true;
 }
 
-static bool field_read(const struct field *field, const struct wire_field *f, struct arena *arena,
-        void *p)
+static bool field_read(
+        const struct field *field, const struct wire_field *f, struct arena *arena, void *p)
 {
     if (is_varint_kind(field->kind)) {
         return f->type == WIRE_VARINT && field_read_varint(field, f->varint, p);

@@ -19,10 +19,10 @@ enum field_kind {
     FIELD_DURATION,     /* struct duration; written even when zero: readers rely on its presence */
     FIELD_DURATION_OPT, /* struct duration; zero is not written */
     FIELD_TIME,         /* struct instant as Timestamp; {0} is not written */
-    FIELD_NS,           /* struct instant or struct duration as its number of nanoseconds (internal records) */
-    FIELD_RETRY,        /* struct retry_policy; written when is_set */
-    FIELD_UUID,         /* struct uuid as 16 bytes; zero is not written (internal records) */
-    FIELD_RAW,          /* struct str: fields that are encoded already, appended; never read */
+    FIELD_NS, /* struct instant or struct duration as its number of nanoseconds (internal records) */
+    FIELD_RETRY, /* struct retry_policy; written when is_set */
+    FIELD_UUID,  /* struct uuid as 16 bytes; zero is not written (internal records) */
+    FIELD_RAW,   /* struct str: fields that are encoded already, appended; never read */
 };
 
 struct field {

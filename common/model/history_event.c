@@ -13,7 +13,7 @@ struct attribute {
 
 static const struct attribute attributes[] = {
 #define EVENT_TYPE(number, name, attributes, text)
-#define ATTRIBUTE(event, number, kind, member)                                                     \
+#define ATTRIBUTE(event, number, kind, member) \
     { HISTORY_##event, { number, FIELD_##kind, offsetof(struct history_event, member) } },
 #include "common/model/history_event.def"
 #undef EVENT_TYPE
@@ -23,7 +23,7 @@ static const struct attribute attributes[] = {
 /* Field lists per event: an enum value per row gives every row its index, and so each event its first row. */
 enum row {
 #define EVENT_TYPE(number, name, attributes, text) ROW_##name, ROW_##name##_back = ROW_##name - 1,
-#define ATTRIBUTE(event, number, kind, member) ROW_##event##_##member,
+#define ATTRIBUTE(event, number, kind, member)     ROW_##event##_##member,
 #include "common/model/history_event.def"
 #undef EVENT_TYPE
 #undef ATTRIBUTE
@@ -42,7 +42,8 @@ static const struct {
 #undef ATTRIBUTE
 };
 
-_Static_assert(ROW_COUNT == sizeof(attributes) / sizeof(attributes[0]), "rows and attributes agree");
+_Static_assert(
+        ROW_COUNT == sizeof(attributes) / sizeof(attributes[0]), "rows and attributes agree");
 
 static bool is_known(enum event_type type)
 {
@@ -58,7 +59,8 @@ struct field_list {
 void history_event_write_attributes(struct buf *out, const struct history_event *he)
 {
     check(is_known(he->type));
-    for (size_t i = types[he->type].first_row; i < ROW_COUNT && attributes[i].type == he->type; i++) {
+    for (size_t i = types[he->type].first_row; i < ROW_COUNT && attributes[i].type == he->type;
+            i++) {
         fields_write(out, &attributes[i].field, 1, he);
     }
 }
@@ -83,8 +85,8 @@ void history_event_append(struct buf *out, const struct history_event *he)
     wire_end(out, mark);
 }
 
-bool history_event_read_attributes(struct str message, enum event_type type, struct arena *arena,
-        struct history_event *he)
+bool history_event_read_attributes(
+        struct str message, enum event_type type, struct arena *arena, struct history_event *he)
 {
     struct field_list list = { .count = 0 };
     if (!is_known(type)) {
@@ -135,7 +137,7 @@ bool history_event_read(struct str message, struct arena *arena, struct history_
         return false;
     }
     if (is_known(he.type) && (body_field != types[he.type].attributes ||
-            !history_event_read_attributes(body, he.type, arena, &he))) {
+                                     !history_event_read_attributes(body, he.type, arena, &he))) {
         return false;
     }
     *ret = he;
@@ -158,10 +160,12 @@ bool history_next(struct str *events, struct str *ret_event)
 
 bool history_is_close(enum event_type type)
 {
-    return type == HISTORY_WORKFLOW_EXECUTION_COMPLETED || type == HISTORY_WORKFLOW_EXECUTION_FAILED ||
-            type == HISTORY_WORKFLOW_EXECUTION_TIMED_OUT || type == HISTORY_WORKFLOW_EXECUTION_CANCELED ||
-            type == HISTORY_WORKFLOW_EXECUTION_TERMINATED ||
-            type == HISTORY_WORKFLOW_EXECUTION_CONTINUED_AS_NEW;
+    return type == HISTORY_WORKFLOW_EXECUTION_COMPLETED ||
+           type == HISTORY_WORKFLOW_EXECUTION_FAILED ||
+           type == HISTORY_WORKFLOW_EXECUTION_TIMED_OUT ||
+           type == HISTORY_WORKFLOW_EXECUTION_CANCELED ||
+           type == HISTORY_WORKFLOW_EXECUTION_TERMINATED ||
+           type == HISTORY_WORKFLOW_EXECUTION_CONTINUED_AS_NEW;
 }
 
 const char *event_type_name(enum event_type type)

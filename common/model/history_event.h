@@ -65,7 +65,8 @@ void history_event_write_attributes(struct buf *out, const struct history_event 
 bool history_event_read_attributes(struct str attributes, enum event_type type, struct arena *arena,
         struct history_event *he) MUST_USE;
 /* Strings borrow from the message. Events that this server does not know are read without attributes. */
-bool history_event_read(struct str message, struct arena *arena, struct history_event *ret) MUST_USE;
+bool history_event_read(
+        struct str message, struct arena *arena, struct history_event *ret) MUST_USE;
 /* Takes the next element off concatenated History.events; false at the end or when malformed (ptr NULL). */
 bool history_next(struct str *events, struct str *ret_event);
 

@@ -44,36 +44,40 @@ struct layout {
 };
 
 #define HAS_TYPE(s, f, type) __builtin_types_compatible_p(__typeof__(((s *)NULL)->f), type)
-#define ROW(k, s, f, type, ...)                                                                    \
-    { .kind = (k), .at = offsetof(s, f) + 0 * sizeof(char[HAS_TYPE(s, f, type) ? 1 : -1]), __VA_ARGS__ }
-#define U32(s, f)        ROW(FIELD_U32, s, f, uint32_t)
-#define U64(s, f)        ROW(FIELD_U64, s, f, uint64_t)
-#define I32(s, f)        ROW(FIELD_I32, s, f, int32_t)
-#define I64(s, f)        ROW(FIELD_I64, s, f, int64_t)
-#define BOOL(s, f)       ROW(FIELD_BOOL, s, f, bool)
-#define DOUBLE(s, f)     ROW(FIELD_DOUBLE, s, f, double)
-#define BYTES(s, f)      ROW(FIELD_STR, s, f, struct str)
-#define UUID(s, f)       ROW(FIELD_UUID, s, f, struct uuid)
-#define INSTANT(s, f)    ROW(FIELD_I64, s, f.ns, int64_t)
-#define DURATION(s, f)   ROW(FIELD_I64, s, f.ns, int64_t)
-#define QUEUE_TYPE(s, f) ROW(FIELD_QUEUE_TYPE, s, f, enum task_queue_type)
+#define ROW(k, s, f, type, ...)                                                              \
+    {                                                                                        \
+        .kind = (k), .at = offsetof(s, f) + 0 * sizeof(char[HAS_TYPE(s, f, type) ? 1 : -1]), \
+        __VA_ARGS__                                                                          \
+    }
+#define U32(s, f)                     ROW(FIELD_U32, s, f, uint32_t)
+#define U64(s, f)                     ROW(FIELD_U64, s, f, uint64_t)
+#define I32(s, f)                     ROW(FIELD_I32, s, f, int32_t)
+#define I64(s, f)                     ROW(FIELD_I64, s, f, int64_t)
+#define BOOL(s, f)                    ROW(FIELD_BOOL, s, f, bool)
+#define DOUBLE(s, f)                  ROW(FIELD_DOUBLE, s, f, double)
+#define BYTES(s, f)                   ROW(FIELD_STR, s, f, struct str)
+#define UUID(s, f)                    ROW(FIELD_UUID, s, f, struct uuid)
+#define INSTANT(s, f)                 ROW(FIELD_I64, s, f.ns, int64_t)
+#define DURATION(s, f)                ROW(FIELD_I64, s, f.ns, int64_t)
+#define QUEUE_TYPE(s, f)              ROW(FIELD_QUEUE_TYPE, s, f, enum task_queue_type)
 #define STRUCT(s, f, layout_of, type) ROW(FIELD_STRUCT, s, f, type, .inner = &(layout_of))
-#define LIST(s, f, n, layout_of, type)                                                             \
-    ROW(FIELD_LIST, s, f, const type *,                                                            \
-            .count_at = offsetof(s, n) + 0 * sizeof(char[HAS_TYPE(s, n, size_t) ? 1 : -1]),        \
+#define LIST(s, f, n, layout_of, type)                                                      \
+    ROW(FIELD_LIST, s, f, const type *,                                                     \
+            .count_at = offsetof(s, n) + 0 * sizeof(char[HAS_TYPE(s, n, size_t) ? 1 : -1]), \
             .inner = &(layout_of))
 
-#define LAYOUT(name, type, ...)                                                                    \
-    static const struct field name##_fields[] = { __VA_ARGS__ };                                   \
-    static const struct layout name##_layout = { name##_fields, ARRAY_LEN(name##_fields),          \
+#define LAYOUT(name, type, ...)                                                           \
+    static const struct field name##_fields[] = { __VA_ARGS__ };                          \
+    static const struct layout name##_layout = { name##_fields, ARRAY_LEN(name##_fields), \
         sizeof(type), false };
 
 /* ---- the lists --------------------------------------------------------------------------------------- */
 
 LAYOUT(task_ref, struct task_ref, UUID(struct task_ref, namespace_id),
-        BYTES(struct task_ref, workflow_id), UUID(struct task_ref, run_id), I64(struct task_ref, key),
-        QUEUE_TYPE(struct task_ref, type), I64(struct task_ref, scheduled_event_id),
-        I32(struct task_ref, attempt), I32(struct task_ref, stamp))
+        BYTES(struct task_ref, workflow_id), UUID(struct task_ref, run_id),
+        I64(struct task_ref, key), QUEUE_TYPE(struct task_ref, type),
+        I64(struct task_ref, scheduled_event_id), I32(struct task_ref, attempt),
+        I32(struct task_ref, stamp))
 
 static const struct field number_fields[] = { { .kind = FIELD_U32 } };
 static const struct layout number_layout = { number_fields, 1, sizeof(uint32_t), true };
@@ -83,7 +87,8 @@ LAYOUT(msg_api_request, struct msg_api_request, U32(struct msg_api_request, meth
         BYTES(struct msg_api_request, workflow_id), BYTES(struct msg_api_request, request),
         BOOL(struct msg_api_request, from_worker))
 
-LAYOUT(msg_claim, struct msg_claim, STRUCT(struct msg_claim, task, task_ref_layout, struct task_ref),
+LAYOUT(msg_claim, struct msg_claim,
+        STRUCT(struct msg_claim, task, task_ref_layout, struct task_ref),
         BYTES(struct msg_claim, namespace_name), BYTES(struct msg_claim, task_queue),
         BYTES(struct msg_claim, poll_id), BYTES(struct msg_claim, poll_request))
 
@@ -100,7 +105,8 @@ LAYOUT(msg_poll_answer, struct msg_poll_answer, BOOL(struct msg_poll_answer, has
         I64(struct msg_poll_answer, backlog_hint),
         STRUCT(struct msg_poll_answer, task, task_ref_layout, struct task_ref))
 
-LAYOUT(msg_offer, struct msg_offer, STRUCT(struct msg_offer, task, task_ref_layout, struct task_ref),
+LAYOUT(msg_offer, struct msg_offer,
+        STRUCT(struct msg_offer, task, task_ref_layout, struct task_ref),
         INSTANT(struct msg_offer, since), DURATION(struct msg_offer, sticky_schedule_to_start))
 LAYOUT(msg_advertised_queue, struct msg_advertised_queue,
         UUID(struct msg_advertised_queue, namespace_id), BYTES(struct msg_advertised_queue, name),
@@ -118,19 +124,23 @@ LAYOUT(msg_demanded_queue, struct msg_demanded_queue, UUID(struct msg_demanded_q
         LIST(struct msg_demanded_queue, gone, gone_count, task_ref_layout, struct task_ref),
         LIST(struct msg_demanded_queue, refused, refused_count, task_ref_layout, struct task_ref))
 LAYOUT(msg_demand, struct msg_demand, U64(struct msg_demand, incarnation),
-        LIST(struct msg_demand, queues, queue_count, msg_demanded_queue_layout, struct msg_demanded_queue))
+        LIST(struct msg_demand, queues, queue_count, msg_demanded_queue_layout,
+                struct msg_demanded_queue))
 
 LAYOUT(msg_describe_queue, struct msg_describe_queue, UUID(struct msg_describe_queue, namespace_id),
         BYTES(struct msg_describe_queue, task_queue), QUEUE_TYPE(struct msg_describe_queue, type))
 LAYOUT(msg_poller, struct msg_poller, BYTES(struct msg_poller, identity),
         INSTANT(struct msg_poller, last_access), DOUBLE(struct msg_poller, rate_per_second))
 LAYOUT(msg_describe_queue_answer, struct msg_describe_queue_answer,
-        LIST(struct msg_describe_queue_answer, pollers, poller_count, msg_poller_layout, struct msg_poller),
-        U64(struct msg_describe_queue_answer, backlog), INSTANT(struct msg_describe_queue_answer, oldest),
+        LIST(struct msg_describe_queue_answer, pollers, poller_count, msg_poller_layout,
+                struct msg_poller),
+        U64(struct msg_describe_queue_answer, backlog),
+        INSTANT(struct msg_describe_queue_answer, oldest),
         DOUBLE(struct msg_describe_queue_answer, add_rate),
         DOUBLE(struct msg_describe_queue_answer, dispatch_rate))
 
-LAYOUT(msg_shutdown_worker, struct msg_shutdown_worker, UUID(struct msg_shutdown_worker, namespace_id),
+LAYOUT(msg_shutdown_worker, struct msg_shutdown_worker,
+        UUID(struct msg_shutdown_worker, namespace_id),
         BYTES(struct msg_shutdown_worker, sticky_task_queue))
 
 LAYOUT(msg_outbox, struct msg_outbox, UUID(struct msg_outbox, source_namespace_id),
@@ -203,7 +213,8 @@ static void layout_write(const struct layout *layout, const char *from, struct b
 
 /* ---- reading: a malformed byte makes the reader fail for good, so that only the end is tested ---------- */
 
-static void layout_read(const struct layout *layout, struct mp_reader *r, struct arena *arena, char *to);
+static void layout_read(
+        const struct layout *layout, struct mp_reader *r, struct arena *arena, char *to);
 
 /* What one element takes on the wire at least. */
 static size_t layout_min_size(const struct layout *layout)
@@ -211,9 +222,9 @@ static size_t layout_min_size(const struct layout *layout)
     size_t n = layout->bare ? 0 : 1;
     for (size_t i = 0; i < layout->count; i++) {
         const struct field *field = &layout->fields[i];
-        n += field->kind == FIELD_STRUCT ? layout_min_size(field->inner) :
-             field->kind == FIELD_UUID   ? 2 + sizeof(struct uuid) :
-                                           1;
+        n += field->kind == FIELD_STRUCT ? layout_min_size(field->inner)
+             : field->kind == FIELD_UUID ? 2 + sizeof(struct uuid)
+                                         : 1;
     }
     return n;
 }
@@ -225,8 +236,9 @@ static void list_read(const struct field *field, struct mp_reader *r, struct are
         mp_set_failed(r);
         return;
     }
-    char *items = n == 0 ? NULL :
-                           arena_zalloc(arena, arena_mul(field->inner->size, n), alignof(max_align_t));
+    char *items =
+            n == 0 ? NULL
+                   : arena_zalloc(arena, arena_mul(field->inner->size, n), alignof(max_align_t));
     for (size_t i = 0; i < n && !mp_failed(r); i++) {
         layout_read(field->inner, r, arena, items + i * field->inner->size);
     }
@@ -234,7 +246,8 @@ static void list_read(const struct field *field, struct mp_reader *r, struct are
     *(size_t *)(void *)(to + field->count_at) = n;
 }
 
-static void field_read(const struct field *field, struct mp_reader *r, struct arena *arena, char *to)
+static void field_read(
+        const struct field *field, struct mp_reader *r, struct arena *arena, char *to)
 {
     void *p = to + field->at;
     switch (field->kind) {
@@ -286,7 +299,8 @@ static void field_read(const struct field *field, struct mp_reader *r, struct ar
     unreachable_state(field->kind);
 }
 
-static void layout_read(const struct layout *layout, struct mp_reader *r, struct arena *arena, char *to)
+static void layout_read(
+        const struct layout *layout, struct mp_reader *r, struct arena *arena, char *to)
 {
     size_t n = layout->bare ? layout->count : mp_get_array(r);
     if (n < layout->count) {
@@ -301,8 +315,8 @@ static void layout_read(const struct layout *layout, struct mp_reader *r, struct
     }
 }
 
-static enum err message_read(const struct layout *layout, struct str body, struct arena *arena, void *to,
-        const char *name, struct fail *f)
+static enum err message_read(const struct layout *layout, struct str body, struct arena *arena,
+        void *to, const char *name, struct fail *f)
 {
     struct mp_reader r = mp_reader(body);
     layout_read(layout, &r, arena, to);
@@ -342,11 +356,12 @@ MESSAGE(msg_shard_give)
 
 void msg_poll_answer_encode(const struct msg_poll_answer *m, struct buf *out)
 {
-    layout_write(m->has_task ? &msg_poll_answer_layout : &msg_poll_empty_layout, (const char *)m, out);
+    layout_write(
+            m->has_task ? &msg_poll_answer_layout : &msg_poll_empty_layout, (const char *)m, out);
 }
 
-enum err msg_poll_answer_decode(struct str body, struct arena *arena, struct msg_poll_answer *ret,
-        struct fail *f)
+enum err msg_poll_answer_decode(
+        struct str body, struct arena *arena, struct msg_poll_answer *ret, struct fail *f)
 {
     struct msg_poll_answer m = { 0 };
     enum err err = message_read(&msg_poll_empty_layout, body, arena, &m, "msg_poll_answer", f);

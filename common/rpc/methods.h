@@ -8,8 +8,8 @@ enum rpc_method {
             100, /* a public API call about one workflow: request bytes in, response bytes out */
     RPC_HISTORY_CLAIM =
             101, /* a poll claims the task that matching gave it: the poll response comes back */
-    RPC_HISTORY_UNCLAIM = 102,    /* the poll's answer provably never left: take the task back */
-    RPC_HISTORY_MESSAGE = 103,    /* a cross-run message of another run's outbox */
+    RPC_HISTORY_UNCLAIM = 102, /* the poll's answer provably never left: take the task back */
+    RPC_HISTORY_MESSAGE = 103, /* a cross-run message of another run's outbox */
     /* history; key = lane of the advertiser (not a shard) */
     RPC_HISTORY_DEMAND =
             180, /* notify, matching -> history lane: demand and refusals for its queues */

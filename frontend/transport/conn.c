@@ -312,7 +312,8 @@ static void on_conn_tick(struct lane_timer *timer)
             return;
         }
     } else if (c->is_pinged &&
-            passed(now, c->last_read, (struct duration){ config->ping_after.ns + config->ping_timeout.ns })) {
+               passed(now, c->last_read,
+                       (struct duration){ config->ping_after.ns + config->ping_timeout.ns })) {
         conn_close(c, "ping timeout");
         return;
     } else if (!c->is_pinged && passed(now, c->last_read, config->ping_after)) {

@@ -16,9 +16,10 @@ enum {
 };
 
 static const struct str preface = STR_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-static const struct str http1_answer = STR_INIT(
-        "HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: text/plain\r\n"
-        "content-length: 40\r\n\r\nThis port speaks gRPC over HTTP/2 only.\n");
+static const struct str http1_answer =
+        STR_INIT("HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: "
+                 "text/plain\r\n"
+                 "content-length: 40\r\n\r\nThis port speaks gRPC over HTTP/2 only.\n");
 static const uint8_t drain_ping[8] = { 'd', 'r', 'a', 'i', 'n', 0, 0, 0 };
 
 /* --- streams: from open to closed --- */
@@ -130,8 +131,8 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len,
-        void *arg)
+static int on_data(
+        nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *arg)
 {
     struct h2_session *s = arg;
     struct h2_stream *st = find(ng, id);
@@ -220,7 +221,8 @@ void h2_session_free(struct h2_session *session)
         return;
     }
     session->is_feeding = true; /* nobody needs to be woken any more */
-    list_each (&session->open, n) {
+    list_each(&session->open, n)
+    {
         struct h2_stream *st = list_entry(n, struct h2_stream, in_open);
         nghttp2_session_set_stream_user_data(session->ng, st->id, NULL);
         stream_closed(st);
@@ -306,8 +308,8 @@ bool h2_session_is_done(const struct h2_session *session)
         return !h2_session_wants_write(session);
     }
     return (!nghttp2_session_want_read(session->ng) && !nghttp2_session_want_write(session->ng)) ||
-            (session->is_drain_final && session->stream_count == 0 &&
-                    !nghttp2_session_want_write(session->ng));
+           (session->is_drain_final && session->stream_count == 0 &&
+                   !nghttp2_session_want_write(session->ng));
 }
 
 bool h2_session_is_ready(const struct h2_session *session)

@@ -34,7 +34,7 @@ struct h2_stream {
     const struct h2_header *trailers;
     int32_t id;
     uint8_t trailer_count;
-    bool is_open : 1;       /* until the peer reset it, the connection died or the answer was taken */
+    bool is_open : 1; /* until the peer reset it, the connection died or the answer was taken */
     bool is_answering : 1;  /* response headers were submitted */
     bool is_finished : 1;   /* nothing can be added to the answer */
     bool is_body_taken : 1; /* the first body byte went into the output */
@@ -110,8 +110,8 @@ bool h2_session_is_draining(const struct h2_session *session);
 
 /* --- answering; all do nothing on a stream that is no longer open --- */
 /* Headers are copied. With is_last the answer consists of them alone. */
-void h2_stream_respond(struct h2_stream *stream, const struct h2_header *headers, size_t count,
-        bool is_last);
+void h2_stream_respond(
+        struct h2_stream *stream, const struct h2_header *headers, size_t count, bool is_last);
 /* Takes the block. */
 void h2_stream_send(struct h2_stream *stream, struct h2_block *block);
 /* Ends the answer after the blocks sent. Trailers are borrowed until `closed`. At most 255. */

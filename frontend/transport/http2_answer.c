@@ -71,8 +71,8 @@ static ssize_t on_body(nghttp2_session *ng, int32_t id, uint8_t *to, size_t room
     return (ssize_t)got;
 }
 
-void h2_stream_respond(struct h2_stream *stream, const struct h2_header *headers, size_t count,
-        bool is_last)
+void h2_stream_respond(
+        struct h2_stream *stream, const struct h2_header *headers, size_t count, bool is_last)
 {
     if (!stream->is_open || stream->is_answering) {
         return;
@@ -82,8 +82,8 @@ void h2_stream_respond(struct h2_stream *stream, const struct h2_header *headers
     nghttp2_data_provider body = { .source.ptr = stream, .read_callback = on_body };
     stream->is_answering = true;
     stream->is_finished = is_last;
-    if (nghttp2_submit_response(stream->session->ng, stream->id, nv, count,
-                is_last ? NULL : &body) != 0) {
+    if (nghttp2_submit_response(
+                stream->session->ng, stream->id, nv, count, is_last ? NULL : &body) != 0) {
         h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
     }
     h2_session_wake(stream->session);

@@ -53,8 +53,8 @@ static void on_connection(uv_stream_t *stream, int status)
     list_append(&t->all, &c->in_all);
     c->opened = c->last_read = c->idle_since = lane_monotonic(t->lane);
     /* Some spread, so that connections opened together do not end together. */
-    c->ages_from.ns = c->opened.ns +
-             (int64_t)rand_below(lane_rand(t->lane), (uint64_t)t->config.age_max.ns / 10 + 1);
+    c->ages_from.ns = c->opened.ns + (int64_t)rand_below(lane_rand(t->lane),
+                                             (uint64_t)t->config.age_max.ns / 10 + 1);
     if (uv_accept(stream, (uv_stream_t *)&c->tcp) != 0) {
         conn_close(c, "accept");
         return;
@@ -96,14 +96,14 @@ static int listener_start(struct transport *t, int fd)
     return uv_listen((uv_stream_t *)&l->tcp, t->config.backlog, on_connection);
 }
 
-enum err transport_listen(struct transport *transport, struct str host, bool is_first,
-        uint16_t *port, struct fail *f)
+enum err transport_listen(
+        struct transport *transport, struct str host, bool is_first, uint16_t *port, struct fail *f)
 {
     int fds[LISTEN_SOCKETS_MAX];
     unsigned count;
     check(transport->listener_count + LISTEN_SOCKETS_MAX <= LISTENERS_MAX);
-    enum err err = listen_sockets_open(
-            host, is_first, transport->config.backlog, port, fds, &count, f);
+    enum err err =
+            listen_sockets_open(host, is_first, transport->config.backlog, port, fds, &count, f);
     for (unsigned i = 0; !err && i < count; i++) {
         int rc = listener_start(transport, fds[i]);
         if (rc != 0) {
@@ -172,13 +172,14 @@ struct transport *transport_new(struct lane *lane, const struct transport_config
 static void on_drain_timeout(struct lane_timer *timer)
 {
     struct transport *t = container_of(timer, struct transport, drain_timer);
-    list_each (&t->all, n) {
+    list_each(&t->all, n)
+    {
         conn_close(list_entry(n, struct conn, in_all), "drain timeout");
     }
 }
 
-void transport_drain(struct transport *transport, struct duration patience, void (*done)(void *arg),
-        void *arg)
+void transport_drain(
+        struct transport *transport, struct duration patience, void (*done)(void *arg), void *arg)
 {
     struct transport *t = transport;
     check(!t->is_draining);
@@ -190,7 +191,8 @@ void transport_drain(struct transport *transport, struct duration patience, void
     }
     t->listener_count = 0;
     struct instant now = lane_monotonic(t->lane);
-    list_each (&t->all, n) {
+    list_each(&t->all, n)
+    {
         struct conn *c = list_entry(n, struct conn, in_all);
         conn_drain(c, now);
     }

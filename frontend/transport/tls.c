@@ -64,8 +64,8 @@ enum err tls_config_new(const struct tls_files *files, struct tls_config **ret, 
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     check(ctx);
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                    SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(
+            ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"perdure", 7);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);

@@ -13,7 +13,8 @@ struct tls_files {
     const char *key;         /* PEM */
     const char *client_ca;   /* PEM; not NULL: clients must present a certificate that it signed */
 };
-enum err tls_config_new(const struct tls_files *files, struct tls_config **ret, struct fail *f) MUST_USE;
+enum err tls_config_new(
+        const struct tls_files *files, struct tls_config **ret, struct fail *f) MUST_USE;
 /* Any thread. Connections keep what they need. NULL does nothing. */
 void tls_config_free(struct tls_config *config);
 

@@ -16,12 +16,16 @@
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
-static const char not_found[] = "invalid activityID or activity already timed out or invoking workflow is completed";
+static const char not_found[] =
+        "invalid activityID or activity already timed out or invoking workflow is completed";
 
 struct task_offer activity_offer_of(const struct activity *a)
 {
-    return (struct task_offer){ .type = TASK_QUEUE_ACTIVITY, .queue = a->task_queue.name,
-        .scheduled_event_id = a->scheduled_event_id, .attempt = a->attempt, .stamp = a->stamp,
+    return (struct task_offer){ .type = TASK_QUEUE_ACTIVITY,
+        .queue = a->task_queue.name,
+        .scheduled_event_id = a->scheduled_event_id,
+        .attempt = a->attempt,
+        .stamp = a->stamp,
         .since = a->attempt_scheduled_time };
 }
 
@@ -44,21 +48,33 @@ static struct activity_start start_of(struct step *st, const struct activity *a)
     }
     retry.non_retryable_types = types;
     return (struct activity_start){ .scheduled_event_id = a->scheduled_event_id,
-        .scheduled_event = str_dup(arena, a->scheduled_event), .activity_id = str_dup(arena, a->activity_id),
-        .activity_type = str_dup(arena, a->activity_type), .attempt = a->attempt,
-        .scheduled_time = a->scheduled_time, .attempt_scheduled_time = a->attempt_scheduled_time,
-        .started_time = a->started_time, .heartbeat_details = str_dup(arena, a->heartbeat_details),
-        .identity = str_dup(arena, a->identity), .request_id = str_dup(arena, a->request_id),
-        .schedule_to_close = a->schedule_to_close, .start_to_close = a->start_to_close,
-        .heartbeat = a->heartbeat, .retry = retry };
+        .scheduled_event = str_dup(arena, a->scheduled_event),
+        .activity_id = str_dup(arena, a->activity_id),
+        .activity_type = str_dup(arena, a->activity_type),
+        .attempt = a->attempt,
+        .scheduled_time = a->scheduled_time,
+        .attempt_scheduled_time = a->attempt_scheduled_time,
+        .started_time = a->started_time,
+        .heartbeat_details = str_dup(arena, a->heartbeat_details),
+        .identity = str_dup(arena, a->identity),
+        .request_id = str_dup(arena, a->request_id),
+        .schedule_to_close = a->schedule_to_close,
+        .start_to_close = a->start_to_close,
+        .heartbeat = a->heartbeat,
+        .retry = retry };
 }
 
-static void start(struct step *st, const struct activity *a, struct str identity, struct str request_id)
+static void start(
+        struct step *st, const struct activity *a, struct str identity, struct str request_id)
 {
     bool once = a->retry.maximum_attempts == 1; /* at most once: known before the worker knows */
-    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .is_volatile = !once,
-        .scheduled_event_id = a->scheduled_event_id, .time = st->now, .identity = identity,
-        .request_id = request_id, .deadline = instant_add(st->now, st->limits->activity_start_grace) });
+    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED,
+                            .is_volatile = !once,
+                            .scheduled_event_id = a->scheduled_event_id,
+                            .time = st->now,
+                            .identity = identity,
+                            .request_id = request_id,
+                            .deadline = instant_add(st->now, st->limits->activity_start_grace) });
 }
 
 enum err activity_claim(struct step *st)
@@ -84,11 +100,13 @@ enum err activity_unclaim(struct step *st)
 {
     const struct event_claim *c = &st->ev->claim;
     const struct activity *a = workflow_activity(st->wf, c->scheduled_event_id);
-    if (!a || a->state != ACTIVITY_STARTED || a->attempt != c->attempt || !str_eq(c->poll_id, a->request_id)) {
+    if (!a || a->state != ACTIVITY_STARTED || a->attempt != c->attempt ||
+            !str_eq(c->poll_id, a->request_id)) {
         return fail(st->fail, ERR_OBSOLETE, "%s", not_found);
     }
-    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_UNSTARTED, .is_volatile = a->is_start_volatile,
-        .scheduled_event_id = a->scheduled_event_id });
+    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_UNSTARTED,
+                            .is_volatile = a->is_start_volatile,
+                            .scheduled_event_id = a->scheduled_event_id });
     offer(st, a);
     return ERR_NONE;
 }
@@ -122,9 +140,14 @@ void activity_request_cancel(struct step *st, int64_t scheduled_event_id)
     step_event(st, &he);
     if (a && a->state == ACTIVITY_SCHEDULED) {
         struct history_event canceled = { .type = HISTORY_ACTIVITY_TASK_CANCELED,
-            .scheduled_event_id = scheduled_event_id, .latest_cancel_requested_event_id = he.event_id,
-            .details = STR("\x0a\x33\x0a\x16\x0a\x08" "encoding" "\x12\x0a" "json/plain" /* one payload */
-                           "\x12\x19" "\"ACTIVITY_ID_NOT_STARTED\"") };
+            .scheduled_event_id = scheduled_event_id,
+            .latest_cancel_requested_event_id = he.event_id,
+            .details = STR("\x0a\x33\x0a\x16\x0a\x08"
+                           "encoding"
+                           "\x12\x0a"
+                           "json/plain" /* one payload */
+                           "\x12\x19"
+                           "\"ACTIVITY_ID_NOT_STARTED\"") };
         step_happened(st, &canceled);
     }
 }
@@ -161,8 +184,11 @@ static void revive(struct step *st, const struct activity *a, const struct activ
     if (a->state == ACTIVITY_STARTED || !ref->started_time.ns) {
         return;
     }
-    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = ref->started_time,
-        .scheduled_event_id = a->scheduled_event_id, .identity = ref->identity, .request_id = ref->request_id });
+    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED,
+                            .time = ref->started_time,
+                            .scheduled_event_id = a->scheduled_event_id,
+                            .identity = ref->identity,
+                            .request_id = ref->request_id });
 }
 
 static enum err missing(struct step *st, const struct activity_ref *ref)
@@ -171,8 +197,10 @@ static enum err missing(struct step *st, const struct activity_ref *ref)
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
     if (!ref->scheduled_event_id) {
-        return fail(st->fail, ERR_NOT_FOUND, "cannot find pending activity with ActivityID " STR_FMT
-                ", check workflow execution history for more details", STR_ARG(ref->activity_id));
+        return fail(st->fail, ERR_NOT_FOUND,
+                "cannot find pending activity with ActivityID " STR_FMT
+                ", check workflow execution history for more details",
+                STR_ARG(ref->activity_id));
     }
     return fail(st->fail, ERR_NOT_FOUND, "%s", not_found);
 }
@@ -182,9 +210,13 @@ void activity_close_event(struct step *st, struct activity *a, struct history_ev
 {
     he->scheduled_event_id = a->scheduled_event_id;
     if (a->state == ACTIVITY_STARTED) {
-        struct history_event started = { .type = HISTORY_ACTIVITY_TASK_STARTED, .time = a->started_time,
-            .scheduled_event_id = a->scheduled_event_id, .identity = a->identity,
-            .request_id = a->request_id, .attempt = a->attempt, .last_failure = a->last_failure };
+        struct history_event started = { .type = HISTORY_ACTIVITY_TASK_STARTED,
+            .time = a->started_time,
+            .scheduled_event_id = a->scheduled_event_id,
+            .identity = a->identity,
+            .request_id = a->request_id,
+            .attempt = a->attempt,
+            .last_failure = a->last_failure };
         step_happened_quietly(st, &started);
         he->started_event_id = started.event_id; /* 0 while buffered: wired by the flush */
     }
@@ -192,10 +224,13 @@ void activity_close_event(struct step *st, struct activity *a, struct history_ev
 }
 
 /* What a worker has sent is too large to be kept: the activity fails for good, the worker is answered normally. */
-static void fail_by_size(struct step *st, struct activity *a, struct str message, struct str identity)
+static void fail_by_size(
+        struct step *st, struct activity *a, struct str message, struct str identity)
 {
-    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED, .identity = identity,
-        .failure = server_failure(st->fx->arena, message), .retry_state = RETRY_STATE_NON_RETRYABLE_FAILURE };
+    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
+        .identity = identity,
+        .failure = server_failure(st->fx->arena, message),
+        .retry_state = RETRY_STATE_NON_RETRYABLE_FAILURE };
     activity_close_event(st, a, &he);
 }
 
@@ -213,23 +248,28 @@ enum err activity_completed(struct step *st)
     }
     revive(st, a, &e->ref);
     if (a->state == ACTIVITY_SCHEDULED) { /* by id, before any worker had it */
-        step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = st->now,
-            .scheduled_event_id = a->scheduled_event_id, .identity = e->identity });
+        step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED,
+                                .time = st->now,
+                                .scheduled_event_id = a->scheduled_event_id,
+                                .identity = e->identity });
     }
     if (is_too_large(st, e->result)) {
         fail_by_size(st, a, STR("Complete result exceeds size limit."), e->identity);
         return ERR_NONE;
     }
-    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_COMPLETED, .result = e->result,
-        .identity = e->identity };
+    struct history_event he = {
+        .type = HISTORY_ACTIVITY_TASK_COMPLETED, .result = e->result, .identity = e->identity
+    };
     activity_close_event(st, a, &he);
     return ERR_NONE;
 }
 
 static void keep_heartbeat(struct step *st, const struct activity *a, struct str details)
 {
-    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_HEARTBEAT, .time = st->now, .details = details,
-        .scheduled_event_id = a->scheduled_event_id });
+    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_HEARTBEAT,
+                            .time = st->now,
+                            .details = details,
+                            .scheduled_event_id = a->scheduled_event_id });
 }
 
 enum err activity_failed(struct step *st)
@@ -253,8 +293,10 @@ enum err activity_failed(struct step *st)
     }
     enum retry_state state = activity_retry(st, a, &info, e->failure);
     if (state != RETRY_STATE_IN_PROGRESS) {
-        struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED, .failure = e->failure,
-            .identity = e->identity, .retry_state = (int32_t)state };
+        struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
+            .failure = e->failure,
+            .identity = e->identity,
+            .retry_state = (int32_t)state };
         activity_close_event(st, a, &he);
     }
     return ERR_NONE;
@@ -269,15 +311,18 @@ enum err activity_canceled(struct step *st)
     }
     if (!a->cancel_requested_event_id) {
         return fail(st->fail, ERR_INVALID_ARGUMENT,
-                "unable to mark activity as canceled without activity being request canceled first");
+                "unable to mark activity as canceled without activity being request canceled "
+                "first");
     }
     revive(st, a, &e->ref);
     if (is_too_large(st, e->details)) {
         fail_by_size(st, a, STR("Cancel details exceed size limit."), e->identity);
         return ERR_NONE;
     }
-    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCELED, .details = e->details,
-        .identity = e->identity, .latest_cancel_requested_event_id = a->cancel_requested_event_id };
+    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCELED,
+        .details = e->details,
+        .identity = e->identity,
+        .latest_cancel_requested_event_id = a->cancel_requested_event_id };
     activity_close_event(st, a, &he);
     return ERR_NONE;
 }
@@ -305,8 +350,11 @@ enum err activity_heartbeat(struct step *st)
 
 void activity_store_start(struct step *st, struct activity *a)
 {
-    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED, .time = a->started_time,
-        .scheduled_event_id = a->scheduled_event_id, .identity = a->identity, .request_id = a->request_id });
+    step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_STARTED,
+                            .time = a->started_time,
+                            .scheduled_event_id = a->scheduled_event_id,
+                            .identity = a->identity,
+                            .request_id = a->request_id });
 }
 
 /* --- when its time has come -------------------------------------------------------------------------- */
@@ -314,13 +362,15 @@ void activity_store_start(struct step *st, struct activity *a)
 void activity_time(struct step *st)
 {
     struct workflow *wf = st->wf;
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         struct activity_due due = activity_due(a);
         if (due.what == DUE_TIMEOUT && due.at.ns <= st->now.ns) {
             activity_timed_out(st, a, due.timeout);
             continue;
         }
-        if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED && a->attempt_scheduled_time.ns <= st->now.ns) {
+        if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED &&
+                a->attempt_scheduled_time.ns <= st->now.ns) {
             activity_mark_dispatched(a);
             offer(st, a);
         }

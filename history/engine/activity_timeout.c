@@ -12,8 +12,8 @@ static struct duration clip(struct duration d, struct duration max)
 bool activity_defaults(const struct workflow *wf, const struct command_schedule_activity *in,
         struct history_event *he, const char **why)
 {
-    struct duration run = wf->start.run_timeout, s2c = in->schedule_to_close, s2s = in->schedule_to_start,
-                    stc = in->start_to_close, hb = in->heartbeat;
+    struct duration run = wf->start.run_timeout, s2c = in->schedule_to_close,
+                    s2s = in->schedule_to_start, stc = in->start_to_close, hb = in->heartbeat;
     *why = retry_policy_problem(&in->retry);
     if (*why) {
         return false;
@@ -32,7 +32,8 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
         s2c = run;
         s2s = s2s.ns ? s2s : run;
     } else {
-        *why = "A valid StartToClose or ScheduleToCloseTimeout is not set on ScheduleActivityTaskCommand.";
+        *why = "A valid StartToClose or ScheduleToCloseTimeout is not set on "
+               "ScheduleActivityTaskCommand.";
         return false;
     }
     if (run.ns > 0) {
@@ -40,10 +41,17 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
         s2s = clip(s2s, run);
         stc = clip(stc, run);
     }
-    *he = (struct history_event){ .type = HISTORY_ACTIVITY_TASK_SCHEDULED, .activity_id = in->activity_id,
-        .activity_type = in->activity_type, .task_queue.name = in->task_queue, .header = in->header,
-        .input = in->input, .priority = in->priority, .schedule_to_close = s2c, .schedule_to_start = s2s,
-        .start_to_close = stc, .heartbeat = duration_min(hb, stc),
+    *he = (struct history_event){ .type = HISTORY_ACTIVITY_TASK_SCHEDULED,
+        .activity_id = in->activity_id,
+        .activity_type = in->activity_type,
+        .task_queue.name = in->task_queue,
+        .header = in->header,
+        .input = in->input,
+        .priority = in->priority,
+        .schedule_to_close = s2c,
+        .schedule_to_start = s2s,
+        .start_to_close = stc,
+        .heartbeat = duration_min(hb, stc),
         .retry = retry_policy_with_defaults(in->retry) };
     if (str_empty(in->task_queue)) {
         he->task_queue.name = wf->start.task_queue.name;
@@ -53,7 +61,8 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
 
 /* --- which is due first ----------------------------------------------------------------------------- */
 
-static void consider(struct activity_due *due, struct instant from, struct duration after, enum timeout_type type)
+static void consider(struct activity_due *due, struct instant from, struct duration after,
+        enum timeout_type type)
 {
     if (after.ns > 0 && instant_add(from, after).ns < due->at.ns) {
         *due = (struct activity_due){ instant_add(from, after), DUE_TIMEOUT, type };
@@ -69,7 +78,8 @@ struct activity_due activity_due(const struct activity *a)
         consider(&due, a->attempt_scheduled_time, a->schedule_to_start, TIMEOUT_SCHEDULE_TO_START);
     } else {
         consider(&due, a->started_time, a->start_to_close, TIMEOUT_START_TO_CLOSE);
-        consider(&due, instant_max(a->started_time, a->last_heartbeat), a->heartbeat, TIMEOUT_HEARTBEAT);
+        consider(&due, instant_max(a->started_time, a->last_heartbeat), a->heartbeat,
+                TIMEOUT_HEARTBEAT);
     }
     return due;
 }
@@ -87,8 +97,8 @@ static struct str bounded_failure(struct arena *arena, struct str failure)
     return failure_cut(arena, failure, LAST_FAILURE_MAX - 64);
 }
 
-enum retry_state activity_retry(struct step *st, struct activity *a, const struct failure_info *info,
-        struct str failure)
+enum retry_state activity_retry(
+        struct step *st, struct activity *a, const struct failure_info *info, struct str failure)
 {
     struct instant deadline = { 0 };
     if (a->cancel_requested_event_id) {
@@ -99,14 +109,18 @@ enum retry_state activity_retry(struct step *st, struct activity *a, const struc
     }
     struct retry_verdict v = retry_decide(&a->retry, a->attempt, st->now, deadline, info);
     if (v.state == RETRY_STATE_IN_PROGRESS) {
-        step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_RETRY, .attempt = a->attempt + 1,
-            .scheduled_event_id = a->scheduled_event_id, .time = instant_add(st->now, v.delay),
-            .failure = bounded_failure(st->fx->arena, failure), .identity = a->identity });
+        step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_RETRY,
+                                .attempt = a->attempt + 1,
+                                .scheduled_event_id = a->scheduled_event_id,
+                                .time = instant_add(st->now, v.delay),
+                                .failure = bounded_failure(st->fx->arena, failure),
+                                .identity = a->identity });
     }
     return v.state;
 }
 
-static struct str failure_of(struct step *st, const struct activity *a, enum timeout_type type, struct str cause)
+static struct str failure_of(
+        struct step *st, const struct activity *a, enum timeout_type type, struct str cause)
 {
     struct str message = str_printf(st->fx->arena, "activity %s timeout", timeout_type_name(type));
     return timeout_failure(st->fx->arena, message, type, a->heartbeat_details, cause);
@@ -131,7 +145,8 @@ void activity_timed_out(struct step *st, struct activity *a, enum timeout_type t
     } else {
         failure = failure_of(st, a, type, a->last_failure);
     }
-    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_TIMED_OUT, .failure = failure,
-        .retry_state = (int32_t)state };
+    struct history_event he = {
+        .type = HISTORY_ACTIVITY_TASK_TIMED_OUT, .failure = failure, .retry_state = (int32_t)state
+    };
     activity_close_event(st, a, &he);
 }

@@ -35,7 +35,8 @@ static struct retry_policy kept_retry(struct workflow *wf, const struct retry_po
 
 struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id)
 {
-    return activity_of(map_get(&wf->activities_by_event, str_of(&scheduled_event_id, sizeof(int64_t))));
+    return activity_of(
+            map_get(&wf->activities_by_event, str_of(&scheduled_event_id, sizeof(int64_t))));
 }
 
 struct user_timer *workflow_timer(const struct workflow *wf, struct str timer_id)
@@ -50,7 +51,8 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     if (wf->status != 0) {
         return false;
     }
-    bool keep_large = he->retry.is_set || !str_empty(he->cron_schedule); /* a successor may need them */
+    bool keep_large =
+            he->retry.is_set || !str_empty(he->cron_schedule); /* a successor may need them */
     struct history_event *s = &wf->start;
     *s = (struct history_event){ .event_id = 1, .type = he->type, .time = he->time };
     s->workflow_id = state_kept(wf, he->workflow_id);
@@ -109,10 +111,12 @@ void state_buffer_clear(struct workflow *wf)
 /* A closed run has nothing pending. Request ids stay (deduplication goes on), and so do messages under way. */
 void apply_close(struct workflow *wf)
 {
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         activity_drop(wf, a);
     }
-    map_each(&wf->timers, n) {
+    map_each(&wf->timers, n)
+    {
         timer_drop(wf, timer_of(n));
     }
     state_buffer_clear(wf);
@@ -144,7 +148,8 @@ static enum workflow_status status_of_close(enum event_type type)
 static bool apply_task_scheduled(struct workflow *wf, const struct history_event *he)
 {
     struct workflow_task *t = &wf->task;
-    if (t->state != WORKFLOW_TASK_NONE) { /* a transient task completes: now its events are stored */
+    if (t->state !=
+            WORKFLOW_TASK_NONE) { /* a transient task completes: now its events are stored */
         if (!t->is_transient || t->scheduled_event_id != he->event_id) {
             return false;
         }
@@ -198,7 +203,8 @@ static bool apply_task_ended(struct workflow *wf, const struct history_event *he
 
 enum { SCHEDULED_EVENT_KEPT_MAX = 8 * 1024 };
 
-static bool apply_activity_scheduled(struct workflow *wf, const struct history_event *he, struct str bytes)
+static bool apply_activity_scheduled(
+        struct workflow *wf, const struct history_event *he, struct str bytes)
 {
     if (map_get(&wf->activities_by_id, he->activity_id)) {
         return false;
@@ -207,13 +213,19 @@ static bool apply_activity_scheduled(struct workflow *wf, const struct history_e
     struct activity *a = spare ? container_of(spare, struct activity, by_id.order)
                                : NEW(wf->arena, struct activity, 1);
     struct activity old = *a;
-    *a = (struct activity){ .scheduled_event_id = he->event_id, .attempt = 1, .activity_id = old.activity_id,
-        .activity_type = old.activity_type, .identity = old.identity, .request_id = old.request_id,
-        .task_queue.name = old.task_queue.name, .scheduled_event = old.scheduled_event };
+    *a = (struct activity){ .scheduled_event_id = he->event_id,
+        .attempt = 1,
+        .activity_id = old.activity_id,
+        .activity_type = old.activity_type,
+        .identity = old.identity,
+        .request_id = old.request_id,
+        .task_queue.name = old.task_queue.name,
+        .scheduled_event = old.scheduled_event };
     state_keep(wf, &a->activity_id, he->activity_id);
     state_keep(wf, &a->activity_type, he->activity_type);
     state_keep(wf, &a->task_queue.name, he->task_queue.name);
-    state_keep(wf, &a->scheduled_event, bytes.len <= SCHEDULED_EVENT_KEPT_MAX ? bytes : (struct str){ 0 });
+    state_keep(wf, &a->scheduled_event,
+            bytes.len <= SCHEDULED_EVENT_KEPT_MAX ? bytes : (struct str){ 0 });
     a->schedule_to_close = he->schedule_to_close;
     a->schedule_to_start = he->schedule_to_start;
     a->start_to_close = he->start_to_close;
@@ -221,7 +233,8 @@ static bool apply_activity_scheduled(struct workflow *wf, const struct history_e
     a->retry = kept_retry(wf, &he->retry);
     a->scheduled_time = a->attempt_scheduled_time = he->time;
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
-    map_put(&wf->activities_by_event, &a->by_event, str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    map_put(&wf->activities_by_event, &a->by_event,
+            str_of(&a->scheduled_event_id, sizeof(int64_t)));
     return true;
 }
 
@@ -348,7 +361,8 @@ static void count_event(struct workflow *wf, const struct history_event *he, str
     wf->last_event_time = instant_max(wf->last_event_time, he->time);
 }
 
-static bool apply_event_by_type(struct workflow *wf, const struct history_event *he, struct str bytes)
+static bool apply_event_by_type(
+        struct workflow *wf, const struct history_event *he, struct str bytes)
 {
     switch (he->type) {
     case HISTORY_WORKFLOW_EXECUTION_STARTED:

@@ -5,7 +5,8 @@ static bool apply_task_record(struct workflow *wf, const struct record *r)
 {
     struct workflow_task *t = &wf->task;
     if (t->state == WORKFLOW_TASK_STARTED ||
-            (t->state == WORKFLOW_TASK_SCHEDULED && t->scheduled_event_id != r->scheduled_event_id)) {
+            (t->state == WORKFLOW_TASK_SCHEDULED &&
+                    t->scheduled_event_id != r->scheduled_event_id)) {
         return false;
     }
     t->state = WORKFLOW_TASK_SCHEDULED;
@@ -61,7 +62,8 @@ static bool apply_buffer(struct workflow *wf, const struct record *r)
 
 static bool apply_unbuffer(struct workflow *wf, const struct record *r)
 {
-    list_each(&wf->buffered, n) {
+    list_each(&wf->buffered, n)
+    {
         struct buffered_event *b = list_entry(n, struct buffered_event, node);
         if ((int32_t)b->type == r->type && b->scheduled_event_id == r->scheduled_event_id) {
             list_remove(n);
@@ -145,7 +147,8 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
     case RECORD_STICKY:
         state_keep(wf, &wf->sticky_queue, r->text);
         wf->sticky_schedule_to_start = r->schedule_to_start;
-        if (str_empty(r->text)) { /* also a task that is out: if it comes back, it goes to the normal queue */
+        if (str_empty(
+                    r->text)) { /* also a task that is out: if it comes back, it goes to the normal queue */
             wf->task.is_sticky = false;
             wf->task.schedule_to_start = (struct duration){ 0 };
         }
@@ -199,7 +202,8 @@ void workflow_forget_volatile(struct workflow *wf)
     if (wf->task.state == WORKFLOW_TASK_STARTED) {
         wf->task.state = WORKFLOW_TASK_SCHEDULED;
     }
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         if (a->state == ACTIVITY_STARTED && a->is_start_volatile) {
             a->state = ACTIVITY_SCHEDULED;
             a->is_start_volatile = false;

@@ -46,7 +46,8 @@ static struct event_start *successor_new(struct step *st)
     return n;
 }
 
-static struct event_start *successor_by_retry(struct step *st, struct duration delay, struct str failure)
+static struct event_start *successor_by_retry(
+        struct step *st, struct duration delay, struct str failure)
 {
     const struct history_event *s = &st->wf->start;
     struct event_start *n = successor_new(st);
@@ -71,13 +72,16 @@ static void fail_run(struct step *st, const struct command *cmd)
 {
     const struct workflow *wf = st->wf;
     struct failure_info info = failure_parse(cmd->fail.failure);
-    struct retry_verdict v = retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
-    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_FAILED, .failure = cmd->fail.failure,
-        .retry_state = (int32_t)v.state, .workflow_task_completed_event_id = st->completed_event_id,
+    struct retry_verdict v =
+            retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_FAILED,
+        .failure = cmd->fail.failure,
+        .retry_state = (int32_t)v.state,
+        .workflow_task_completed_event_id = st->completed_event_id,
         .user_metadata = cmd->user_metadata };
     if (v.state == RETRY_STATE_IN_PROGRESS) {
-        he.new_run_id = uuid_dup(st->fx->arena,
-                successor_by_retry(st, v.delay, cmd->fail.failure)->run_id);
+        he.new_run_id =
+                uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, cmd->fail.failure)->run_id);
     }
     step_event(st, &he);
 }
@@ -109,12 +113,20 @@ static void continue_as_new(struct step *st, const struct command *cmd)
     n->retry = copy_retry(st, &c->retry);
     n->first_task_backoff = successor_backoff(st, c->backoff_start_interval);
     struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
-        .new_run_id = uuid_dup(st->fx->arena, n->run_id), .workflow_type = n->workflow_type,
-        .task_queue.name = n->task_queue, .input = n->input, .run_timeout = n->run_timeout,
-        .task_timeout = n->task_timeout, .workflow_task_completed_event_id = st->completed_event_id,
-        .backoff_start_interval = n->first_task_backoff, .initiator = (int32_t)n->initiator,
-        .failure = n->continued_failure, .last_completion_result = n->last_completion_result,
-        .header = n->header, .memo = n->memo, .search_attributes = n->search_attributes,
+        .new_run_id = uuid_dup(st->fx->arena, n->run_id),
+        .workflow_type = n->workflow_type,
+        .task_queue.name = n->task_queue,
+        .input = n->input,
+        .run_timeout = n->run_timeout,
+        .task_timeout = n->task_timeout,
+        .workflow_task_completed_event_id = st->completed_event_id,
+        .backoff_start_interval = n->first_task_backoff,
+        .initiator = (int32_t)n->initiator,
+        .failure = n->continued_failure,
+        .last_completion_result = n->last_completion_result,
+        .header = n->header,
+        .memo = n->memo,
+        .search_attributes = n->search_attributes,
         .user_metadata = cmd->user_metadata };
     step_event(st, &he);
 }
@@ -157,10 +169,14 @@ static void end_task(struct step *st)
     st->fx->has_workflow_task = false;
 }
 
-void close_terminate(struct step *st, struct str reason, struct str details, struct str identity, struct str links)
+void close_terminate(struct step *st, struct str reason, struct str details, struct str identity,
+        struct str links)
 {
-    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_TERMINATED, .reason = reason,
-        .details = details, .identity = identity, .links = links };
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_TERMINATED,
+        .reason = reason,
+        .details = details,
+        .identity = identity,
+        .links = links };
     end_task(st);
     step_event(st, &he);
 }
@@ -174,13 +190,14 @@ void close_timed_out(struct step *st)
     end_task(st);
     if (!has_expired) {
         struct failure_info info = { .kind = FAILURE_TIMEOUT, .timeout = TIMEOUT_START_TO_CLOSE };
-        struct retry_verdict v = retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration,
-                &info);
+        struct retry_verdict v =
+                retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
         he.retry_state = (int32_t)v.state;
         if (v.state == RETRY_STATE_IN_PROGRESS) {
-            struct str failure = timeout_failure(st->fx->arena, STR("workflow timeout"), TIMEOUT_START_TO_CLOSE,
-                    (struct str){ 0 }, (struct str){ 0 });
-            he.new_run_id = uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, failure)->run_id);
+            struct str failure = timeout_failure(st->fx->arena, STR("workflow timeout"),
+                    TIMEOUT_START_TO_CLOSE, (struct str){ 0 }, (struct str){ 0 });
+            he.new_run_id =
+                    uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, failure)->run_id);
         }
     }
     step_event(st, &he);

@@ -4,18 +4,23 @@
 
 static void start_timer(struct step *st, const struct command *cmd)
 {
-    struct history_event he = { .type = HISTORY_TIMER_STARTED, .timer_id = cmd->start_timer.timer_id,
-        .start_to_fire = cmd->start_timer.start_to_fire, .user_metadata = cmd->user_metadata,
+    struct history_event he = { .type = HISTORY_TIMER_STARTED,
+        .timer_id = cmd->start_timer.timer_id,
+        .start_to_fire = cmd->start_timer.start_to_fire,
+        .user_metadata = cmd->user_metadata,
         .workflow_task_completed_event_id = st->completed_event_id };
     step_event(st, &he);
 }
 
-const struct buffered_event *buffered_timer(const struct workflow *wf, struct str timer_id, struct arena *arena)
+const struct buffered_event *buffered_timer(
+        const struct workflow *wf, struct str timer_id, struct arena *arena)
 {
-    list_each(&wf->buffered, n) {
+    list_each(&wf->buffered, n)
+    {
         const struct buffered_event *b = list_entry(n, struct buffered_event, node);
         struct history_event he = { 0 };
-        if (b->type == HISTORY_TIMER_FIRED && history_event_read_attributes(b->attributes, b->type, arena, &he) &&
+        if (b->type == HISTORY_TIMER_FIRED &&
+                history_event_read_attributes(b->attributes, b->type, arena, &he) &&
                 str_eq(he.timer_id, timer_id)) {
             return b;
         }
@@ -29,12 +34,15 @@ static void cancel_timer(struct step *st, const struct command *cmd, struct str 
     struct str id = cmd->cancel_timer.timer_id;
     const struct user_timer *t = workflow_timer(st->wf, id);
     const struct buffered_event *fired = t ? NULL : buffered_timer(st->wf, id, st->fx->arena);
-    struct history_event he = { .type = HISTORY_TIMER_CANCELED, .timer_id = id, .identity = identity,
+    struct history_event he = { .type = HISTORY_TIMER_CANCELED,
+        .timer_id = id,
+        .identity = identity,
         .started_event_id = t ? t->started_event_id : fired->scheduled_event_id,
         .workflow_task_completed_event_id = st->completed_event_id };
     if (fired) {
-        step_record(st, &(struct record){ .kind = RECORD_UNBUFFER, .type = HISTORY_TIMER_FIRED,
-            .scheduled_event_id = fired->scheduled_event_id });
+        step_record(st, &(struct record){ .kind = RECORD_UNBUFFER,
+                                .type = HISTORY_TIMER_FIRED,
+                                .scheduled_event_id = fired->scheduled_event_id });
     }
     step_event(st, &he);
 }
@@ -49,16 +57,21 @@ static void record_marker(struct step *st, const struct command *cmd)
         wire_put_bytes(&details, 2, cmd->marker.details[i].payloads);
         wire_end(&details, mark);
     }
-    struct history_event he = { .type = HISTORY_MARKER_RECORDED, .marker_name = cmd->marker.marker_name,
-        .extra = buf_str(&details), .header = cmd->marker.header, .failure = cmd->marker.failure,
-        .user_metadata = cmd->user_metadata, .workflow_task_completed_event_id = st->completed_event_id };
+    struct history_event he = { .type = HISTORY_MARKER_RECORDED,
+        .marker_name = cmd->marker.marker_name,
+        .extra = buf_str(&details),
+        .header = cmd->marker.header,
+        .failure = cmd->marker.failure,
+        .user_metadata = cmd->user_metadata,
+        .workflow_task_completed_event_id = st->completed_event_id };
     step_event(st, &he);
 }
 
 static void change_properties(struct step *st, const struct command *cmd)
 {
     struct history_event he = { .type = HISTORY_UPSERT_SEARCH_ATTRIBUTES,
-        .workflow_task_completed_event_id = st->completed_event_id, .user_metadata = cmd->user_metadata };
+        .workflow_task_completed_event_id = st->completed_event_id,
+        .user_metadata = cmd->user_metadata };
     if (cmd->type == COMMAND_MODIFY_WORKFLOW_PROPERTIES) {
         he.type = HISTORY_WORKFLOW_PROPERTIES_MODIFIED;
         he.memo = cmd->modify_properties.upserted_memo;
@@ -135,7 +148,8 @@ const char *failed_cause_name(enum workflow_task_failed_cause cause)
         [CAUSE_BAD_START_TIMER_ATTRIBUTES] = "BadStartTimerAttributes",
         [CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES] = "BadCancelTimerAttributes",
         [CAUSE_BAD_RECORD_MARKER_ATTRIBUTES] = "BadRecordMarkerAttributes",
-        [CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES] = "BadCompleteWorkflowExecutionAttributes",
+        [CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES] =
+                "BadCompleteWorkflowExecutionAttributes",
         [CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES] = "BadFailWorkflowExecutionAttributes",
         [CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES] = "BadCancelWorkflowExecutionAttributes",
         [CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES] =

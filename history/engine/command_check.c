@@ -7,7 +7,11 @@
 struct overlay {
     struct map timers, activities; /* id -> struct change */
     struct map canceled;           /* scheduled event id -> struct change */
-    VEC(struct scheduled { int64_t event_id; struct str activity_id; }) scheduled;
+    VEC(struct scheduled {
+        int64_t event_id;
+        struct str activity_id;
+    })
+    scheduled;
     int64_t next_event_id;
     size_t activities_pending, signals_pending, cancels_pending;
 };
@@ -39,7 +43,8 @@ static bool refuse_size(struct check *c, enum workflow_task_failed_cause cause, 
 static void set_change(struct check *c, struct map *map, struct str key, bool is_present)
 {
     struct map_node *n = map_get(map, key);
-    struct change *change = n ? map_entry(n, struct change, node) : NEW(c->st->fx->arena, struct change, 1);
+    struct change *change =
+            n ? map_entry(n, struct change, node) : NEW(c->st->fx->arena, struct change, 1);
     change->is_present = is_present;
     if (!n) {
         map_put(map, &change->node, str_dup(c->st->fx->arena, key));
@@ -81,7 +86,8 @@ static bool check_schedule_activity(struct check *c, const struct command *cmd)
         return refuse(c, bad, why);
     }
     if (is_too_large(c, in->input)) {
-        return refuse_size(c, bad, "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
+        return refuse_size(
+                c, bad, "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
     }
     int change = get_change(&c->over.activities, in->activity_id);
     if (change == 1 || (change < 0 && map_get(&wf->activities_by_id, in->activity_id))) {
@@ -100,9 +106,11 @@ static bool check_schedule_activity(struct check *c, const struct command *cmd)
 
 static bool is_close_buffered(const struct workflow *wf, int64_t scheduled_event_id)
 {
-    list_each(&wf->buffered, n) {
+    list_each(&wf->buffered, n)
+    {
         const struct buffered_event *b = list_entry(n, struct buffered_event, node);
-        if (b->scheduled_event_id == scheduled_event_id && b->type >= HISTORY_ACTIVITY_TASK_COMPLETED &&
+        if (b->scheduled_event_id == scheduled_event_id &&
+                b->type >= HISTORY_ACTIVITY_TASK_COMPLETED &&
                 b->type <= HISTORY_ACTIVITY_TASK_CANCELED) {
             return true;
         }
@@ -131,7 +139,8 @@ static bool check_cancel_activity(struct check *c, const struct command *cmd)
                 "Cancellation of the activity is already requested.");
     }
     set_change(c, &c->over.canceled, key, true);
-    if (activity_id.len && (!a || a->state == ACTIVITY_SCHEDULED)) { /* ends at once: its id is free again */
+    if (activity_id.len &&
+            (!a || a->state == ACTIVITY_SCHEDULED)) { /* ends at once: its id is free again */
         set_change(c, &c->over.activities, activity_id, false);
         c->over.activities_pending--;
     }
@@ -167,8 +176,9 @@ static bool check_cancel_timer(struct check *c, const struct command *cmd)
         return refuse(c, bad, "TimerId is not set on CancelTimerCommand.");
     }
     int change = get_change(&c->over.timers, id);
-    bool exists = change == 1 || (change < 0 &&
-            (workflow_timer(c->st->wf, id) || buffered_timer(c->st->wf, id, c->st->fx->arena)));
+    bool exists =
+            change == 1 || (change < 0 && (workflow_timer(c->st->wf, id) ||
+                                                  buffered_timer(c->st->wf, id, c->st->fx->arena)));
     if (!exists) {
         return refuse(c, bad, "TimerId is not found.");
     }
@@ -184,18 +194,23 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
     if (why) {
         return refuse(c, bad, why);
     }
-    if (in->workflow_type.len > c->st->limits->id_length || in->task_queue.len > c->st->limits->id_length) {
-        return refuse(c, bad, "WorkflowType or TaskQueue on ContinueAsNewWorkflowExecutionCommand exceeds length "
+    if (in->workflow_type.len > c->st->limits->id_length ||
+            in->task_queue.len > c->st->limits->id_length) {
+        return refuse(c, bad,
+                "WorkflowType or TaskQueue on ContinueAsNewWorkflowExecutionCommand exceeds length "
                 "limit.");
     }
     if (in->run_timeout.ns < 0 || in->task_timeout.ns < 0 || in->backoff_start_interval.ns < 0) {
-        return refuse(c, bad, "Timeouts on ContinueAsNewWorkflowExecutionCommand cannot be negative.");
+        return refuse(
+                c, bad, "Timeouts on ContinueAsNewWorkflowExecutionCommand cannot be negative.");
     }
     if (is_too_large(c, in->input)) {
-        return refuse_size(c, bad, "ContinueAsNewWorkflowExecutionCommandAttributes.Input exceeds size limit.");
+        return refuse_size(c, bad,
+                "ContinueAsNewWorkflowExecutionCommandAttributes.Input exceeds size limit.");
     }
     if (in->memo.len > c->st->limits->memo_size_error) {
-        return refuse_size(c, bad, "ContinueAsNewWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
+        return refuse_size(
+                c, bad, "ContinueAsNewWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
     }
     return true;
 }
@@ -204,9 +219,9 @@ static bool check_external(struct check *c, const struct command *cmd)
 {
     const struct command_external *in = &cmd->external;
     bool is_signal = cmd->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION;
-    enum workflow_task_failed_cause bad = is_signal
-            ? CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES
-            : CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES;
+    enum workflow_task_failed_cause bad =
+            is_signal ? CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES
+                      : CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES;
     size_t *pending = is_signal ? &c->over.signals_pending : &c->over.cancels_pending;
     struct uuid run_id;
     if (str_empty(in->workflow_id) || in->workflow_id.len > c->st->limits->id_length) {
@@ -222,11 +237,14 @@ static bool check_external(struct check *c, const struct command *cmd)
         return refuse(c, bad, "cross namespace commands are not allowed");
     }
     if (is_signal && is_too_large(c, in->input)) {
-        return refuse_size(c, bad, "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.");
+        return refuse_size(c, bad,
+                "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.");
     }
     if (*pending >= (is_signal ? c->st->limits->pending_signals : c->st->limits->pending_cancels)) {
-        return refuse(c, is_signal ? CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED
-                : CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED, "too many are pending");
+        return refuse(c,
+                is_signal ? CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED
+                          : CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED,
+                "too many are pending");
     }
     (*pending)++;
     return true;
@@ -259,10 +277,12 @@ static bool check_marker(struct check *c, const struct command *cmd)
 {
     size_t total = cmd->marker.failure.len;
     if (str_empty(cmd->marker.marker_name)) {
-        return refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES, "MarkerName is not set on RecordMarkerCommand.");
+        return refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+                "MarkerName is not set on RecordMarkerCommand.");
     }
     if (cmd->marker.marker_name.len > c->st->limits->id_length) {
-        return refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES, "MarkerName on RecordMarkerCommand exceeds length limit.");
+        return refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+                "MarkerName on RecordMarkerCommand exceeds length limit.");
     }
     for (size_t i = 0; i < cmd->marker.detail_count; i++) {
         total += cmd->marker.details[i].payloads.len;
@@ -306,22 +326,31 @@ static bool check_modify(struct check *c, const struct command *cmd)
 }
 
 static const struct command_rule rules[] = {
-    [1] = { "ScheduleActivityTask", check_schedule_activity, CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES, false },
-    [2] = { "RequestCancelActivityTask", check_cancel_activity, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, false },
+    [1] = { "ScheduleActivityTask", check_schedule_activity, CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
+            false },
+    [2] = { "RequestCancelActivityTask", check_cancel_activity,
+            CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES, false },
     [3] = { "StartTimer", check_start_timer, CAUSE_BAD_START_TIMER_ATTRIBUTES, false },
-    [4] = { "CompleteWorkflowExecution", check_closing, CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES, true },
-    [5] = { "FailWorkflowExecution", check_closing, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES, true },
+    [4] = { "CompleteWorkflowExecution", check_closing,
+            CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES, true },
+    [5] = { "FailWorkflowExecution", check_closing, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+            true },
     [6] = { "CancelTimer", check_cancel_timer, CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES, false },
-    [7] = { "CancelWorkflowExecution", check_closing, CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES, true },
+    [7] = { "CancelWorkflowExecution", check_closing,
+            CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES, true },
     [8] = { "RequestCancelExternalWorkflowExecution", check_external,
-        CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
+            CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
     [9] = { "RecordMarker", check_marker, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES, false },
-    [10] = { "ContinueAsNewWorkflowExecution", check_closing, CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES, true },
-    [11] = { "StartChildWorkflowExecution", NULL, CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES, false },
-    [12] = { "SignalExternalWorkflowExecution", check_external, CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
+    [10] = { "ContinueAsNewWorkflowExecution", check_closing, CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES,
+            true },
+    [11] = { "StartChildWorkflowExecution", NULL, CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES,
+            false },
+    [12] = { "SignalExternalWorkflowExecution", check_external,
+            CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
     [13] = { "UpsertWorkflowSearchAttributes", check_upsert, CAUSE_BAD_SEARCH_ATTRIBUTES, false },
     [14] = { "ProtocolMessage", NULL, CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE, false },
-    [16] = { "ModifyWorkflowProperties", check_modify, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, false },
+    [16] = { "ModifyWorkflowProperties", check_modify,
+            CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, false },
     [17] = { "ScheduleNexusOperation", NULL, CAUSE_FEATURE_DISABLED, false },
     [18] = { "RequestCancelNexusOperation", NULL, CAUSE_FEATURE_DISABLED, false },
 };
@@ -337,7 +366,8 @@ static enum err check_sequence(struct step *st, const struct event_workflow_task
     for (size_t i = 0; i < c->command_count; i++) {
         const struct command_rule *rule = rule_of(c->commands[i].type);
         if (!rule) {
-            return fail(st->fail, ERR_INVALID_ARGUMENT, "unknown command type: %d", (int)c->commands[i].type);
+            return fail(st->fail, ERR_INVALID_ARGUMENT, "unknown command type: %d",
+                    (int)c->commands[i].type);
         }
         if (rule->closes && i + 1 < c->command_count) {
             return fail(st->fail, ERR_INVALID_ARGUMENT,
@@ -349,7 +379,8 @@ static enum err check_sequence(struct step *st, const struct event_workflow_task
 
 static void count_outbox(struct check *c)
 {
-    map_each(&c->st->wf->outbox, n) {
+    map_each(&c->st->wf->outbox, n)
+    {
         const struct outbox_entry *e = map_entry(n, struct outbox_entry, by_id);
         if (e->initiated.type == HISTORY_SIGNAL_EXTERNAL_INITIATED) {
             c->over.signals_pending++;
@@ -382,7 +413,8 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
         }
         if (!cmd->has_attributes) {
             ret->cause = rule->bad;
-            ret->text = str_printf(st->fx->arena, "%sCommandAttributes is not set on command.", rule->name);
+            ret->text = str_printf(
+                    st->fx->arena, "%sCommandAttributes is not set on command.", rule->name);
             return ERR_NONE;
         }
         if (!rule->rule(&c, cmd)) {

@@ -13,8 +13,9 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
         const struct command_refusal *r)
 {
     const char *name = failed_cause_name(r->cause);
-    struct str message = r->text.len ? str_printf(st->fx->arena, "%s: " STR_FMT, name, STR_ARG(r->text))
-                                     : str_from_cstr(name);
+    struct str message = r->text.len
+                                 ? str_printf(st->fx->arena, "%s: " STR_FMT, name, STR_ARG(r->text))
+                                 : str_from_cstr(name);
     bool is_unhandled = r->cause == CAUSE_UNHANDLED_COMMAND;
     if (st->wf->task.attempt > 1 && !is_unhandled && !r->terminate) {
         return fail(st->fail, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
@@ -23,7 +24,8 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
     if (is_unhandled) {
         step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
     }
-    workflow_task_fail(st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
+    workflow_task_fail(
+            st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
     if (r->terminate) {
         close_terminate(st, r->text, (struct str){ 0 }, STR("history-service"), (struct str){ 0 });
     }
@@ -35,9 +37,11 @@ static void set_sticky(struct step *st, const struct event_workflow_task_complet
     const struct workflow *wf = st->wf;
     if (!str_eq(wf->sticky_queue, c->sticky_task_queue) ||
             wf->sticky_schedule_to_start.ns != c->sticky_schedule_to_start.ns) {
-        step_record(st, &(struct record){ .kind = RECORD_STICKY, .text = c->sticky_task_queue,
-            .schedule_to_start = c->sticky_task_queue.len ? c->sticky_schedule_to_start
-                                                          : (struct duration){ 0 } });
+        step_record(st,
+                &(struct record){ .kind = RECORD_STICKY,
+                        .text = c->sticky_task_queue,
+                        .schedule_to_start = c->sticky_task_queue.len ? c->sticky_schedule_to_start
+                                                                      : (struct duration){ 0 } });
     }
 }
 
@@ -45,13 +49,19 @@ static void set_sticky(struct step *st, const struct event_workflow_task_complet
 static void keep_original_time(struct step *st, struct instant original)
 {
     const struct workflow_task *t = &st->wf->task;
-    step_record(st, &(struct record){ .kind = RECORD_TASK_SCHEDULED, .attempt = t->attempt,
-        .scheduled_event_id = t->scheduled_event_id, .time = t->scheduled_time, .original_time = original,
-        .start_to_close = t->start_to_close, .flag = t->is_transient, .sticky = t->is_sticky,
-        .schedule_to_start = t->schedule_to_start });
+    step_record(st, &(struct record){ .kind = RECORD_TASK_SCHEDULED,
+                            .attempt = t->attempt,
+                            .scheduled_event_id = t->scheduled_event_id,
+                            .time = t->scheduled_time,
+                            .original_time = original,
+                            .start_to_close = t->start_to_close,
+                            .flag = t->is_transient,
+                            .sticky = t->is_sticky,
+                            .schedule_to_start = t->schedule_to_start });
 }
 
-static void next_task(struct step *st, const struct event_workflow_task_completed *c, struct instant original)
+static void next_task(
+        struct step *st, const struct event_workflow_task_completed *c, struct instant original)
 {
     st->wants_task |= c->force_create_new_workflow_task;
     if (!workflow_is_open(st->wf) || !st->wants_task) {
@@ -72,8 +82,10 @@ static void accept(struct step *st, const struct event_workflow_task_completed *
     struct workflow *wf = st->wf;
     struct instant original = wf->task.original_scheduled_time;
     workflow_task_write_started(st);
-    struct history_event he = { .type = HISTORY_WORKFLOW_TASK_COMPLETED, .identity = c->identity,
-        .scheduled_event_id = wf->task.scheduled_event_id, .started_event_id = wf->task.started_event_id,
+    struct history_event he = { .type = HISTORY_WORKFLOW_TASK_COMPLETED,
+        .identity = c->identity,
+        .scheduled_event_id = wf->task.scheduled_event_id,
+        .started_event_id = wf->task.started_event_id,
         .extra = c->completed_event_fields };
     step_event(st, &he);
     set_sticky(st, c);
@@ -99,7 +111,7 @@ enum err workflow_task_completed(struct step *st)
         return fail(st->fail, ERR_NOT_FOUND, "workflow task not found.");
     }
     if (is_heartbeat(c) && instant_since(st->now, wf->task.original_scheduled_time).ns >
-            st->limits->workflow_task_heartbeat_max.ns) {
+                                   st->limits->workflow_task_heartbeat_max.ns) {
         workflow_task_timeout(st, TIMEOUT_START_TO_CLOSE);
         (void)fail(&st->fx->answer, ERR_NOT_FOUND, "workflow task heartbeat timeout");
         return ERR_NONE;

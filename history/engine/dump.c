@@ -3,8 +3,8 @@
 
 static const char *status_name(enum workflow_status status)
 {
-    static const char *const names[] = { "none", "running", "completed", "failed", "canceled", "terminated",
-        "continued-as-new", "timed-out" };
+    static const char *const names[] = { "none", "running", "completed", "failed", "canceled",
+        "terminated", "continued-as-new", "timed-out" };
     return names[status];
 }
 
@@ -25,7 +25,8 @@ static void dump_task(const struct workflow *wf, struct buf *out)
     }
     buf_printf(out, "task %s attempt=%d scheduled=%lld%s%s",
             t->state == WORKFLOW_TASK_STARTED ? "started" : "scheduled", (int)t->attempt,
-            (long long)t->scheduled_event_id, t->is_transient ? " transient" : "", t->is_sticky ? " sticky" : "");
+            (long long)t->scheduled_event_id, t->is_transient ? " transient" : "",
+            t->is_sticky ? " sticky" : "");
     if (t->state == WORKFLOW_TASK_STARTED) {
         buf_printf(out, " started=%lld", (long long)t->started_event_id);
     }
@@ -35,7 +36,8 @@ static void dump_task(const struct workflow *wf, struct buf *out)
 static void dump_activity(const struct workflow *wf, const struct activity *a, struct buf *out)
 {
     buf_printf(out, "activity " STR_FMT " event=%lld %s%s attempt=%d", STR_ARG(a->activity_id),
-            (long long)a->scheduled_event_id, a->state == ACTIVITY_STARTED ? "started" : "scheduled",
+            (long long)a->scheduled_event_id,
+            a->state == ACTIVITY_STARTED ? "started" : "scheduled",
             a->is_start_volatile ? " (volatile)" : "", (int)a->attempt);
     put_time(out, wf, "at", a->attempt_scheduled_time);
     if (a->cancel_requested_event_id) {
@@ -50,26 +52,31 @@ static void dump_activity(const struct workflow *wf, const struct activity *a, s
 void workflow_dump(const struct workflow *wf, struct buf *out)
 {
     buf_printf(out, "run %s next-event=%lld next-attempt=%d%s%s\n", status_name(wf->status),
-            (long long)wf->next_event_id, (int)wf->next_attempt, wf->close_attempted ? " close-attempted" : "",
+            (long long)wf->next_event_id, (int)wf->next_attempt,
+            wf->close_attempted ? " close-attempted" : "",
             wf->cancel_requested ? " cancel-requested" : "");
     if (wf->sticky_queue.len) {
         buf_printf(out, "sticky " STR_FMT "\n", STR_ARG(wf->sticky_queue));
     }
     dump_task(wf, out);
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         dump_activity(wf, a, out);
     }
-    map_each(&wf->timers, n) {
+    map_each(&wf->timers, n)
+    {
         buf_printf(out, "timer " STR_FMT " event=%lld", STR_ARG(timer_of(n)->timer_id),
                 (long long)timer_of(n)->started_event_id);
         put_time(out, wf, "at", timer_of(n)->fire_at);
         buf_append_byte(out, '\n');
     }
-    list_each(&wf->buffered, n) {
+    list_each(&wf->buffered, n)
+    {
         const struct buffered_event *b = list_entry(n, struct buffered_event, node);
         buf_printf(out, "buffered %s\n", event_type_name(b->type));
     }
-    map_each(&wf->outbox, n) {
+    map_each(&wf->outbox, n)
+    {
         buf_printf(out, "outbox %lld\n", (long long)map_entry(n, struct outbox_entry, by_id)->id);
     }
 }

@@ -78,7 +78,8 @@ struct event_start {
     struct duration start_delay;
     struct retry_policy retry; /* of the run */
     bool request_eager_execution;
-    const struct event_signal *signal; /* signal-with-start: comes right after event 1; NULL: none */
+    const struct event_signal
+            *signal; /* signal-with-start: comes right after event 1; NULL: none */
     /* chains: what a run takes over from the one before it; zero for a fresh start */
     struct uuid first_run_id, original_run_id, continued_run_id; /* zero: run_id */
     enum continue_as_new_initiator initiator;
@@ -108,7 +109,8 @@ struct event_claim {
     struct str poll_id; /* request id of the poll */
     struct str identity;
     struct str worker_version; /* message, stored with the started event when given */
-    struct str task_queue;     /* the queue it was polled from: tells sticky from normal; empty: as offered */
+    struct str
+            task_queue; /* the queue it was polled from: tells sticky from normal; empty: as offered */
 };
 
 /* What a workflow task's token says: enough to rebuild the identical started event. */

@@ -10,25 +10,33 @@ void external_initiate(struct step *st, const struct command *cmd)
 {
     const struct command_external *in = &cmd->external;
     bool is_signal = cmd->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION;
-    struct history_event he = {
-        .type = is_signal ? HISTORY_SIGNAL_EXTERNAL_INITIATED : HISTORY_REQUEST_CANCEL_EXTERNAL_INITIATED,
+    struct history_event he = { .type = is_signal ? HISTORY_SIGNAL_EXTERNAL_INITIATED
+                                                  : HISTORY_REQUEST_CANCEL_EXTERNAL_INITIATED,
         .workflow_task_completed_event_id = st->completed_event_id,
         .namespace_name = in->namespace_name.len ? in->namespace_name : st->wf->namespace_name,
         .namespace_id = uuid_dup(st->fx->arena, st->wf->namespace_id),
-        .execution = { in->workflow_id, in->run_id }, .signal_name = in->signal_name, .input = in->input,
-        .header = in->header, .control = in->control, .reason = in->reason,
-        .child_workflow_only = in->child_workflow_only, .user_metadata = cmd->user_metadata };
+        .execution = { in->workflow_id, in->run_id },
+        .signal_name = in->signal_name,
+        .input = in->input,
+        .header = in->header,
+        .control = in->control,
+        .reason = in->reason,
+        .child_workflow_only = in->child_workflow_only,
+        .user_metadata = cmd->user_metadata };
     step_event(st, &he);
     struct map_node *n = map_get(&st->wf->outbox, str_of(&he.event_id, sizeof(he.event_id)));
-    struct outbox_message m = outbox_message_of(st->wf, map_entry(n, struct outbox_entry, by_id), st->fx->arena);
+    struct outbox_message m =
+            outbox_message_of(st->wf, map_entry(n, struct outbox_entry, by_id), st->fx->arena);
     vec_push(st->fx->arena, &st->fx->messages, m);
 }
 
-static struct str body_of(const struct workflow *wf, const struct outbox_entry *e, struct arena *arena)
+static struct str body_of(
+        const struct workflow *wf, const struct outbox_entry *e, struct arena *arena)
 {
     const struct history_event *i = &e->initiated;
     bool is_signal = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED;
-    struct str request_id = str_printf(arena, "%s-%lld", uuid_format(wf->run_id).s, (long long)e->id);
+    struct str request_id =
+            str_printf(arena, "%s-%lld", uuid_format(wf->run_id).s, (long long)e->id);
     struct buf b;
     buf_init_arena(&b, arena, 16 * 1024 * 1024);
     wire_opt_bytes(&b, 1, i->namespace_name);
@@ -51,13 +59,16 @@ static struct str body_of(const struct workflow *wf, const struct outbox_entry *
     return buf_str(&b);
 }
 
-struct outbox_message outbox_message_of(const struct workflow *wf, const struct outbox_entry *e,
-        struct arena *arena)
+struct outbox_message outbox_message_of(
+        const struct workflow *wf, const struct outbox_entry *e, struct arena *arena)
 {
     const struct history_event *i = &e->initiated;
-    struct outbox_message m = { .id = e->id, .namespace_name = str_dup(arena, i->namespace_name),
-        .kind = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED ? OUTBOX_SIGNAL : OUTBOX_REQUEST_CANCEL,
-        .workflow_id = str_dup(arena, i->execution.workflow_id), .body = body_of(wf, e, arena) };
+    struct outbox_message m = { .id = e->id,
+        .namespace_name = str_dup(arena, i->namespace_name),
+        .kind = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED ? OUTBOX_SIGNAL
+                                                             : OUTBOX_REQUEST_CANCEL,
+        .workflow_id = str_dup(arena, i->execution.workflow_id),
+        .body = body_of(wf, e, arena) };
     if (i->execution.run_id.len && !uuid_parse(i->execution.run_id, &m.run_id)) {
         m.run_id = (struct uuid){ { 0 } };
     }
@@ -83,16 +94,22 @@ enum err outbox_settled(struct step *st)
         return ERR_NONE;
     }
     if (!workflow_is_open(wf)) { /* nobody is left to be told */
-        step_record(st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
+        step_record(
+                st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
         return ERR_NONE;
     }
     const struct history_event *i = &map_entry(n, struct outbox_entry, by_id)->initiated;
-    struct history_event he = { .type = outcome_type(i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED, outcome),
-        .initiated_event_id = id, .namespace_name = i->namespace_name, .namespace_id = i->namespace_id,
-        .execution = i->execution, .control = i->control };
+    struct history_event he = { .type = outcome_type(
+                                        i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED, outcome),
+        .initiated_event_id = id,
+        .namespace_name = i->namespace_name,
+        .namespace_id = i->namespace_id,
+        .execution = i->execution,
+        .control = i->control };
     if (outcome) {
         he.cause = outcome == ERR_INVALID_ARGUMENT && i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED
-                ? FAILED_SIGNAL_LIMIT : FAILED_NOT_FOUND;
+                           ? FAILED_SIGNAL_LIMIT
+                           : FAILED_NOT_FOUND;
         he.workflow_task_completed_event_id = i->workflow_task_completed_event_id;
     }
     step_happened(st, &he);

@@ -17,13 +17,13 @@ static bool fold_events(struct workflow *wf, struct str *events, int64_t count, 
     return true;
 }
 
-enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str events, struct str records,
-        struct fail *f)
+enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str events,
+        struct str records, struct fail *f)
 {
     struct record r;
     if (first_event_id != wf->next_event_id) {
-        return fail(f, ERR_CORRUPT, "log row begins at event %lld, expected %lld", (long long)first_event_id,
-                (long long)wf->next_event_id);
+        return fail(f, ERR_CORRUPT, "log row begins at event %lld, expected %lld",
+                (long long)first_event_id, (long long)wf->next_event_id);
     }
     while (record_next(&records, &r)) {
         bool ok;
@@ -36,12 +36,13 @@ enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str e
             }
         }
         if (!ok) {
-            return fail(f, ERR_CORRUPT, "record of kind %d does not fit before event %lld", (int)r.kind,
-                    (long long)wf->next_event_id);
+            return fail(f, ERR_CORRUPT, "record of kind %d does not fit before event %lld",
+                    (int)r.kind, (long long)wf->next_event_id);
         }
     }
     if (!records.ptr || events.len) {
-        return fail(f, ERR_CORRUPT, "malformed log row before event %lld", (long long)wf->next_event_id);
+        return fail(f, ERR_CORRUPT, "malformed log row before event %lld",
+                (long long)wf->next_event_id);
     }
     workflow_forget_volatile(wf);
     return ERR_NONE;

@@ -14,7 +14,8 @@ static void check_task(const struct workflow *wf)
     check(implies(!t->is_transient, t->scheduled_event_id < wf->next_event_id));
     check(t->start_to_close.ns > 0);
     check(!wf->first_task_at.ns);
-    if (t->state == WORKFLOW_TASK_STARTED) { /* its events have the next ids: nothing came in between */
+    if (t->state ==
+            WORKFLOW_TASK_STARTED) { /* its events have the next ids: nothing came in between */
         int64_t expected = wf->next_event_id + (t->is_transient ? 1 : 0);
         check(t->started_event_id == expected);
         check(implies(t->is_transient, t->scheduled_event_id == wf->next_event_id));
@@ -39,8 +40,8 @@ static void check_needs(const struct workflow *wf)
     struct instant durable = workflow_durable_need(wf);
     if (wf->task.state != WORKFLOW_TASK_NONE || wf->timers.len || wf->activities_by_id.len ||
             wf->first_task_at.ns || wf->run_deadline.ns) {
-        bool forever = wf->task.state == WORKFLOW_TASK_NONE && !wf->timers.len && !wf->first_task_at.ns &&
-                !wf->run_deadline.ns;
+        bool forever = wf->task.state == WORKFLOW_TASK_NONE && !wf->timers.len &&
+                       !wf->first_task_at.ns && !wf->run_deadline.ns;
         check(forever || durable.ns != INT64_MAX);
     }
     check(workflow_is_open(wf) || workflow_next_need(wf).ns == INT64_MAX);
@@ -58,18 +59,22 @@ void workflow_check_invariants(const struct workflow *wf)
     check(wf->next_attempt >= 1);
     check_task(wf);
     check(wf->activities_by_id.len == wf->activities_by_event.len);
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         check_activity(wf, a);
     }
-    map_each(&wf->timers, n) {
+    map_each(&wf->timers, n)
+    {
         check(timer_of(n)->started_event_id < wf->next_event_id);
     }
-    list_each(&wf->buffered, n) {
+    list_each(&wf->buffered, n)
+    {
         const struct buffered_event *b = list_entry(n, struct buffered_event, node);
         buffered++;
         bytes += b->attributes.len + b->links.len;
     }
     check(buffered == wf->buffered_count && bytes == wf->buffered_bytes);
-    check(implies(!workflow_is_open(wf), !wf->activities_by_id.len && !wf->timers.len && !buffered));
+    check(implies(
+            !workflow_is_open(wf), !wf->activities_by_id.len && !wf->timers.len && !buffered));
     check_needs(wf);
 }

@@ -27,7 +27,7 @@ bool limits_suggest(const struct step *st)
 {
     const struct workflow *wf = st->wf;
     return wf->next_event_id > st->limits->history_count_suggest ||
-            wf->history_size >= (int64_t)st->limits->history_size_suggest;
+           wf->history_size >= (int64_t)st->limits->history_size_suggest;
 }
 
 static void end_run(struct step *st, struct str reason)
@@ -40,9 +40,10 @@ void limits_enforce(struct step *st)
     struct workflow *wf = st->wf;
     const struct engine_limits *l = st->limits;
     if (wf->buffered_count > l->buffered_events || wf->buffered_bytes > l->buffered_bytes) {
-        if (wf->task.state == WORKFLOW_TASK_STARTED) { /* the worker is too slow for what happens: begin anew */
-            workflow_task_fail(st, CAUSE_FORCE_CLOSE_COMMAND, (struct str){ 0 }, STR("history-service"),
-                    (struct str){ 0 });
+        if (wf->task.state ==
+                WORKFLOW_TASK_STARTED) { /* the worker is too slow for what happens: begin anew */
+            workflow_task_fail(st, CAUSE_FORCE_CLOSE_COMMAND, (struct str){ 0 },
+                    STR("history-service"), (struct str){ 0 });
         } else {
             step_flush(st);
         }

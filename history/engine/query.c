@@ -11,7 +11,8 @@ void workflow_offers(const struct workflow *wf, struct arena *arena, struct effe
         o.queue = str_dup(arena, o.queue);
         vec_push(arena, &fx->offers, o);
     }
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         if (a->state == ACTIVITY_SCHEDULED && !a->needs_dispatch) {
             struct task_offer o = activity_offer_of(a);
             o.queue = str_dup(arena, o.queue);
@@ -22,8 +23,10 @@ void workflow_offers(const struct workflow *wf, struct arena *arena, struct effe
 
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx)
 {
-    map_each(&wf->outbox, n) {
-        struct outbox_message m = outbox_message_of(wf, map_entry(n, struct outbox_entry, by_id), arena);
+    map_each(&wf->outbox, n)
+    {
+        struct outbox_message m =
+                outbox_message_of(wf, map_entry(n, struct outbox_entry, by_id), arena);
         vec_push(arena, &fx->messages, m);
     }
 }
@@ -43,7 +46,8 @@ bool workflow_has_volatile(const struct workflow *wf)
     if (wf->task.state == WORKFLOW_TASK_STARTED) {
         return true;
     }
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         if (a->is_start_volatile) {
             return true;
         }

@@ -3,13 +3,31 @@
 
 #include "common/model/wire.h"
 
-#define ROW(number, kind, member) { number, FIELD_##kind, offsetof(struct record, member) }
+#define ROW(number, kind, member)                             \
+    {                                                         \
+        number, FIELD_##kind, offsetof(struct record, member) \
+    }
 static const struct field record_fields[] = {
-    ROW(1, I64, count), ROW(2, I64, scheduled_event_id), ROW(3, I32, type), ROW(4, I32, attempt),
-    ROW(5, NS, time), ROW(6, NS, original_time), ROW(7, NS, deadline), ROW(8, NS, start_to_close),
-    ROW(9, NS, schedule_to_start), ROW(10, STR, attributes), ROW(11, STR, links), ROW(12, STR, text),
-    ROW(13, STR, identity), ROW(14, STR, request_id), ROW(15, STR, failure), ROW(16, STR, details),
-    ROW(17, UUID, namespace_id), ROW(18, UUID, run_id), ROW(19, BOOL, flag), ROW(20, BOOL, sticky),
+    ROW(1, I64, count),
+    ROW(2, I64, scheduled_event_id),
+    ROW(3, I32, type),
+    ROW(4, I32, attempt),
+    ROW(5, NS, time),
+    ROW(6, NS, original_time),
+    ROW(7, NS, deadline),
+    ROW(8, NS, start_to_close),
+    ROW(9, NS, schedule_to_start),
+    ROW(10, STR, attributes),
+    ROW(11, STR, links),
+    ROW(12, STR, text),
+    ROW(13, STR, identity),
+    ROW(14, STR, request_id),
+    ROW(15, STR, failure),
+    ROW(16, STR, details),
+    ROW(17, UUID, namespace_id),
+    ROW(18, UUID, run_id),
+    ROW(19, BOOL, flag),
+    ROW(20, BOOL, sticky),
 };
 
 void record_write(struct buf *out, const struct record *r)

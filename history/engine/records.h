@@ -8,24 +8,28 @@
 enum { RECORDS_VERSION = 1 };
 
 enum record_kind {
-    RECORD_EVENTS = 1,           /* count: apply the next events of the row */
-    RECORD_FLUSH = 2,            /* count: the next events are the buffered ones; their effects are applied already */
-    RECORD_BUFFER = 3,           /* type, time, attributes, links, scheduled_event_id: an event is buffered */
-    RECORD_UNBUFFER = 4,         /* type, scheduled_event_id: drops a buffered event */
-    RECORD_START = 5,            /* namespace_id, run_id, namespace_name, request_id, first_task_at, run_deadline */
-    RECORD_TASK_SCHEDULED = 6,   /* scheduled_event_id, attempt, time, original_time, start_to_close, flag (transient),
+    RECORD_EVENTS = 1, /* count: apply the next events of the row */
+    RECORD_FLUSH =
+            2, /* count: the next events are the buffered ones; their effects are applied already */
+    RECORD_BUFFER = 3, /* type, time, attributes, links, scheduled_event_id: an event is buffered */
+    RECORD_UNBUFFER = 4, /* type, scheduled_event_id: drops a buffered event */
+    RECORD_START =
+            5, /* namespace_id, run_id, namespace_name, request_id, first_task_at, run_deadline */
+    RECORD_TASK_SCHEDULED =
+            6, /* scheduled_event_id, attempt, time, original_time, start_to_close, flag (transient),
                                     sticky, schedule_to_start: with or without a history event */
-    RECORD_TASK_STARTED = 7,     /* volatile */
-    RECORD_TASK_ENDED = 8,       /* attempt: of the next task */
-    RECORD_STICKY = 9,           /* text: queue (empty: none), schedule_to_start */
+    RECORD_TASK_STARTED = 7, /* volatile */
+    RECORD_TASK_ENDED = 8,   /* attempt: of the next task */
+    RECORD_STICKY = 9,       /* text: queue (empty: none), schedule_to_start */
     RECORD_CLOSE_ATTEMPTED = 10,
-    RECORD_ACTIVITY_STARTED = 11, /* scheduled_event_id, time, identity, request_id; maybe volatile */
+    RECORD_ACTIVITY_STARTED =
+            11, /* scheduled_event_id, time, identity, request_id; maybe volatile */
     RECORD_ACTIVITY_UNSTARTED = 12, /* scheduled_event_id */
-    RECORD_ACTIVITY_RETRY = 13,  /* scheduled_event_id, attempt, time (next), failure, details */
+    RECORD_ACTIVITY_RETRY = 13,     /* scheduled_event_id, attempt, time (next), failure, details */
     RECORD_ACTIVITY_HEARTBEAT = 14, /* scheduled_event_id, time, details */
-    RECORD_OUTBOX_SETTLED = 15,  /* scheduled_event_id: the message */
-    RECORD_TASK_UNSTARTED = 16,  /* volatile */
-    RECORD_FIRST_TASK_NOW = 17,  /* the wait for the first workflow task is over */
+    RECORD_OUTBOX_SETTLED = 15,     /* scheduled_event_id: the message */
+    RECORD_TASK_UNSTARTED = 16,     /* volatile */
+    RECORD_FIRST_TASK_NOW = 17,     /* the wait for the first workflow task is over */
     RECORD_KIND_COUNT,
 };
 

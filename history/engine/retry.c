@@ -5,8 +5,8 @@
 
 const char *timeout_type_name(enum timeout_type type)
 {
-    static const char *const names[] = { "Unspecified", "StartToClose", "ScheduleToStart", "ScheduleToClose",
-        "Heartbeat" };
+    static const char *const names[] = { "Unspecified", "StartToClose", "ScheduleToStart",
+        "ScheduleToClose", "Heartbeat" };
     return (unsigned)type < ARRAY_LEN(names) ? names[type] : "Unspecified";
 }
 
@@ -87,7 +87,8 @@ bool failure_is_retryable(const struct failure_info *info, const struct retry_po
         return false;
     case FAILURE_TIMEOUT:
         return (info->timeout == TIMEOUT_START_TO_CLOSE || info->timeout == TIMEOUT_HEARTBEAT) &&
-                !is_listed(policy, STR("TemporalTimeout:"), str_from_cstr(timeout_type_name(info->timeout)));
+               !is_listed(policy, STR("TemporalTimeout:"),
+                       str_from_cstr(timeout_type_name(info->timeout)));
     case FAILURE_SERVER:
         return !info->non_retryable;
     case FAILURE_APPLICATION:
@@ -103,8 +104,8 @@ struct retry_policy retry_policy_with_defaults(struct retry_policy p)
     p.is_set = true;
     p.initial_interval = p.initial_interval.ns ? p.initial_interval : DURATION_SECONDS(1);
     p.backoff_coefficient = p.backoff_coefficient > 0 ? p.backoff_coefficient : 2.0;
-    if (!p.maximum_interval.ns && __builtin_mul_overflow(p.initial_interval.ns, (int64_t)100,
-            &p.maximum_interval.ns)) {
+    if (!p.maximum_interval.ns &&
+            __builtin_mul_overflow(p.initial_interval.ns, (int64_t)100, &p.maximum_interval.ns)) {
         p.maximum_interval.ns = INT64_MAX;
     }
     return p;
@@ -138,17 +139,19 @@ struct duration retry_delay(const struct retry_policy *policy, int32_t attempt)
     const double max_ns = 9.0e18;
     double cap = policy->maximum_interval.ns > 0 ? (double)policy->maximum_interval.ns : max_ns;
     double delay = (double)policy->initial_interval.ns;
-    for (int32_t n = 1; n < attempt && delay < cap && delay > 0 && policy->backoff_coefficient > 1; n++) {
+    for (int32_t n = 1; n < attempt && delay < cap && delay > 0 && policy->backoff_coefficient > 1;
+            n++) {
         delay *= policy->backoff_coefficient;
     }
     if (delay >= cap) {
-        return policy->maximum_interval.ns > 0 ? policy->maximum_interval : (struct duration){ (int64_t)max_ns };
+        return policy->maximum_interval.ns > 0 ? policy->maximum_interval
+                                               : (struct duration){ (int64_t)max_ns };
     }
     return (struct duration){ (int64_t)delay };
 }
 
-struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t attempt, struct instant now,
-        struct instant deadline, const struct failure_info *info)
+struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t attempt,
+        struct instant now, struct instant deadline, const struct failure_info *info)
 {
     struct retry_verdict v = { .state = RETRY_STATE_IN_PROGRESS };
     if (!policy->is_set) {
@@ -158,7 +161,8 @@ struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t att
     } else if (policy->maximum_attempts > 0 && attempt >= policy->maximum_attempts) {
         v.state = RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED;
     } else {
-        v.delay = info->has_next_retry_delay ? info->next_retry_delay : retry_delay(policy, attempt);
+        v.delay =
+                info->has_next_retry_delay ? info->next_retry_delay : retry_delay(policy, attempt);
         if (deadline.ns && instant_before(deadline, instant_add(now, v.delay))) {
             v.state = RETRY_STATE_TIMEOUT;
         }

@@ -6,7 +6,11 @@
 /* What matters of a Failure message. */
 struct failure_info {
     enum failure_kind {
-        FAILURE_OTHER, FAILURE_APPLICATION, FAILURE_TIMEOUT, FAILURE_CANCELED, FAILURE_TERMINATED,
+        FAILURE_OTHER,
+        FAILURE_APPLICATION,
+        FAILURE_TIMEOUT,
+        FAILURE_CANCELED,
+        FAILURE_TERMINATED,
         FAILURE_SERVER,
     } kind;
     struct str type; /* application */
@@ -20,12 +24,12 @@ struct failure_info failure_parse(struct str failure);
 bool failure_is_retryable(const struct failure_info *info, const struct retry_policy *policy);
 
 struct retry_verdict {
-    enum retry_state state;  /* IN_PROGRESS: again after delay */
+    enum retry_state state; /* IN_PROGRESS: again after delay */
     struct duration delay;
 };
 /* attempt: the one that has failed, from 1. The next one must not begin after the deadline ({0}: none). */
-struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t attempt, struct instant now,
-        struct instant deadline, const struct failure_info *info);
+struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t attempt,
+        struct instant now, struct instant deadline, const struct failure_info *info);
 /* initial * coefficient^(attempt - 1), at most the maximum interval; never overflows. */
 struct duration retry_delay(const struct retry_policy *policy, int32_t attempt);
 /* Missing fields get the server's defaults: 1 s, 2.0, 100 * initial, unlimited. */

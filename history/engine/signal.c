@@ -12,9 +12,14 @@ static struct execution_ref external(struct step *st, struct str workflow_id, st
 
 struct history_event signal_event(struct step *st, const struct event_signal *s)
 {
-    return (struct history_event){ .type = HISTORY_WORKFLOW_EXECUTION_SIGNALED, .signal_name = s->signal_name,
-        .input = s->input, .identity = s->identity, .header = s->header, .request_id = s->request_id,
-        .links = s->links, .execution = external(st, s->external_workflow_id, s->external_run_id) };
+    return (struct history_event){ .type = HISTORY_WORKFLOW_EXECUTION_SIGNALED,
+        .signal_name = s->signal_name,
+        .input = s->input,
+        .identity = s->identity,
+        .header = s->header,
+        .request_id = s->request_id,
+        .links = s->links,
+        .execution = external(st, s->external_workflow_id, s->external_run_id) };
 }
 
 enum err signal_step(struct step *st)
@@ -22,7 +27,8 @@ enum err signal_step(struct step *st)
     const struct event_signal *s = &st->ev->signal;
     const struct workflow *wf = st->wf;
     if (!str_empty(s->request_id) && map_get(&wf->request_ids, s->request_id)) {
-        st->fx->is_duplicate = true; /* before the question whether the run is open: retries must succeed */
+        st->fx->is_duplicate =
+                true; /* before the question whether the run is open: retries must succeed */
         return ERR_NONE;
     }
     if (!workflow_is_open(wf)) {
@@ -31,11 +37,13 @@ enum err signal_step(struct step *st)
     if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
         (void)fail(st->fail, ERR_RESOURCE_EXHAUSTED,
                 "workflow operation can not be applied because workflow is closing");
-        fail_set_detail(st->fail, STR("ResourceExhaustedFailure"), STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW */
+        fail_set_detail(st->fail, STR("ResourceExhaustedFailure"),
+                STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW */
         return ERR_RESOURCE_EXHAUSTED;
     }
     if (wf->signal_count >= st->limits->signals_per_run) {
-        return fail(st->fail, ERR_INVALID_ARGUMENT, "exceeded workflow execution limit for signal events");
+        return fail(st->fail, ERR_INVALID_ARGUMENT,
+                "exceeded workflow execution limit for signal events");
     }
     struct history_event he = signal_event(st, s);
     if (wf->first_task_at.ns && !s->wakes_delayed) {
@@ -53,8 +61,11 @@ enum err request_cancel_step(struct step *st)
         st->fx->is_duplicate = true;
         return ERR_NONE;
     }
-    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_CANCEL_REQUESTED, .cause_text = c->cause,
-        .identity = c->identity, .links = c->links, .initiated_event_id = c->external_initiated_event_id,
+    struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+        .cause_text = c->cause,
+        .identity = c->identity,
+        .links = c->links,
+        .initiated_event_id = c->external_initiated_event_id,
         .execution = external(st, c->external_workflow_id, c->external_run_id) };
     step_happened(st, &he);
     return ERR_NONE;

@@ -6,61 +6,124 @@
 enum { SNAPSHOT_VERSION = 1 };
 
 enum part { /* fields of a snapshot; numbers are stored */
-    PART_VERSION = 1, PART_RUN = 2, PART_START = 3, PART_ACTIVITY = 4, PART_TIMER = 5, PART_REQUEST_ID = 6,
-    PART_BUFFERED = 7, PART_OUTBOX = 8, PART_TASK = 9,
+    PART_VERSION = 1,
+    PART_RUN = 2,
+    PART_START = 3,
+    PART_ACTIVITY = 4,
+    PART_TIMER = 5,
+    PART_REQUEST_ID = 6,
+    PART_BUFFERED = 7,
+    PART_OUTBOX = 8,
+    PART_TASK = 9,
 };
 
-#define RUN(number, kind, member) { number, FIELD_##kind, offsetof(struct workflow, member) }
+#define RUN(number, kind, member)                               \
+    {                                                           \
+        number, FIELD_##kind, offsetof(struct workflow, member) \
+    }
 static const struct field run_fields[] = {
-    RUN(1, I32, status), RUN(2, UUID, namespace_id), RUN(3, UUID, run_id), RUN(4, STR, namespace_name),
-    RUN(5, STR, start_request_id), RUN(6, NS, start_time), RUN(7, NS, run_deadline), RUN(8, NS, expiration),
-    RUN(9, NS, first_task_at), RUN(10, I64, next_event_id), RUN(11, I64, history_size),
-    RUN(12, NS, last_event_time), RUN(13, I32, next_attempt), RUN(14, I64, previous_started_event_id),
-    RUN(15, I64, last_completed_event_id), RUN(16, STR, sticky_queue), RUN(17, NS, sticky_schedule_to_start),
-    RUN(18, BOOL, close_attempted), RUN(19, BOOL, cancel_requested), RUN(20, I32, signal_count),
+    RUN(1, I32, status),
+    RUN(2, UUID, namespace_id),
+    RUN(3, UUID, run_id),
+    RUN(4, STR, namespace_name),
+    RUN(5, STR, start_request_id),
+    RUN(6, NS, start_time),
+    RUN(7, NS, run_deadline),
+    RUN(8, NS, expiration),
+    RUN(9, NS, first_task_at),
+    RUN(10, I64, next_event_id),
+    RUN(11, I64, history_size),
+    RUN(12, NS, last_event_time),
+    RUN(13, I32, next_attempt),
+    RUN(14, I64, previous_started_event_id),
+    RUN(15, I64, last_completed_event_id),
+    RUN(16, STR, sticky_queue),
+    RUN(17, NS, sticky_schedule_to_start),
+    RUN(18, BOOL, close_attempted),
+    RUN(19, BOOL, cancel_requested),
+    RUN(20, I32, signal_count),
 };
 
-#define TASK(number, kind, member) { number, FIELD_##kind, offsetof(struct workflow_task, member) }
+#define TASK(number, kind, member)                                   \
+    {                                                                \
+        number, FIELD_##kind, offsetof(struct workflow_task, member) \
+    }
 static const struct field task_fields[] = {
-    TASK(1, I64, scheduled_event_id), TASK(2, BOOL, is_transient), TASK(3, BOOL, is_sticky),
-    TASK(4, I32, attempt), TASK(5, NS, scheduled_time), TASK(6, NS, original_scheduled_time),
-    TASK(7, NS, start_to_close), TASK(8, NS, schedule_to_start),
+    TASK(1, I64, scheduled_event_id),
+    TASK(2, BOOL, is_transient),
+    TASK(3, BOOL, is_sticky),
+    TASK(4, I32, attempt),
+    TASK(5, NS, scheduled_time),
+    TASK(6, NS, original_scheduled_time),
+    TASK(7, NS, start_to_close),
+    TASK(8, NS, schedule_to_start),
 };
 
-#define ACT(number, kind, member) { number, FIELD_##kind, offsetof(struct activity, member) }
+#define ACT(number, kind, member)                               \
+    {                                                           \
+        number, FIELD_##kind, offsetof(struct activity, member) \
+    }
 static const struct field activity_fields[] = {
-    ACT(1, I64, scheduled_event_id), ACT(2, STR, activity_id), ACT(3, STR, activity_type),
-    ACT(4, STR, task_queue.name), ACT(5, NS, schedule_to_close), ACT(6, NS, schedule_to_start),
-    ACT(7, NS, start_to_close), ACT(8, NS, heartbeat), ACT(9, RETRY, retry), ACT(10, STR, scheduled_event),
-    ACT(11, I32, attempt), ACT(12, I32, stamp), ACT(13, NS, scheduled_time),
-    ACT(14, NS, attempt_scheduled_time), ACT(15, STR, last_identity), ACT(16, STR, heartbeat_details),
-    ACT(17, STR, last_failure), ACT(18, I64, cancel_requested_event_id),
+    ACT(1, I64, scheduled_event_id),
+    ACT(2, STR, activity_id),
+    ACT(3, STR, activity_type),
+    ACT(4, STR, task_queue.name),
+    ACT(5, NS, schedule_to_close),
+    ACT(6, NS, schedule_to_start),
+    ACT(7, NS, start_to_close),
+    ACT(8, NS, heartbeat),
+    ACT(9, RETRY, retry),
+    ACT(10, STR, scheduled_event),
+    ACT(11, I32, attempt),
+    ACT(12, I32, stamp),
+    ACT(13, NS, scheduled_time),
+    ACT(14, NS, attempt_scheduled_time),
+    ACT(15, STR, last_identity),
+    ACT(16, STR, heartbeat_details),
+    ACT(17, STR, last_failure),
+    ACT(18, I64, cancel_requested_event_id),
 };
-static const struct field activity_started_fields[] = { /* only when the start is stored */
-    ACT(20, I32, state), ACT(21, NS, started_time), ACT(22, NS, last_heartbeat), ACT(23, STR, identity),
+static const struct field activity_started_fields[] = {
+    /* only when the start is stored */
+    ACT(20, I32, state),
+    ACT(21, NS, started_time),
+    ACT(22, NS, last_heartbeat),
+    ACT(23, STR, identity),
     ACT(24, STR, request_id),
 };
 _Static_assert(sizeof(enum activity_state) == 4, "written as I32");
 
-#define TIMER(number, kind, member) { number, FIELD_##kind, offsetof(struct user_timer, member) }
+#define TIMER(number, kind, member)                               \
+    {                                                             \
+        number, FIELD_##kind, offsetof(struct user_timer, member) \
+    }
 static const struct field timer_fields[] = {
-    TIMER(1, STR, timer_id), TIMER(2, I64, started_event_id), TIMER(3, NS, fire_at),
+    TIMER(1, STR, timer_id),
+    TIMER(2, I64, started_event_id),
+    TIMER(3, NS, fire_at),
 };
 
-#define BUFFERED(number, kind, member) { number, FIELD_##kind, offsetof(struct buffered_event, member) }
+#define BUFFERED(number, kind, member)                                \
+    {                                                                 \
+        number, FIELD_##kind, offsetof(struct buffered_event, member) \
+    }
 static const struct field buffered_fields[] = {
-    BUFFERED(1, I32, type), BUFFERED(2, NS, time), BUFFERED(3, STR, attributes), BUFFERED(4, STR, links),
+    BUFFERED(1, I32, type),
+    BUFFERED(2, NS, time),
+    BUFFERED(3, STR, attributes),
+    BUFFERED(4, STR, links),
     BUFFERED(5, I64, scheduled_event_id),
 };
 
-#define PUT(out, part, table, object)                                                              \
-    do {                                                                                           \
-        size_t mark_ = wire_begin((out), (part));                                                  \
-        fields_write((out), (table), ARRAY_LEN(table), (object));                                  \
-        wire_end((out), mark_);                                                                    \
+#define PUT(out, part, table, object)                             \
+    do {                                                          \
+        size_t mark_ = wire_begin((out), (part));                 \
+        fields_write((out), (table), ARRAY_LEN(table), (object)); \
+        wire_end((out), mark_);                                   \
     } while (0)
 
-static void encode_event(struct buf *out, enum part part, const struct history_event *he, int64_t id)
+static void encode_event(
+        struct buf *out, enum part part, const struct history_event *he, int64_t id)
 {
     struct history_event copy = *he;
     copy.event_id = id;
@@ -89,19 +152,24 @@ void workflow_encode(const struct workflow *wf, struct buf *out)
     if (wf->task.state != WORKFLOW_TASK_NONE) {
         PUT(out, PART_TASK, task_fields, &wf->task);
     }
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         encode_activity(out, a);
     }
-    map_each(&wf->timers, n) {
+    map_each(&wf->timers, n)
+    {
         PUT(out, PART_TIMER, timer_fields, timer_of(n));
     }
-    map_each(&wf->request_ids, n) {
+    map_each(&wf->request_ids, n)
+    {
         wire_put_bytes(out, PART_REQUEST_ID, n->key);
     }
-    list_each(&wf->buffered, n) {
+    list_each(&wf->buffered, n)
+    {
         PUT(out, PART_BUFFERED, buffered_fields, list_entry(n, struct buffered_event, node));
     }
-    map_each(&wf->outbox, n) {
+    map_each(&wf->outbox, n)
+    {
         const struct outbox_entry *e = map_entry(n, struct outbox_entry, by_id);
         encode_event(out, PART_OUTBOX, &e->initiated, e->id);
     }
@@ -113,20 +181,23 @@ static bool decode_activity(struct workflow *wf, struct str body)
 {
     struct activity *a = NEW(wf->arena, struct activity, 1);
     if (!fields_read(body, activity_fields, ARRAY_LEN(activity_fields), wf->arena, a) ||
-            !fields_read(body, activity_started_fields, ARRAY_LEN(activity_started_fields), wf->arena, a) ||
+            !fields_read(body, activity_started_fields, ARRAY_LEN(activity_started_fields),
+                    wf->arena, a) ||
             str_empty(a->activity_id) || map_get(&wf->activities_by_id, a->activity_id) ||
             workflow_activity(wf, a->scheduled_event_id)) {
         return false;
     }
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
-    map_put(&wf->activities_by_event, &a->by_event, str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    map_put(&wf->activities_by_event, &a->by_event,
+            str_of(&a->scheduled_event_id, sizeof(int64_t)));
     return true;
 }
 
 static bool decode_timer(struct workflow *wf, struct str body)
 {
     struct user_timer *t = NEW(wf->arena, struct user_timer, 1);
-    if (!fields_read(body, timer_fields, ARRAY_LEN(timer_fields), wf->arena, t) || workflow_timer(wf, t->timer_id)) {
+    if (!fields_read(body, timer_fields, ARRAY_LEN(timer_fields), wf->arena, t) ||
+            workflow_timer(wf, t->timer_id)) {
         return false;
     }
     map_put(&wf->timers, &t->by_id, t->timer_id);
@@ -205,7 +276,8 @@ enum err workflow_decode(struct workflow *wf, struct str bytes, struct fail *f)
         bool is_varint = field.type == WIRE_VARINT;
         if (is_varint != (field.number == PART_VERSION) || (!is_varint && field.type != WIRE_LEN) ||
                 !decode_part(wf, &field)) {
-            return fail(f, ERR_CORRUPT, "malformed or unknown part %u of a snapshot", (unsigned)field.number);
+            return fail(f, ERR_CORRUPT, "malformed or unknown part %u of a snapshot",
+                    (unsigned)field.number);
         }
     }
     if (!wire_ok(in)) {

@@ -17,17 +17,28 @@ static void fill_event(struct step *st, struct history_event *he)
 {
     const struct event_start *s = &st->ev->start;
     struct arena *arena = st->fx->arena;
-    *he = (struct history_event){ .type = HISTORY_WORKFLOW_EXECUTION_STARTED, .workflow_id = s->workflow_id,
-        .workflow_type = s->workflow_type, .task_queue.name = s->task_queue, .input = s->input,
-        .identity = s->identity, .header = s->header, .memo = s->memo, .priority = s->priority,
-        .search_attributes = s->search_attributes, .user_metadata = s->user_metadata, .links = s->links,
+    *he = (struct history_event){ .type = HISTORY_WORKFLOW_EXECUTION_STARTED,
+        .workflow_id = s->workflow_id,
+        .workflow_type = s->workflow_type,
+        .task_queue.name = s->task_queue,
+        .input = s->input,
+        .identity = s->identity,
+        .header = s->header,
+        .memo = s->memo,
+        .priority = s->priority,
+        .search_attributes = s->search_attributes,
+        .user_metadata = s->user_metadata,
+        .links = s->links,
         .cron_schedule = s->cron_schedule,
-        .retry = s->retry.is_set ? retry_policy_with_defaults(s->retry) : s->retry, .initiator = (int32_t)s->initiator,
-        .attempt = s->attempt ? s->attempt : 1, .continued_failure = s->continued_failure,
+        .retry = s->retry.is_set ? retry_policy_with_defaults(s->retry) : s->retry,
+        .initiator = (int32_t)s->initiator,
+        .attempt = s->attempt ? s->attempt : 1,
+        .continued_failure = s->continued_failure,
         .last_completion_result = s->last_completion_result };
     he->execution_timeout = s->execution_timeout;
     he->run_timeout = clip(s->run_timeout, s->execution_timeout);
-    he->task_timeout = s->task_timeout.ns ? s->task_timeout : st->limits->default_workflow_task_timeout;
+    he->task_timeout =
+            s->task_timeout.ns ? s->task_timeout : st->limits->default_workflow_task_timeout;
     he->task_timeout = duration_min(he->task_timeout, DURATION_SECONDS(120));
     he->task_timeout = clip(he->task_timeout, he->run_timeout);
     he->original_run_id = uuid_or(arena, s->original_run_id, s->run_id);
@@ -50,7 +61,8 @@ enum err start_step(struct step *st)
     check(st->wf->status == 0);
     fill_event(st, &he);
     bool waits = he.first_task_backoff.ns > 0;
-    struct instant first_at = waits ? instant_add(st->now, he.first_task_backoff) : (struct instant){ 0 };
+    struct instant first_at =
+            waits ? instant_add(st->now, he.first_task_backoff) : (struct instant){ 0 };
     struct instant deadline = { 0 };
     if (he.run_timeout.ns) {
         deadline = instant_add(instant_add(st->now, he.run_timeout), he.first_task_backoff);
@@ -58,9 +70,13 @@ enum err start_step(struct step *st)
     }
     bool is_eager = he.eager_execution_accepted;
     step_event(st, &he);
-    step_record(st, &(struct record){ .kind = RECORD_START, .namespace_id = s->namespace_id,
-        .run_id = s->run_id, .text = s->namespace_name, .request_id = s->request_id, .time = first_at,
-        .deadline = deadline.ns ? deadline : he.expiration });
+    step_record(st, &(struct record){ .kind = RECORD_START,
+                            .namespace_id = s->namespace_id,
+                            .run_id = s->run_id,
+                            .text = s->namespace_name,
+                            .request_id = s->request_id,
+                            .time = first_at,
+                            .deadline = deadline.ns ? deadline : he.expiration });
     if (s->signal) {
         struct history_event signal = signal_event(st, s->signal);
         step_event(st, &signal);

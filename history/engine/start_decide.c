@@ -4,8 +4,8 @@
 
 static bool has_failed(enum workflow_status status)
 {
-    return status == WORKFLOW_FAILED || status == WORKFLOW_TIMED_OUT || status == WORKFLOW_CANCELED ||
-            status == WORKFLOW_TERMINATED;
+    return status == WORKFLOW_FAILED || status == WORKFLOW_TIMED_OUT ||
+           status == WORKFLOW_CANCELED || status == WORKFLOW_TERMINATED;
 }
 
 enum start_decision start_decide(const struct start_existing *existing, struct str request_id,
@@ -18,7 +18,8 @@ enum start_decision start_decide(const struct start_existing *existing, struct s
         return START_RETURN_EXISTING;
     }
     if (existing->status == WORKFLOW_RUNNING) {
-        bool terminate = conflict == ID_CONFLICT_TERMINATE_EXISTING ||
+        bool terminate =
+                conflict == ID_CONFLICT_TERMINATE_EXISTING ||
                 (reuse == ID_REUSE_TERMINATE_IF_RUNNING && conflict == ID_CONFLICT_UNSPECIFIED);
         if (terminate) {
             return START_TERMINATE_THEN_NEW;

@@ -39,7 +39,8 @@ struct uuid step_fresh_uuid(struct step *st)
 static void end_run_of_events(struct step *st)
 {
     if (st->run_of_events) {
-        record_write(&st->fx->records, &(struct record){ .kind = RECORD_EVENTS, .count = st->run_of_events });
+        record_write(&st->fx->records,
+                &(struct record){ .kind = RECORD_EVENTS, .count = st->run_of_events });
         st->run_of_events = 0;
     }
 }
@@ -87,9 +88,13 @@ static void buffer_event(struct step *st, const struct history_event *he)
     struct buf attributes;
     buf_init_arena(&attributes, st->fx->arena, EFFECTS_MAX);
     history_event_write_attributes(&attributes, he);
-    step_record(st, &(struct record){ .kind = RECORD_BUFFER, .type = (int32_t)he->type,
-        .time = he->time.ns ? he->time : st->now, .attributes = buf_str(&attributes), .links = he->links,
-        .scheduled_event_id = he->scheduled_event_id ? he->scheduled_event_id : he->started_event_id });
+    step_record(st, &(struct record){ .kind = RECORD_BUFFER,
+                            .type = (int32_t)he->type,
+                            .time = he->time.ns ? he->time : st->now,
+                            .attributes = buf_str(&attributes),
+                            .links = he->links,
+                            .scheduled_event_id = he->scheduled_event_id ? he->scheduled_event_id
+                                                                         : he->started_event_id });
 }
 
 void step_happened_quietly(struct step *st, struct history_event *he)
@@ -113,15 +118,17 @@ void step_happened(struct step *st, struct history_event *he)
 static bool closes_activity(enum event_type type)
 {
     return type == HISTORY_ACTIVITY_TASK_COMPLETED || type == HISTORY_ACTIVITY_TASK_FAILED ||
-            type == HISTORY_ACTIVITY_TASK_TIMED_OUT || type == HISTORY_ACTIVITY_TASK_CANCELED;
+           type == HISTORY_ACTIVITY_TASK_TIMED_OUT || type == HISTORY_ACTIVITY_TASK_CANCELED;
 }
 
-size_t buffered_in_order(const struct workflow *wf, struct arena *arena, struct buffered_event ***ret)
+size_t buffered_in_order(
+        const struct workflow *wf, struct arena *arena, struct buffered_event ***ret)
 {
     struct buffered_event **order = NEW(arena, struct buffered_event *, wf->buffered_count + 1);
     size_t n = 0;
     for (int pass = 0; pass < 2; pass++) {
-        list_each(&wf->buffered, node) {
+        list_each(&wf->buffered, node)
+        {
             struct buffered_event *b = list_entry(node, struct buffered_event, node);
             if (closes_activity(b->type) == (pass == 1)) {
                 order[n++] = b;
@@ -187,9 +194,14 @@ static enum err step_by_kind(struct step *st)
     return table[st->ev->kind](st);
 }
 
-enum err workflow_step(struct workflow *wf, const struct event *ev, struct effects *fx, struct fail *f)
+enum err workflow_step(
+        struct workflow *wf, const struct event *ev, struct effects *fx, struct fail *f)
 {
-    struct step st = { .wf = wf, .ev = ev, .fx = fx, .fail = f, .rand = ev->rand,
+    struct step st = { .wf = wf,
+        .ev = ev,
+        .fx = fx,
+        .fail = f,
+        .rand = ev->rand,
         .now = instant_max(ev->now, wf->last_event_time),
         .limits = ev->limits ? ev->limits : &engine_limits_default };
     bool was_open = workflow_is_open(wf) || wf->status == 0;

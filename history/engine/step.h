@@ -12,10 +12,10 @@ struct step {
     struct instant now; /* never before the last event */
     struct rand rand;
     const struct engine_limits *limits;
-    int64_t run_of_events; /* events emitted since the last record */
+    int64_t run_of_events;      /* events emitted since the last record */
     int64_t completed_event_id; /* of the completion whose commands are being applied; 0: none */
-    bool is_completing;   /* from the completed event to the flush: other events wait behind the commands' */
-    bool wants_task;      /* something has happened that the workflow must see */
+    bool is_completing; /* from the completed event to the flush: other events wait behind the commands' */
+    bool wants_task; /* something has happened that the workflow must see */
     bool offer_task;
 };
 
@@ -37,10 +37,12 @@ struct uuid step_fresh_uuid(struct step *st);
 /* `bytes` is the encoded event. False: it does not fit the state (a corrupt log; our mistake in a live step). */
 bool apply_event(struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
 /* An event out of the buffer: it only takes its place, its effect is applied already. */
-bool apply_flushed_event(struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
+bool apply_flushed_event(
+        struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
 bool apply_record(struct workflow *wf, const struct record *r) MUST_USE;
 /* Buffered events in the order in which they are written: closes of activities go last. */
-size_t buffered_in_order(const struct workflow *wf, struct arena *arena, struct buffered_event ***ret);
+size_t buffered_in_order(
+        const struct workflow *wf, struct arena *arena, struct buffered_event ***ret);
 void apply_close(struct workflow *wf);
 
 /* --- concepts --------------------------------------------------------------------------------------- */
@@ -69,8 +71,8 @@ STEP_FN(outbox_settled);
 struct history_event signal_event(struct step *st, const struct event_signal *s);
 /* workflow_task.c */
 void workflow_task_schedule(struct step *st); /* when the run wants one and none is pending */
-void workflow_task_start(struct step *st, struct str identity, struct str request_id, struct str version,
-        bool from_sticky);
+void workflow_task_start(struct step *st, struct str identity, struct str request_id,
+        struct str version, bool from_sticky);
 void workflow_task_write_started(struct step *st); /* the stored form of a started task's events */
 /* Ends the started task without success: events, flush, next attempt; the next task is not scheduled yet. */
 void workflow_task_fail(struct step *st, enum workflow_task_failed_cause cause, struct str failure,
@@ -92,8 +94,8 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
         struct command_refusal *ret) MUST_USE;
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c);
 /* The firing of this timer, still buffered; NULL: none. */
-const struct buffered_event *buffered_timer(const struct workflow *wf, struct str timer_id,
-        struct arena *arena);
+const struct buffered_event *buffered_timer(
+        const struct workflow *wf, struct str timer_id, struct arena *arena);
 const char *failed_cause_name(enum workflow_task_failed_cause cause);
 
 /* activity.c */
@@ -106,21 +108,22 @@ void activity_timed_out(struct step *st, struct activity *a, enum timeout_type t
 struct task_offer activity_offer_of(const struct activity *a);
 struct failure_info;
 /* Schedules the next attempt (IN_PROGRESS), or says why there is none. */
-enum retry_state activity_retry(struct step *st, struct activity *a, const struct failure_info *info,
-        struct str failure);
+enum retry_state activity_retry(
+        struct step *st, struct activity *a, const struct failure_info *info, struct str failure);
 void activity_store_start(struct step *st, struct activity *a);
 void activity_mark_dispatched(struct activity *a); /* volatile, in apply.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
 /* close.c */
 void close_with_command(struct step *st, const struct command *cmd);
-void close_terminate(struct step *st, struct str reason, struct str details, struct str identity, struct str links);
+void close_terminate(struct step *st, struct str reason, struct str details, struct str identity,
+        struct str links);
 void close_timed_out(struct step *st);
 
 /* external.c */
 void external_initiate(struct step *st, const struct command *cmd);
-struct outbox_message outbox_message_of(const struct workflow *wf, const struct outbox_entry *e,
-        struct arena *arena);
+struct outbox_message outbox_message_of(
+        const struct workflow *wf, const struct outbox_entry *e, struct arena *arena);
 
 /* limits.c */
 void limits_enforce(struct step *st);

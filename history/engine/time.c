@@ -13,7 +13,8 @@ static int timer_cmp(const struct user_timer *a, const struct user_timer *b)
 static struct user_timer *first_due(const struct workflow *wf, struct instant now)
 {
     struct user_timer *first = NULL;
-    map_each(&wf->timers, n) {
+    map_each(&wf->timers, n)
+    {
         struct user_timer *t = timer_of(n);
         if (t->fire_at.ns <= now.ns && (!first || timer_cmp(t, first) < 0)) {
             first = t;
@@ -25,7 +26,8 @@ static struct user_timer *first_due(const struct workflow *wf, struct instant no
 static void fire_timers(struct step *st)
 {
     for (struct user_timer *t = first_due(st->wf, st->now); t; t = first_due(st->wf, st->now)) {
-        struct history_event he = { .type = HISTORY_TIMER_FIRED, .timer_id = t->timer_id,
+        struct history_event he = { .type = HISTORY_TIMER_FIRED,
+            .timer_id = t->timer_id,
             .started_event_id = t->started_event_id };
         step_happened(st, &he);
     }
@@ -64,7 +66,8 @@ static struct instant needs_of_both_kinds(const struct workflow *wf)
     if (wf->first_task_at.ns) {
         need = instant_min(need, wf->first_task_at);
     }
-    map_each(&wf->timers, n) {
+    map_each(&wf->timers, n)
+    {
         need = instant_min(need, timer_of(n)->fire_at);
     }
     return need;
@@ -77,7 +80,8 @@ struct instant workflow_next_need(const struct workflow *wf)
         return INSTANT_NEVER;
     }
     struct instant need = instant_min(needs_of_both_kinds(wf), workflow_task_due(wf, &type));
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         need = instant_min(need, activity_due(a).at);
         if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED) {
             need = instant_min(need, a->attempt_scheduled_time);
@@ -102,7 +106,8 @@ struct instant workflow_durable_need(const struct workflow *wf)
     if (wf->task.state != WORKFLOW_TASK_NONE) {
         need = instant_min(need, wf->task.scheduled_time);
     }
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         bool is_out = a->state == ACTIVITY_STARTED && !a->is_start_volatile;
         need = instant_min(need, is_out ? activity_due(a).at : a->attempt_scheduled_time);
     }

@@ -41,9 +41,9 @@ struct activity {
     struct retry_policy retry;
     struct str scheduled_event; /* encoded; empty when too large to keep */
     enum activity_state state;
-    bool is_start_volatile; /* started, and no record says so yet */
+    bool is_start_volatile;    /* started, and no record says so yet */
     struct instant durable_at; /* volatile start: when it is to be stored */
-    bool needs_dispatch;    /* volatile: to be offered when its time has come */
+    bool needs_dispatch;       /* volatile: to be offered when its time has come */
     int32_t attempt, stamp;
     struct instant scheduled_time, attempt_scheduled_time, started_time, last_heartbeat;
     struct str identity, request_id; /* of the running attempt */
@@ -122,8 +122,9 @@ static inline bool workflow_is_open(const struct workflow *wf)
     return wf->status == WORKFLOW_RUNNING;
 }
 
-#define activity_each(wf, a)                                                                       \
-    for (struct activity *a = activity_of(map_first(&(wf)->activities_by_event)), *a##_next = activity_after(wf, a); \
+#define activity_each(wf, a)                                                      \
+    for (struct activity *a = activity_of(map_first(&(wf)->activities_by_event)), \
+                         *a##_next = activity_after(wf, a);                       \
             a; a = a##_next, a##_next = activity_after(wf, a))
 
 static inline struct activity *activity_of(struct map_node *n)

@@ -41,7 +41,8 @@ static struct duration grown_timeout(const struct step *st, int32_t attempt)
     for (int32_t n = 4; n < attempt && extra < st->limits->workflow_task_retry_max.ns; n++) {
         extra *= 2;
     }
-    extra = extra > st->limits->workflow_task_retry_max.ns ? st->limits->workflow_task_retry_max.ns : extra;
+    extra = extra > st->limits->workflow_task_retry_max.ns ? st->limits->workflow_task_retry_max.ns
+                                                           : extra;
     return (struct duration){ time_add_saturating(base.ns, extra) };
 }
 
@@ -51,9 +52,12 @@ struct task_offer workflow_task_offer_of(const struct workflow *wf)
 {
     const struct workflow_task *t = &wf->task;
     return (struct task_offer){ .type = TASK_QUEUE_WORKFLOW,
-        .queue = t->is_sticky ? wf->sticky_queue : wf->start.task_queue.name, .is_sticky = t->is_sticky,
-        .sticky_schedule_to_start = t->schedule_to_start, .scheduled_event_id = t->scheduled_event_id,
-        .attempt = t->attempt, .since = t->scheduled_time };
+        .queue = t->is_sticky ? wf->sticky_queue : wf->start.task_queue.name,
+        .is_sticky = t->is_sticky,
+        .sticky_schedule_to_start = t->schedule_to_start,
+        .scheduled_event_id = t->scheduled_event_id,
+        .attempt = t->attempt,
+        .since = t->scheduled_time };
 }
 
 void workflow_task_offer(struct step *st)
@@ -66,7 +70,8 @@ void workflow_task_offer(struct step *st)
 static void schedule_normal(struct step *st)
 {
     struct workflow *wf = st->wf;
-    struct history_event he = { .type = HISTORY_WORKFLOW_TASK_SCHEDULED, .attempt = 1,
+    struct history_event he = { .type = HISTORY_WORKFLOW_TASK_SCHEDULED,
+        .attempt = 1,
         .start_to_close = wf->start.task_timeout };
     he.task_queue.name = wf->start.task_queue.name;
     if (!str_empty(wf->sticky_queue)) {
@@ -78,9 +83,13 @@ static void schedule_normal(struct step *st)
 static void schedule_transient(struct step *st)
 {
     struct workflow *wf = st->wf;
-    step_record(st, &(struct record){ .kind = RECORD_TASK_SCHEDULED, .scheduled_event_id = wf->next_event_id,
-        .attempt = wf->next_attempt, .time = st->now, .original_time = st->now,
-        .start_to_close = grown_timeout(st, wf->next_attempt), .flag = true });
+    step_record(st, &(struct record){ .kind = RECORD_TASK_SCHEDULED,
+                            .scheduled_event_id = wf->next_event_id,
+                            .attempt = wf->next_attempt,
+                            .time = st->now,
+                            .original_time = st->now,
+                            .start_to_close = grown_timeout(st, wf->next_attempt),
+                            .flag = true });
 }
 
 void workflow_task_schedule(struct step *st)
@@ -101,17 +110,25 @@ void workflow_task_schedule(struct step *st)
 
 /* --- starting --------------------------------------------------------------------------------------- */
 
-static void started_events(const struct workflow *wf, struct arena *arena, struct history_event *scheduled,
-        struct history_event *started)
+static void started_events(const struct workflow *wf, struct arena *arena,
+        struct history_event *scheduled, struct history_event *started)
 {
     const struct workflow_task *t = &wf->task;
-    *scheduled = (struct history_event){ .type = HISTORY_WORKFLOW_TASK_SCHEDULED, .time = t->scheduled_time,
-        .event_id = t->scheduled_event_id, .attempt = t->attempt, .start_to_close = t->start_to_close,
+    *scheduled = (struct history_event){ .type = HISTORY_WORKFLOW_TASK_SCHEDULED,
+        .time = t->scheduled_time,
+        .event_id = t->scheduled_event_id,
+        .attempt = t->attempt,
+        .start_to_close = t->start_to_close,
         .task_queue.name = wf->start.task_queue.name };
-    *started = (struct history_event){ .type = HISTORY_WORKFLOW_TASK_STARTED, .time = t->started_time,
-        .event_id = t->started_event_id, .scheduled_event_id = t->scheduled_event_id,
-        .identity = t->identity, .request_id = t->request_id, .worker_version = t->worker_version,
-        .history_size = t->history_size, .suggest_continue_as_new = t->suggest_continue_as_new };
+    *started = (struct history_event){ .type = HISTORY_WORKFLOW_TASK_STARTED,
+        .time = t->started_time,
+        .event_id = t->started_event_id,
+        .scheduled_event_id = t->scheduled_event_id,
+        .identity = t->identity,
+        .request_id = t->request_id,
+        .worker_version = t->worker_version,
+        .history_size = t->history_size,
+        .suggest_continue_as_new = t->suggest_continue_as_new };
 }
 
 void workflow_task_write_started(struct step *st)
@@ -139,10 +156,15 @@ static void answer_started(struct step *st)
     history_event_append(&suffix, &started);
     st->fx->has_workflow_task = true;
     st->fx->workflow_task = (struct workflow_task_start){
-        .token = { .scheduled_event_id = t->scheduled_event_id, .started_event_id = t->started_event_id,
-            .attempt = t->attempt, .scheduled_time = t->scheduled_time, .started_time = t->started_time,
-            .identity = str_dup(arena, t->identity), .request_id = str_dup(arena, t->request_id),
-            .history_size = t->history_size, .suggest_continue_as_new = t->suggest_continue_as_new },
+        .token = { .scheduled_event_id = t->scheduled_event_id,
+                .started_event_id = t->started_event_id,
+                .attempt = t->attempt,
+                .scheduled_time = t->scheduled_time,
+                .started_time = t->started_time,
+                .identity = str_dup(arena, t->identity),
+                .request_id = str_dup(arena, t->request_id),
+                .history_size = t->history_size,
+                .suggest_continue_as_new = t->suggest_continue_as_new },
         .previous_started_event_id = wf->previous_started_event_id,
         .from_event_id = t->started_sticky ? wf->previous_started_event_id + 1 : 1,
         .to_event_id = wf->next_event_id - 1,
@@ -151,14 +173,20 @@ static void answer_started(struct step *st)
     };
 }
 
-void workflow_task_start(struct step *st, struct str identity, struct str request_id, struct str version,
-        bool from_sticky)
+void workflow_task_start(struct step *st, struct str identity, struct str request_id,
+        struct str version, bool from_sticky)
 {
     struct workflow *wf = st->wf;
-    step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED, .is_volatile = true, .time = st->now,
-        .started_event_id = wf->next_event_id + (wf->task.is_transient ? 1 : 0), .identity = identity,
-        .request_id = request_id, .worker_version = version, .history_size = wf->history_size,
-        .flag = limits_suggest(st), .sticky = from_sticky });
+    step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED,
+                            .is_volatile = true,
+                            .time = st->now,
+                            .started_event_id = wf->next_event_id + (wf->task.is_transient ? 1 : 0),
+                            .identity = identity,
+                            .request_id = request_id,
+                            .worker_version = version,
+                            .history_size = wf->history_size,
+                            .flag = limits_suggest(st),
+                            .sticky = from_sticky });
     answer_started(st);
 }
 
@@ -194,8 +222,10 @@ enum err workflow_task_claim(struct step *st)
         answer_started(st);
         return ERR_NONE;
     }
-    bool from_sticky = str_empty(c->task_queue) ? t->is_sticky : !str_eq(c->task_queue, wf->start.task_queue.name);
-    if (from_sticky && c->task_queue.len && (str_empty(wf->sticky_queue) || !str_eq(c->task_queue, wf->sticky_queue))) {
+    bool from_sticky = str_empty(c->task_queue) ? t->is_sticky
+                                                : !str_eq(c->task_queue, wf->start.task_queue.name);
+    if (from_sticky && c->task_queue.len &&
+            (str_empty(wf->sticky_queue) || !str_eq(c->task_queue, wf->sticky_queue))) {
         return fail(st->fail, ERR_OBSOLETE, "the run is not on this sticky queue");
     }
     make_current(st);
@@ -227,15 +257,21 @@ bool workflow_task_accept(struct step *st, const struct workflow_task_token *tok
         return false;
     }
     if (t->state == WORKFLOW_TASK_STARTED) {
-        return t->started_event_id == token->started_event_id && t->started_time.ns == token->started_time.ns;
+        return t->started_event_id == token->started_event_id &&
+               t->started_time.ns == token->started_time.ns;
     }
     if (token->started_event_id != wf->next_event_id + (t->is_transient ? 1 : 0)) {
         return false;
     }
-    step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED, .is_volatile = true,
-        .started_event_id = token->started_event_id, .time = token->started_time,
-        .identity = token->identity, .request_id = token->request_id, .history_size = token->history_size,
-        .flag = token->suggest_continue_as_new, .sticky = t->is_sticky });
+    step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED,
+                            .is_volatile = true,
+                            .started_event_id = token->started_event_id,
+                            .time = token->started_time,
+                            .identity = token->identity,
+                            .request_id = token->request_id,
+                            .history_size = token->history_size,
+                            .flag = token->suggest_continue_as_new,
+                            .sticky = t->is_sticky });
     return true;
 }
 
@@ -270,8 +306,12 @@ void workflow_task_fail(struct step *st, enum workflow_task_failed_cause cause, 
 {
     const struct workflow_task *t = &st->wf->task;
     struct history_event he = { .type = HISTORY_WORKFLOW_TASK_FAILED,
-        .scheduled_event_id = t->scheduled_event_id, .started_event_id = t->started_event_id,
-        .cause = (int32_t)cause, .failure = failure, .identity = identity, .extra = extra };
+        .scheduled_event_id = t->scheduled_event_id,
+        .started_event_id = t->started_event_id,
+        .cause = (int32_t)cause,
+        .failure = failure,
+        .identity = identity,
+        .extra = extra };
     end_unsuccessfully(st, &he);
 }
 
@@ -279,7 +319,8 @@ void workflow_task_timeout(struct step *st, enum timeout_type type)
 {
     const struct workflow_task *t = &st->wf->task;
     struct history_event he = { .type = HISTORY_WORKFLOW_TASK_TIMED_OUT,
-        .scheduled_event_id = t->scheduled_event_id, .timeout_type = (int32_t)type };
+        .scheduled_event_id = t->scheduled_event_id,
+        .timeout_type = (int32_t)type };
     if (type == TIMEOUT_SCHEDULE_TO_START) { /* nobody polls the sticky queue */
         step_event(st, &he);
         clear_sticky(st);

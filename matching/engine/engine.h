@@ -31,17 +31,17 @@ struct matching_engine;
 struct queue;
 
 struct matching_limits {
-    size_t queues;            /* 100000; more: polls are refused, offers dropped */
-    size_t polls;             /* parked; 200000 */
-    size_t pollers_per_queue; /* remembered identities: 1000, the longest unseen is forgotten */
-    uint32_t credit_initial;  /* DEMAND_INITIAL of the messages: 16 */
-    uint32_t credit_extra;    /* granted beyond it for waiting polls, at most: 1024 */
-    uint32_t offers_held;     /* per advertiser and queue, whatever it sends: 4096 */
-    struct duration sticky_alive;     /* a worker whose poll was seen within this is alive: 10 s */
+    size_t queues;                /* 100000; more: polls are refused, offers dropped */
+    size_t polls;                 /* parked; 200000 */
+    size_t pollers_per_queue;     /* remembered identities: 1000, the longest unseen is forgotten */
+    uint32_t credit_initial;      /* DEMAND_INITIAL of the messages: 16 */
+    uint32_t credit_extra;        /* granted beyond it for waiting polls, at most: 1024 */
+    uint32_t offers_held;         /* per advertiser and queue, whatever it sends: 4096 */
+    struct duration sticky_alive; /* a worker whose poll was seen within this is alive: 10 s */
     struct duration sticky_cut_alive; /* after its last poll was cut off: 1 s */
     struct duration idle;             /* an unused queue is forgotten after: 5 min */
     struct duration pollers_kept;     /* 5 min */
-    struct duration stall;            /* an advertiser with tasks and credit is silent: grant again: 1 s */
+    struct duration stall; /* an advertiser with tasks and credit is silent: grant again: 1 s */
 };
 extern const struct matching_limits matching_limits_default;
 
@@ -140,7 +140,7 @@ struct matching_effects {
 
 struct matching_demanded_queue {
     struct queue_id queue;
-    uint32_t more; /* so many more offers may be sent */
+    uint32_t more;                /* so many more offers may be sent */
     VEC(struct task_ref) gone;    /* handed to a poll, expired or dropped: no longer held here */
     VEC(struct task_ref) refused; /* sticky: no live worker, use the normal queue */
 };
@@ -184,8 +184,8 @@ struct matching_queue_info {
     double add_rate, dispatch_rate;           /* per second, last 30 s */
 };
 /* A queue that is not known is an empty one. */
-void matching_describe(const struct matching_engine *engine, const struct queue_id *id, struct instant now,
-        struct arena *arena, struct matching_queue_info *ret);
+void matching_describe(const struct matching_engine *engine, const struct queue_id *id,
+        struct instant now, struct arena *arena, struct matching_queue_info *ret);
 
 struct matching_totals {
     size_t queues, polls, offers, advertisers;

@@ -45,7 +45,8 @@ static void check_queue(const struct matching_engine *e, const struct queue *q)
     check(q->offers.len == held);
     check(q->pollers.len <= e->limits.pollers_per_queue);
     /* A poll and an offer never wait side by side, unless a limit or a goodbye keeps them apart. */
-    check(implies(q->poll_count > 0 && held > 0, q->limit.per_second > 0 || q->closed_until.ns > 0));
+    check(implies(
+            q->poll_count > 0 && held > 0, q->limit.per_second > 0 || q->closed_until.ns > 0));
     /* Whatever needs time is in the heap: nothing is silently stuck, nothing is kept for ever. */
     check(implies(queue_is_idle(q), q->need.linked));
     check(queue_is_idle(q) == list_linked(&q->idle));
@@ -56,7 +57,8 @@ void matching_check_invariants(const struct matching_engine *e)
 {
     check(e->queues.len <= e->limits.queues);
     size_t polls = 0, offers = 0;
-    map_each(&e->queues, n) {
+    map_each(&e->queues, n)
+    {
         const struct queue *q = map_entry(n, struct queue, by_key);
         check_queue(e, q);
         polls += q->poll_count;
@@ -64,7 +66,8 @@ void matching_check_invariants(const struct matching_engine *e)
     }
     check(polls == e->totals.polls && polls <= e->limits.polls);
     check(offers == e->offers.len);
-    map_each(&e->advertisers, n) {
+    map_each(&e->advertisers, n)
+    {
         const struct advertiser *a = map_entry(n, struct advertiser, by_id);
         check(implies(list_linked(&a->dirty), !list_empty(&e->dirty)));
     }

@@ -9,8 +9,8 @@ void poll_unpark(struct matching_engine *e, struct matching_poll *poll)
     e->totals.polls--;
 }
 
-void poll_answer(struct matching_engine *e, struct matching_poll *poll, enum matching_answer_kind kind,
-        struct matching_effects *fx)
+void poll_answer(struct matching_engine *e, struct matching_poll *poll,
+        enum matching_answer_kind kind, struct matching_effects *fx)
 {
     uint64_t backlog = queue_backlog(poll->queue);
     poll_unpark(e, poll);
@@ -19,8 +19,8 @@ void poll_answer(struct matching_engine *e, struct matching_poll *poll, enum mat
     vec_push(fx->arena, &fx->answers, answer);
 }
 
-void queue_match(struct matching_engine *e, struct queue *q, struct instant now,
-        struct matching_effects *fx)
+void queue_match(
+        struct matching_engine *e, struct queue *q, struct instant now, struct matching_effects *fx)
 {
     while (q->poll_count > 0 && q->offers.len > 0) {
         if (sticky_is_closed(q, now) || !rate_limit_take(&q->limit, now)) {

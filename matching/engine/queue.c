@@ -67,8 +67,8 @@ static bool make_room(struct matching_engine *e)
     return true;
 }
 
-struct queue *queue_get(struct matching_engine *e, const struct queue_id *id, bool is_sticky,
-        struct instant now)
+struct queue *queue_get(
+        struct matching_engine *e, const struct queue_id *id, bool is_sticky, struct instant now)
 {
     struct key_bytes key;
     if (!key_build(&key, id, is_sticky)) {
@@ -105,10 +105,12 @@ static void poller_forget(struct matching_engine *e, struct queue *q, struct pol
 void queue_forget(struct matching_engine *e, struct queue *q)
 {
     check(q->poll_count == 0);
-    list_each(&q->sources, n) {
+    list_each(&q->sources, n)
+    {
         source_forget(e, list_entry(n, struct source, in_queue));
     }
-    map_each(&q->pollers, n) {
+    map_each(&q->pollers, n)
+    {
         poller_forget(e, q, map_entry(n, struct poller, by_identity));
     }
     map_deinit(&q->pollers);
@@ -168,7 +170,8 @@ void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
     if (queue_is_idle(q)) {
         list_append(&e->idle, &q->idle);
         /* the second: it could not go yet */
-        at = instant_max(instant_add(q->used_at, e->limits.idle), instant_add(now, e->limits.stall));
+        at = instant_max(
+                instant_add(q->used_at, e->limits.idle), instant_add(now, e->limits.stall));
     }
     /* Never moved back, or a busy queue would never be looked at: it comes early and is planned anew. */
     if (at.ns != INT64_MAX && !(q->need.linked && q->need.key <= at.ns)) {
@@ -177,8 +180,8 @@ void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
     }
 }
 
-void matching_describe(const struct matching_engine *e, const struct queue_id *id, struct instant now,
-        struct arena *arena, struct matching_queue_info *ret)
+void matching_describe(const struct matching_engine *e, const struct queue_id *id,
+        struct instant now, struct arena *arena, struct matching_queue_info *ret)
 {
     *ret = (struct matching_queue_info){ 0 };
     struct queue *q = queue_find(e, id, false);
@@ -188,7 +191,8 @@ void matching_describe(const struct matching_engine *e, const struct queue_id *i
     if (!q) {
         return;
     }
-    map_each(&q->pollers, n) {
+    map_each(&q->pollers, n)
+    {
         struct poller *p = map_entry(n, struct poller, by_identity);
         if (instant_since(now, p->seen_at).ns <= e->limits.pollers_kept.ns) {
             struct matching_poller_info info = { str_dup(arena, p->by_identity.key), p->seen_at,
@@ -208,7 +212,8 @@ void matching_describe(const struct matching_engine *e, const struct queue_id *i
     if (heap_min(&q->offers)) {
         oldest = container_of(heap_min(&q->offers), struct offer, by_since)->since;
     }
-    list_each(&q->sources, n) {
+    list_each(&q->sources, n)
+    {
         struct source *s = list_entry(n, struct source, in_queue);
         if (s->backlog > 0 && instant_is_set(s->oldest)) {
             oldest = instant_min(oldest, s->oldest);

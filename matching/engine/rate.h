@@ -9,7 +9,7 @@
 /* Holds at most one second's worth of tokens, at least one. Zeroed: no limit. */
 struct rate_limit {
     double per_second; /* 0: no limit */
-    int64_t empty_at;  /* ns: when a bucket that now drains at the limit's pace would be full again */
+    int64_t empty_at; /* ns: when a bucket that now drains at the limit's pace would be full again */
 };
 
 /* Nothing but a positive number sets a limit. */

@@ -11,8 +11,8 @@
 
 /* ---- advertisers --------------------------------------------------------------------------------------- */
 
-struct advertiser *advertiser_get(struct matching_engine *e, const struct advertiser_id *id,
-        uint64_t incarnation)
+struct advertiser *advertiser_get(
+        struct matching_engine *e, const struct advertiser_id *id, uint64_t incarnation)
 {
     struct advertiser_key key;
     memset(&key, 0, sizeof(key));
@@ -38,7 +38,8 @@ struct advertiser *advertiser_get(struct matching_engine *e, const struct advert
 
 void advertiser_void(struct matching_engine *e, struct advertiser *a)
 {
-    list_each(&a->sources, n) {
+    list_each(&a->sources, n)
+    {
         struct source *s = list_entry(n, struct source, in_advertiser);
         struct queue *q = s->queue;
         source_forget(e, s);
@@ -68,7 +69,8 @@ static struct offer_key offer_key_of(const struct queue *q, const struct task_re
     return key;
 }
 
-static struct offer *offer_new(struct matching_engine *e, struct source *s, const struct matching_offer *from)
+static struct offer *offer_new(
+        struct matching_engine *e, struct source *s, const struct matching_offer *from)
 {
     size_t size = sizeof(struct offer) + from->task.workflow_id.len;
     struct offer *o = pool_alloc(&e->pool, size);
@@ -101,8 +103,8 @@ void offer_leave(struct matching_engine *e, struct offer *o, bool is_refused)
     source_mark_dirty(e, o->source);
 }
 
-struct offer *source_take_offer(struct matching_engine *e, struct source *s, const struct matching_offer *from,
-        struct instant now)
+struct offer *source_take_offer(struct matching_engine *e, struct source *s,
+        const struct matching_offer *from, struct instant now)
 {
     struct queue *q = s->queue;
     s->credit -= s->credit > 0;
@@ -128,8 +130,9 @@ struct offer *source_take_offer(struct matching_engine *e, struct source *s, con
     map_put(&e->offers, &o->by_key, str_of(&o->key, sizeof(o->key)));
     heap_insert(&q->offers, &o->by_since, o->since.ns);
     if (q->is_sticky) {
-        struct duration wait = from->sticky_schedule_to_start.ns > 0 ? from->sticky_schedule_to_start :
-                                                                       e->limits.sticky_alive;
+        struct duration wait = from->sticky_schedule_to_start.ns > 0
+                                       ? from->sticky_schedule_to_start
+                                       : e->limits.sticky_alive;
         heap_insert(&e->expiries, &o->expiry, instant_add(now, wait).ns);
     }
     list_append(&s->held, &o->in_source);
@@ -164,7 +167,8 @@ struct source *source_get(struct matching_engine *e, struct queue *q, struct adv
 
 static void source_drop_leaving(struct matching_engine *e, struct source *s)
 {
-    list_each(&s->leaving, n) {
+    list_each(&s->leaving, n)
+    {
         struct offer *o = list_entry(n, struct offer, in_source);
         list_remove(n);
         pool_free(&e->pool, o, o->size);
@@ -173,7 +177,8 @@ static void source_drop_leaving(struct matching_engine *e, struct source *s)
 
 void source_forget(struct matching_engine *e, struct source *s)
 {
-    list_each(&s->held, n) {
+    list_each(&s->held, n)
+    {
         struct offer *o = list_entry(n, struct offer, in_source);
         offer_unhold(e, o);
         pool_free(&e->pool, o, o->size);
@@ -209,7 +214,8 @@ void queue_ask_for_more(struct matching_engine *e, struct queue *q)
     if (q->backlog == 0 || q->offers.len > 0) {
         return;
     }
-    list_each(&q->sources, n) {
+    list_each(&q->sources, n)
+    {
         struct source *s = list_entry(n, struct source, in_queue);
         if (s->backlog > 0) {
             source_mark_dirty(e, s);
@@ -222,7 +228,8 @@ void queue_unstall(struct matching_engine *e, struct queue *q, struct instant no
     if (q->poll_count == 0 || q->offers.len > 0) {
         return;
     }
-    list_each(&q->sources, n) {
+    list_each(&q->sources, n)
+    {
         struct source *s = list_entry(n, struct source, in_queue);
         int64_t patience = e->limits.stall.ns << s->stalls;
         if (s->backlog > 0 && instant_since(now, s->heard_at).ns >= patience) {
@@ -251,7 +258,8 @@ static void source_flush(struct matching_engine *e, struct source *s, struct are
         struct matching_demand *ret)
 {
     struct matching_demanded_queue told = { .more = source_grant(e, s) };
-    list_each(&s->leaving, n) {
+    list_each(&s->leaving, n)
+    {
         struct offer *o = list_entry(n, struct offer, in_source);
         struct task_ref task = o->task;
         task.workflow_id = str_dup(arena, task.workflow_id);

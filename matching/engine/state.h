@@ -14,7 +14,7 @@
 #include "matching/engine/pool.h"
 #include "matching/engine/rate.h"
 
-enum { NAME_MAX_BYTES = 1024 };     /* of queues and workflow ids; the API allows 1000 */
+enum { NAME_MAX_BYTES = 1024 }; /* of queues and workflow ids; the API allows 1000 */
 enum { STALLS_MAX = 6 };
 enum { IDENTITY_MAX_BYTES = 1024 }; /* longer ones are cut */
 
@@ -27,8 +27,8 @@ struct matching_engine {
     struct map offers;      /* struct offer that is held, by identity */
     struct heap needs;      /* struct queue, by when it wants MATCHING_TIME */
     struct heap expiries;   /* struct offer of sticky queues, by when it is dropped */
-    struct list idle;       /* struct queue without polls, offers and backlog, the longest idle first */
-    struct list dirty;      /* struct advertiser that must hear something */
+    struct list idle;  /* struct queue without polls, offers and backlog, the longest idle first */
+    struct list dirty; /* struct advertiser that must hear something */
     uint64_t next_serial;
     struct matching_totals totals; /* the counters; sizes are filled in when asked */
 };
@@ -37,7 +37,7 @@ struct queue {
     struct map_node by_key;
     struct heap_node need;
     struct list_node idle; /* in the engine's list */
-    uint64_t serial; /* never reused: part of offers' keys */
+    uint64_t serial;       /* never reused: part of offers' keys */
     struct queue_id id;
     bool is_sticky;
     bool is_cut; /* sticky: the last poll was cut off, not answered */
@@ -49,8 +49,8 @@ struct queue {
     uint64_t backlog;   /* sum over the sources */
     struct rate_limit limit;
     struct rate_count added, handed;
-    struct instant used_at;     /* last event of any kind */
-    struct instant alive_until; /* sticky: the worker counts as alive */
+    struct instant used_at;      /* last event of any kind */
+    struct instant alive_until;  /* sticky: the worker counts as alive */
     struct instant closed_until; /* sticky: it said goodbye; late polls get nothing */
     size_t size;                 /* of this allocation: the key's bytes follow */
     char key[];                  /* type and kind, namespace id, name */
@@ -94,9 +94,9 @@ struct source {
     uint32_t credit; /* granted and not used yet, as far as we know */
     struct list held;
     uint32_t held_count;
-    struct list leaving; /* offers to be reported with the next flush */
+    struct list leaving;     /* offers to be reported with the next flush */
     struct instant heard_at; /* its last offer, or our last repeated grant: see queue_unstall */
-    unsigned stalls;         /* repeated grants since its last offer: each one waits twice as long */
+    unsigned stalls; /* repeated grants since its last offer: each one waits twice as long */
 };
 
 struct offer_key {
@@ -120,10 +120,11 @@ struct offer {
 };
 
 /* --- queue.c --- */
-struct queue *queue_find(const struct matching_engine *e, const struct queue_id *id, bool is_sticky);
+struct queue *queue_find(
+        const struct matching_engine *e, const struct queue_id *id, bool is_sticky);
 /* NULL: the limit of queues is reached and none is idle, or the name is too long. */
-struct queue *queue_get(struct matching_engine *e, const struct queue_id *id, bool is_sticky,
-        struct instant now);
+struct queue *queue_get(
+        struct matching_engine *e, const struct queue_id *id, bool is_sticky, struct instant now);
 /* No polls may be parked. What is held and figured is dropped without a word to the advertisers. */
 void queue_forget(struct matching_engine *e, struct queue *q);
 bool queue_is_idle(const struct queue *q);
@@ -136,8 +137,8 @@ void queue_saw_poller(struct matching_engine *e, struct queue *q, struct str ide
 uint64_t queue_backlog(const struct queue *q);
 
 /* --- source.c --- */
-struct advertiser *advertiser_get(struct matching_engine *e, const struct advertiser_id *id,
-        uint64_t incarnation);
+struct advertiser *advertiser_get(
+        struct matching_engine *e, const struct advertiser_id *id, uint64_t incarnation);
 /* Everything it advertised is void. */
 void advertiser_void(struct matching_engine *e, struct advertiser *a);
 void advertiser_forget(struct matching_engine *e, struct advertiser *a);
@@ -147,8 +148,8 @@ void source_forget(struct matching_engine *e, struct source *s);
 void source_set_backlog(struct source *s, uint64_t backlog, struct instant oldest);
 void source_mark_dirty(struct matching_engine *e, struct source *s);
 /* Takes the offer in and uses one credit; NULL: it was known, or dropped at once. */
-struct offer *source_take_offer(struct matching_engine *e, struct source *s, const struct matching_offer *o,
-        struct instant now);
+struct offer *source_take_offer(struct matching_engine *e, struct source *s,
+        const struct matching_offer *o, struct instant now);
 /* Ends the holding: to be reported as gone, or refused. */
 void offer_leave(struct matching_engine *e, struct offer *o, bool is_refused);
 /* Waiting polls: advertisers with a backlog may send one more each. */
@@ -161,8 +162,8 @@ void queue_unstall(struct matching_engine *e, struct queue *q, struct instant no
 void queue_match(struct matching_engine *e, struct queue *q, struct instant now,
         struct matching_effects *fx);
 void poll_unpark(struct matching_engine *e, struct matching_poll *poll);
-void poll_answer(struct matching_engine *e, struct matching_poll *poll, enum matching_answer_kind kind,
-        struct matching_effects *fx);
+void poll_answer(struct matching_engine *e, struct matching_poll *poll,
+        enum matching_answer_kind kind, struct matching_effects *fx);
 
 /* --- sticky.c --- */
 void sticky_saw_poll(struct matching_engine *e, struct queue *q, struct instant now);

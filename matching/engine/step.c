@@ -36,9 +36,11 @@ void matching_engine_free(struct matching_engine *e)
     if (!e) {
         return;
     }
-    map_each(&e->queues, n) {
+    map_each(&e->queues, n)
+    {
         struct queue *q = map_entry(n, struct queue, by_key);
-        list_each(&q->polls, p) {
+        list_each(&q->polls, p)
+        {
             poll_unpark(e, list_entry(p, struct matching_poll, node));
         }
         queue_forget(e, q);
@@ -79,8 +81,8 @@ static enum err step_poll(struct matching_engine *e, const struct matching_event
     return ERR_NONE;
 }
 
-static void step_poll_over(struct matching_engine *e, const struct matching_event *ev,
-        struct matching_effects *fx)
+static void step_poll_over(
+        struct matching_engine *e, const struct matching_event *ev, struct matching_effects *fx)
 {
     struct queue *q = ev->gone->queue;
     if (!q) {
@@ -107,8 +109,8 @@ static uint64_t tasks_added(const struct source *s, bool is_new, uint64_t backlo
     return after > s->backlog ? after - s->backlog : 0;
 }
 
-static void step_advertise(struct matching_engine *e, const struct matching_event *ev,
-        struct matching_effects *fx)
+static void step_advertise(
+        struct matching_engine *e, const struct matching_event *ev, struct matching_effects *fx)
 {
     struct advertiser *a = advertiser_get(e, &ev->advertise.from, ev->advertise.incarnation);
     struct queue *q = queue_get(e, &ev->advertise.queue, ev->advertise.is_sticky, ev->now);
@@ -139,7 +141,8 @@ static void step_advertise(struct matching_engine *e, const struct matching_even
 
 static void step_member_gone(struct matching_engine *e, struct uuid member)
 {
-    map_each(&e->advertisers, n) {
+    map_each(&e->advertisers, n)
+    {
         struct advertiser *a = map_entry(n, struct advertiser, by_id);
         if (uuid_eq(a->key.member, member)) {
             advertiser_forget(e, a);
@@ -147,8 +150,8 @@ static void step_member_gone(struct matching_engine *e, struct uuid member)
     }
 }
 
-static void step_shutdown(struct matching_engine *e, const struct matching_event *ev,
-        struct matching_effects *fx)
+static void step_shutdown(
+        struct matching_engine *e, const struct matching_event *ev, struct matching_effects *fx)
 {
     struct queue_id id = ev->shutdown;
     id.type = TASK_QUEUE_WORKFLOW;
@@ -160,17 +163,20 @@ static void step_shutdown(struct matching_engine *e, const struct matching_event
     }
 }
 
-static void step_ownership(struct matching_engine *e, const struct matching_event *ev,
-        struct matching_effects *fx)
+static void step_ownership(
+        struct matching_engine *e, const struct matching_event *ev, struct matching_effects *fx)
 {
-    map_each(&e->queues, n) {
+    map_each(&e->queues, n)
+    {
         struct queue *q = map_entry(n, struct queue, by_key);
         if (ev->ownership.keeps(ev->ownership.ctx,
                     task_queue_hash(q->id.namespace_id, q->id.name, q->id.type))) {
             continue;
         }
-        list_each(&q->polls, p) {
-            poll_answer(e, list_entry(p, struct matching_poll, node), MATCHING_ANSWER_NOT_OWNER, fx);
+        list_each(&q->polls, p)
+        {
+            poll_answer(
+                    e, list_entry(p, struct matching_poll, node), MATCHING_ANSWER_NOT_OWNER, fx);
         }
         queue_forget(e, q);
     }

@@ -40,12 +40,13 @@ static void refuse_all(struct matching_engine *e, struct queue *q)
     }
 }
 
-void sticky_goodbye(struct matching_engine *e, struct queue *q, struct instant now,
-        struct matching_effects *fx)
+void sticky_goodbye(
+        struct matching_engine *e, struct queue *q, struct instant now, struct matching_effects *fx)
 {
     q->alive_until = now;
     q->closed_until = instant_add(now, e->limits.sticky_alive);
-    list_each(&q->polls, n) {
+    list_each(&q->polls, n)
+    {
         poll_answer(e, list_entry(n, struct matching_poll, node), MATCHING_ANSWER_EMPTY, fx);
     }
     refuse_all(e, q);

@@ -86,8 +86,7 @@ static void converse(struct h2_session *session, struct lane *lane, uint8_t swit
     buf_init(&out, 1 << 20);
     bool ok = true;
     if (switches & WITH_PREFACE) {
-        ok = h2_session_feed(
-                session, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
+        ok = h2_session_feed(session, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
     }
     while (ok && in.len && !h2_session_is_done(session)) {
         struct str now = str_of(in.ptr, piece && piece < in.len ? piece : in.len);
@@ -125,9 +124,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct grpc_server *server = grpc_server_new(lane, &config);
     grpc_server_add(server, methods, ARRAY_LEN(methods), NULL);
     struct health *health = health_new(server, names, 1);
-    struct reflection *reflection = reflection_new(server,
-            STR("\x0a\x19\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
-                "Echo"));
+    struct reflection *reflection = reflection_new(
+            server, STR("\x0a\x19\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
+                        "Echo"));
     struct h2_session *session = h2_session_new(&h2, grpc_app(), server, &peer, on_wake, NULL);
     converse(session, lane, data[0], data[1], str_of(data + 2, size - 2));
     health_set_serving(health, true);

@@ -26,13 +26,17 @@ static void task(struct life *l, const struct command *command)
 {
     struct effects fx;
     struct event claim = { .kind = EVENT_CLAIM_WORKFLOW_TASK };
-    claim.claim = (struct event_claim){ .scheduled_event_id = command->type == 1 ? 2 : 8, .attempt = 1,
-        .poll_id = STR("5f2b7f6e-6c53-4d8b-8d36-2f8f4a3f2a11"), .identity = STR("worker@host"),
+    claim.claim = (struct event_claim){ .scheduled_event_id = command->type == 1 ? 2 : 8,
+        .attempt = 1,
+        .poll_id = STR("5f2b7f6e-6c53-4d8b-8d36-2f8f4a3f2a11"),
+        .identity = STR("worker@host"),
         .task_queue = STR("queue") };
     step(l, &claim, &fx);
     struct event done = { .kind = EVENT_WORKFLOW_TASK_COMPLETED };
     done.workflow_task_completed = (struct event_workflow_task_completed){ .commands = command,
-        .command_count = 1, .token = fx.workflow_task.token, .identity = STR("worker@host") };
+        .command_count = 1,
+        .token = fx.workflow_task.token,
+        .identity = STR("worker@host") };
     step(l, &done, &fx);
     arena_reset(&l->request);
 }
@@ -43,28 +47,40 @@ static void run(struct life *l)
     struct event start = { .kind = EVENT_START };
     l->wf = workflow_new(&l->state);
     l->now = (struct instant){ 1700000000000000000 };
-    start.start = (struct event_start){ .workflow_id = STR("order-4711"), .workflow_type = STR("Order"),
-        .task_queue = STR("queue"), .namespace_name = STR("default"), .identity = STR("client@host"),
-        .request_id = STR("5f2b7f6e-6c53-4d8b-8d36-2f8f4a3f2a10"), .run_id = { { 1 } },
-        .input = STR("\x0a\x10\x12\x0e" "some small inp") };
+    start.start = (struct event_start){ .workflow_id = STR("order-4711"),
+        .workflow_type = STR("Order"),
+        .task_queue = STR("queue"),
+        .namespace_name = STR("default"),
+        .identity = STR("client@host"),
+        .request_id = STR("5f2b7f6e-6c53-4d8b-8d36-2f8f4a3f2a10"),
+        .run_id = { { 1 } },
+        .input = STR("\x0a\x10\x12\x0e"
+                     "some small inp") };
     step(l, &start, &fx);
     arena_reset(&l->request);
     struct command activity = { .type = COMMAND_SCHEDULE_ACTIVITY_TASK, .has_attributes = true };
     activity.schedule_activity = (struct command_schedule_activity){ .activity_id = STR("1"),
-        .activity_type = STR("Charge"), .task_queue = STR("queue"), .start_to_close = DURATION_SECONDS(10),
-        .input = STR("\x0a\x10\x12\x0e" "some small inp") };
+        .activity_type = STR("Charge"),
+        .task_queue = STR("queue"),
+        .start_to_close = DURATION_SECONDS(10),
+        .input = STR("\x0a\x10\x12\x0e"
+                     "some small inp") };
     task(l, &activity);
     struct event claim = { .kind = EVENT_CLAIM_ACTIVITY };
-    claim.claim = (struct event_claim){ .scheduled_event_id = 5, .attempt = 1,
-        .poll_id = STR("5f2b7f6e-6c53-4d8b-8d36-2f8f4a3f2a12"), .identity = STR("worker@host") };
+    claim.claim = (struct event_claim){ .scheduled_event_id = 5,
+        .attempt = 1,
+        .poll_id = STR("5f2b7f6e-6c53-4d8b-8d36-2f8f4a3f2a12"),
+        .identity = STR("worker@host") };
     step(l, &claim, &fx);
     struct event done = { .kind = EVENT_ACTIVITY_COMPLETED };
     done.activity_completed = (struct event_activity_completed){ .identity = STR("worker@host"),
         .ref = { .scheduled_event_id = 5, .attempt = 1, .started_time = fx.activity.started_time },
-        .result = STR("\x0a\x10\x12\x0e" "some small res") };
+        .result = STR("\x0a\x10\x12\x0e"
+                      "some small res") };
     step(l, &done, &fx);
     arena_reset(&l->request);
-    struct command complete = { .type = COMMAND_COMPLETE_WORKFLOW_EXECUTION, .has_attributes = true };
+    struct command complete = { .type = COMMAND_COMPLETE_WORKFLOW_EXECUTION,
+        .has_attributes = true };
     task(l, &complete);
     check(workflow_status(l->wf) == WORKFLOW_COMPLETED);
     arena_reset(&l->state);
@@ -81,8 +97,8 @@ int main(int argc, char **argv)
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
     double us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
-    printf("%ld runs, %.2f us a run, %.2f us a step, %.0f log bytes a run\n", runs, us / (double)runs,
-            us / (double)l.steps, (double)l.bytes / (double)runs);
+    printf("%ld runs, %.2f us a run, %.2f us a step, %.0f log bytes a run\n", runs,
+            us / (double)runs, us / (double)l.steps, (double)l.bytes / (double)runs);
     arena_deinit(&l.state);
     arena_deinit(&l.request);
     return 0;

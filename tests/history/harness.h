@@ -22,6 +22,7 @@ struct harness {
 void harness_init(struct harness *h);
 void harness_deinit(struct harness *h);
 /* fx lives in h->arena. */
-enum err harness_step(struct harness *h, const struct event *ev, struct effects *fx, struct fail *f);
+enum err harness_step(
+        struct harness *h, const struct event *ev, struct effects *fx, struct fail *f);
 /* The process dies: the live state comes back by the fold, the twin by its snapshot. */
 void harness_crash(struct harness *h);

@@ -33,8 +33,12 @@ static struct str name(struct player *p, const char *prefix, uint64_t range)
 
 static struct str failure(struct player *p)
 {
-    static const char app[] = "\x0a\x03" "bad" "\x2a\x00";
-    static const char final[] = "\x0a\x03" "bad" "\x2a\x02\x10\x01";
+    static const char app[] = "\x0a\x03"
+                              "bad"
+                              "\x2a\x00";
+    static const char final[] = "\x0a\x03"
+                                "bad"
+                                "\x2a\x02\x10\x01";
     return below(p, 4) ? str_of(app, sizeof(app) - 1) : str_of(final, sizeof(final) - 1);
 }
 
@@ -42,9 +46,13 @@ static void random_activity(struct player *p, struct command *c)
 {
     c->type = COMMAND_SCHEDULE_ACTIVITY_TASK;
     c->schedule_activity = (struct command_schedule_activity){ .activity_id = name(p, "a", 6),
-        .activity_type = STR("Act"), .task_queue = STR("q"), .request_eager_execution = below(p, 5) == 0,
-        .start_to_close = DURATION_SECONDS(below(p, 20)), .schedule_to_close = DURATION_SECONDS(below(p, 40)),
-        .schedule_to_start = DURATION_SECONDS(below(p, 10)), .heartbeat = DURATION_SECONDS(below(p, 5)) };
+        .activity_type = STR("Act"),
+        .task_queue = STR("q"),
+        .request_eager_execution = below(p, 5) == 0,
+        .start_to_close = DURATION_SECONDS(below(p, 20)),
+        .schedule_to_close = DURATION_SECONDS(below(p, 40)),
+        .schedule_to_start = DURATION_SECONDS(below(p, 10)),
+        .heartbeat = DURATION_SECONDS(below(p, 5)) };
     c->schedule_activity.retry.is_set = below(p, 2);
     c->schedule_activity.retry.maximum_attempts = (int32_t)below(p, 4);
 }
@@ -70,7 +78,8 @@ static void random_command(struct player *p, struct command *c, bool last)
         return;
     case 6:
         c->type = COMMAND_REQUEST_CANCEL_ACTIVITY_TASK;
-        c->request_cancel_activity.scheduled_event_id = (int64_t)below(p, (uint64_t)p->h.wf->next_event_id + 5);
+        c->request_cancel_activity.scheduled_event_id =
+                (int64_t)below(p, (uint64_t)p->h.wf->next_event_id + 5);
         return;
     case 7:
         c->type = COMMAND_RECORD_MARKER;
@@ -79,7 +88,8 @@ static void random_command(struct player *p, struct command *c, bool last)
     case 8:
         c->type = below(p, 2) ? COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION
                               : COMMAND_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION;
-        c->external = (struct command_external){ .workflow_id = STR("other"), .signal_name = STR("s") };
+        c->external =
+                (struct command_external){ .workflow_id = STR("other"), .signal_name = STR("s") };
         return;
     case 9:
         c->type = COMMAND_FAIL_WORKFLOW_EXECUTION;
@@ -107,8 +117,11 @@ static void random_completion(struct player *p, struct event *ev)
     for (size_t i = 0; i < n; i++) {
         random_command(p, &commands[i], i + 1 == n && below(p, 3) == 0);
     }
-    *c = (struct event_workflow_task_completed){ .commands = commands, .command_count = n,
-        .identity = STR("w"), .poll_id = name(p, "inline", 1000), .return_new_workflow_task = below(p, 2),
+    *c = (struct event_workflow_task_completed){ .commands = commands,
+        .command_count = n,
+        .identity = STR("w"),
+        .poll_id = name(p, "inline", 1000),
+        .return_new_workflow_task = below(p, 2),
         .force_create_new_workflow_task = below(p, 4) == 0 };
     c->token = p->tasks[p->task_count && below(p, 5) ? p->task_count - 1 : below(p, TOKENS)];
     if (below(p, 2)) {
@@ -129,7 +142,8 @@ static void random_claim(struct player *p, struct event *ev)
 {
     const struct workflow *wf = p->h.wf;
     bool stale = below(p, 8) == 0;
-    ev->claim = (struct event_claim){ .poll_id = name(p, "poll", 1000), .identity = STR("w"),
+    ev->claim = (struct event_claim){ .poll_id = name(p, "poll", 1000),
+        .identity = STR("w"),
         .task_queue = wf->task.is_sticky && below(p, 3) ? STR("sticky") : STR("q") };
     if (ev->kind == EVENT_CLAIM_WORKFLOW_TASK || ev->kind == EVENT_UNCLAIM_WORKFLOW_TASK) {
         ev->claim.scheduled_event_id = wf->task.scheduled_event_id + stale;
@@ -140,14 +154,16 @@ static void random_claim(struct player *p, struct event *ev)
         return;
     }
     const struct activity *chosen = NULL;
-    activity_each(wf, a) {
+    activity_each(wf, a)
+    {
         chosen = !chosen || below(p, 2) ? a : chosen;
     }
     if (chosen) {
         ev->claim.scheduled_event_id = chosen->scheduled_event_id;
         ev->claim.attempt = chosen->attempt + stale;
         ev->claim.stamp = chosen->stamp;
-        ev->claim.poll_id = ev->kind == EVENT_UNCLAIM_ACTIVITY ? chosen->request_id : ev->claim.poll_id;
+        ev->claim.poll_id =
+                ev->kind == EVENT_UNCLAIM_ACTIVITY ? chosen->request_id : ev->claim.poll_id;
     }
 }
 
@@ -156,10 +172,11 @@ static enum event_kind random_kind(struct player *p)
     static const enum event_kind kinds[] = { EVENT_SIGNAL, EVENT_SIGNAL, EVENT_CLAIM_WORKFLOW_TASK,
         EVENT_CLAIM_WORKFLOW_TASK, EVENT_CLAIM_WORKFLOW_TASK, EVENT_WORKFLOW_TASK_COMPLETED,
         EVENT_WORKFLOW_TASK_COMPLETED, EVENT_WORKFLOW_TASK_COMPLETED, EVENT_WORKFLOW_TASK_COMPLETED,
-        EVENT_WORKFLOW_TASK_FAILED, EVENT_CLAIM_ACTIVITY, EVENT_CLAIM_ACTIVITY, EVENT_CLAIM_ACTIVITY,
-        EVENT_ACTIVITY_COMPLETED, EVENT_ACTIVITY_COMPLETED, EVENT_ACTIVITY_FAILED, EVENT_ACTIVITY_CANCELED,
-        EVENT_ACTIVITY_HEARTBEAT, EVENT_UNCLAIM_ACTIVITY, EVENT_UNCLAIM_WORKFLOW_TASK, EVENT_RESET_STICKY,
-        EVENT_TIME, EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED };
+        EVENT_WORKFLOW_TASK_FAILED, EVENT_CLAIM_ACTIVITY, EVENT_CLAIM_ACTIVITY,
+        EVENT_CLAIM_ACTIVITY, EVENT_ACTIVITY_COMPLETED, EVENT_ACTIVITY_COMPLETED,
+        EVENT_ACTIVITY_FAILED, EVENT_ACTIVITY_CANCELED, EVENT_ACTIVITY_HEARTBEAT,
+        EVENT_UNCLAIM_ACTIVITY, EVENT_UNCLAIM_WORKFLOW_TASK, EVENT_RESET_STICKY, EVENT_TIME,
+        EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED };
     if (below(p, 120) == 0) {
         return EVENT_TERMINATE;
     }
@@ -171,22 +188,29 @@ static void random_event(struct player *p, struct event *ev)
     ev->kind = p->h.wf->status ? random_kind(p) : EVENT_START;
     switch (ev->kind) {
     case EVENT_START:
-        ev->start = (struct event_start){ .run_id = uuid_v4(&p->rand), .namespace_name = STR("ns"),
-            .workflow_id = STR("wf"), .workflow_type = STR("T"), .task_queue = STR("q"), .request_id = STR("s"),
+        ev->start = (struct event_start){ .run_id = uuid_v4(&p->rand),
+            .namespace_name = STR("ns"),
+            .workflow_id = STR("wf"),
+            .workflow_type = STR("T"),
+            .task_queue = STR("q"),
+            .request_id = STR("s"),
             .run_timeout = DURATION_SECONDS(below(p, 3) ? 0 : below(p, 100)),
             .start_delay = DURATION_SECONDS(below(p, 4) ? 0 : below(p, 10)),
-            .request_eager_execution = below(p, 5) == 0, .input = STR("\x0a\x00") };
+            .request_eager_execution = below(p, 5) == 0,
+            .input = STR("\x0a\x00") };
         ev->start.retry.is_set = below(p, 2);
         return;
     case EVENT_SIGNAL:
-        ev->signal = (struct event_signal){ .signal_name = STR("s"), .request_id = name(p, "r", 40) };
+        ev->signal =
+                (struct event_signal){ .signal_name = STR("s"), .request_id = name(p, "r", 40) };
         return;
     case EVENT_WORKFLOW_TASK_COMPLETED:
         random_completion(p, ev);
         return;
     case EVENT_WORKFLOW_TASK_FAILED:
-        ev->workflow_task_failed = (struct event_workflow_task_failed){ .cause = CAUSE_NON_DETERMINISTIC_ERROR,
-            .token = p->tasks[p->task_count ? p->task_count - 1 : 0] };
+        ev->workflow_task_failed =
+                (struct event_workflow_task_failed){ .cause = CAUSE_NON_DETERMINISTIC_ERROR,
+                    .token = p->tasks[p->task_count ? p->task_count - 1 : 0] };
         return;
     case EVENT_CLAIM_WORKFLOW_TASK:
     case EVENT_UNCLAIM_WORKFLOW_TASK:
@@ -198,17 +222,21 @@ static void random_event(struct player *p, struct event *ev)
         ev->activity_completed.ref = random_ref(p);
         return;
     case EVENT_ACTIVITY_FAILED:
-        ev->activity_failed = (struct event_activity_failed){ .ref = random_ref(p), .failure = failure(p) };
+        ev->activity_failed =
+                (struct event_activity_failed){ .ref = random_ref(p), .failure = failure(p) };
         return;
     case EVENT_ACTIVITY_CANCELED:
         ev->activity_canceled.ref = random_ref(p);
         return;
     case EVENT_ACTIVITY_HEARTBEAT:
-        ev->activity_heartbeat = (struct event_activity_heartbeat){ .ref = random_ref(p), .details = STR("d") };
+        ev->activity_heartbeat =
+                (struct event_activity_heartbeat){ .ref = random_ref(p), .details = STR("d") };
         return;
     case EVENT_MESSAGE_SETTLED:
-        ev->settled.message_id = p->h.wf->outbox.len && below(p, 3)
-                ? map_entry(map_first(&p->h.wf->outbox), struct outbox_entry, by_id)->id : 5;
+        ev->settled.message_id =
+                p->h.wf->outbox.len && below(p, 3)
+                        ? map_entry(map_first(&p->h.wf->outbox), struct outbox_entry, by_id)->id
+                        : 5;
         ev->settled.outcome = below(p, 2) ? ERR_NONE : ERR_NOT_FOUND;
         return;
     default:
@@ -226,11 +254,14 @@ static void remember(struct player *p, const struct effects *fx)
         p->tasks[p->task_count++] = fx->workflow_task.token;
     }
     for (size_t i = 0; i < fx->eager_activities.len + fx->has_activity; i++) {
-        const struct activity_start *s = i < fx->eager_activities.len ? &fx->eager_activities.ptr[i]
-                                                                      : &fx->activity;
-        p->activities[p->activity_count++ % TOKENS] = (struct activity_ref){
-            .scheduled_event_id = s->scheduled_event_id, .attempt = s->attempt,
-            .started_time = s->started_time, .identity = s->identity, .request_id = s->request_id };
+        const struct activity_start *s =
+                i < fx->eager_activities.len ? &fx->eager_activities.ptr[i] : &fx->activity;
+        p->activities[p->activity_count++ % TOKENS] =
+                (struct activity_ref){ .scheduled_event_id = s->scheduled_event_id,
+                    .attempt = s->attempt,
+                    .started_time = s->started_time,
+                    .identity = s->identity,
+                    .request_id = s->request_id };
     }
 }
 
@@ -300,7 +331,8 @@ static void check_damage(struct player *p)
         for (size_t i = 0; !err && i < p->h.rows.len; i++) {
             const struct row *r = &p->h.rows.ptr[i];
             bool hit = below(p, p->h.rows.len) == 0;
-            err = workflow_fold(wf, r->first_event_id, hit ? damaged(p, &arena, r->events) : r->events,
+            err = workflow_fold(wf, r->first_event_id,
+                    hit ? damaged(p, &arena, r->events) : r->events,
                     hit ? damaged(p, &arena, r->records) : r->records, &f);
             check(err == ERR_NONE || err == ERR_CORRUPT);
         }
@@ -351,7 +383,8 @@ static void name_the_seed(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1,
+             count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     uint64_t done = 0, refused = 0;
     check_set_hook(name_the_seed);
     for (uint64_t seed = first; seed < first + count; seed++) {
@@ -363,7 +396,7 @@ int main(int argc, char **argv)
         refused += p->refused;
         free(p);
     }
-    printf("%llu seeds, %llu steps done, %llu refused\n", (unsigned long long)count, (unsigned long long)done,
-            (unsigned long long)refused);
+    printf("%llu seeds, %llu steps done, %llu refused\n", (unsigned long long)count,
+            (unsigned long long)done, (unsigned long long)refused);
     return done == 0;
 }

@@ -14,11 +14,14 @@ static void save_starts(struct scenario *s, struct str name, const struct effect
         vec_push(a, &s->tokens, t);
     }
     for (size_t i = 0; i < fx->eager_activities.len + (fx->has_activity ? 1 : 0); i++) {
-        const struct activity_start *st = i < fx->eager_activities.len ? &fx->eager_activities.ptr[i]
-                                                                       : &fx->activity;
+        const struct activity_start *st =
+                i < fx->eager_activities.len ? &fx->eager_activities.ptr[i] : &fx->activity;
         struct saved_activity sa = { name.len ? name : st->activity_id,
-            { .scheduled_event_id = st->scheduled_event_id, .attempt = st->attempt,
-                .started_time = st->started_time, .identity = st->identity, .request_id = st->request_id } };
+            { .scheduled_event_id = st->scheduled_event_id,
+                    .attempt = st->attempt,
+                    .started_time = st->started_time,
+                    .identity = st->identity,
+                    .request_id = st->request_id } };
         vec_push(a, &s->activities, sa);
     }
 }
@@ -51,7 +54,8 @@ static void set_limits(struct scenario *s, struct words *w)
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
     l->history_count_suggest = words_number(w, "history_count_suggest", l->history_count_suggest);
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
-    l->history_size_error = (size_t)words_number(w, "history_size_error", (int64_t)l->history_size_error);
+    l->history_size_error =
+            (size_t)words_number(w, "history_size_error", (int64_t)l->history_size_error);
     l->blob_size_error = (size_t)words_number(w, "blob_size_error", (int64_t)l->blob_size_error);
 }
 
@@ -92,7 +96,8 @@ bool scenario_run_line(struct scenario *s, struct str line, struct buf *out)
         return false;
     }
     struct str save = words_get(&w, "save");
-    struct event ev = { .now = instant_add(scenario_epoch, at), .limits = &s->limits,
+    struct event ev = { .now = instant_add(scenario_epoch, at),
+        .limits = &s->limits,
         .rand = { (uint64_t)s->h.steps + 1 } };
     if (!scenario_event(s, &w, str_dup(&s->h.arena, commands), &ev)) {
         return false;
@@ -163,8 +168,8 @@ static void print_difference(const char *path, struct str expected, struct str a
     while (expected.len || actual.len) {
         struct str a = str_split(expected, '\n', &expected), b = str_split(actual, '\n', &actual);
         if (!str_eq(a, b)) {
-            printf("%s:%d\n  expected: " STR_FMT "\n  actual:   " STR_FMT "\n", path, line, STR_ARG(a),
-                    STR_ARG(b));
+            printf("%s:%d\n  expected: " STR_FMT "\n  actual:   " STR_FMT "\n", path, line,
+                    STR_ARG(a), STR_ARG(b));
             return;
         }
         line++;
@@ -185,7 +190,8 @@ static bool run_file(const char *path, bool update)
     current_path = path;
     buf_init(&text, 4 * 1024 * 1024);
     buf_init(&out, 4 * 1024 * 1024);
-    bool ok = read_file(path, &text) && text.len && text.ptr[0] == '#' && play(buf_str(&text), path, &out);
+    bool ok = read_file(path, &text) && text.len && text.ptr[0] == '#' &&
+              play(buf_str(&text), path, &out);
     if (ok && update) {
         write_file(path, buf_str(&out));
     } else if (ok && !str_eq(buf_str(&text), buf_str(&out))) {

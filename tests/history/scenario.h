@@ -31,9 +31,10 @@ struct words {
 
 bool scenario_run_line(struct scenario *s, struct str line, struct buf *out);
 bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct event *ev);
-bool scenario_commands(struct scenario *s, struct str text, struct event_workflow_task_completed *c);
-void scenario_print(struct scenario *s, enum err err, const struct fail *f, const struct effects *fx,
-        struct buf *out);
+bool scenario_commands(
+        struct scenario *s, struct str text, struct event_workflow_task_completed *c);
+void scenario_print(struct scenario *s, enum err err, const struct fail *f,
+        const struct effects *fx, struct buf *out);
 void scenario_print_time(struct buf *out, struct instant t);
 
 struct words words_split(struct str line);

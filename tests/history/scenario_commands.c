@@ -14,11 +14,14 @@ static void activity(struct scenario *s, struct words *w, struct command *c)
     struct arena *a = &s->h.arena;
     struct str type = words_get(w, "type"), queue = words_get(w, "queue");
     c->schedule_activity = (struct command_schedule_activity){ .activity_id = words_next(w),
-        .activity_type = type.len ? type : STR("Act"), .task_queue = queue.len ? queue : STR("q"),
+        .activity_type = type.len ? type : STR("Act"),
+        .task_queue = queue.len ? queue : STR("q"),
         .schedule_to_close = words_duration(w, "schedule_to_close"),
         .schedule_to_start = words_duration(w, "schedule_to_start"),
-        .start_to_close = words_duration(w, "start_to_close"), .heartbeat = words_duration(w, "heartbeat"),
-        .retry = words_retry(s, w), .request_eager_execution = words_has(w, "eager"),
+        .start_to_close = words_duration(w, "start_to_close"),
+        .heartbeat = words_duration(w, "heartbeat"),
+        .retry = words_retry(s, w),
+        .request_eager_execution = words_has(w, "eager"),
         .input = large(a, w, "input_size") };
 }
 
@@ -44,9 +47,12 @@ static void continue_as_new(struct scenario *s, struct words *w, struct command 
 {
     struct arena *a = &s->h.arena;
     c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
-        .task_queue = words_get(w, "queue"), .input = payloads_of(a, words_get(w, "input")),
-        .memo = payloads_of(a, words_get(w, "memo")), .run_timeout = words_duration(w, "run_timeout"),
-        .task_timeout = words_duration(w, "task_timeout"), .retry = words_retry(s, w),
+        .task_queue = words_get(w, "queue"),
+        .input = payloads_of(a, words_get(w, "input")),
+        .memo = payloads_of(a, words_get(w, "memo")),
+        .run_timeout = words_duration(w, "run_timeout"),
+        .task_timeout = words_duration(w, "task_timeout"),
+        .retry = words_retry(s, w),
         .backoff_start_interval = words_duration(w, "backoff") };
 }
 
@@ -63,10 +69,23 @@ static const struct {
     const char *word;
     int type;
 } verbs[] = {
-    { "activity", 1 }, { "cancel-activity", 2 }, { "timer", 3 }, { "done", 4 }, { "fail", 5 },
-    { "cancel-timer", 6 }, { "canceled", 7 }, { "cancel-external", 8 }, { "marker", 9 },
-    { "continue-as-new", 10 }, { "child", 11 }, { "signal-external", 12 }, { "upsert", 13 },
-    { "protocol-message", 14 }, { "memo", 16 }, { "nexus", 17 }, { "unknown", 99 },
+    { "activity", 1 },
+    { "cancel-activity", 2 },
+    { "timer", 3 },
+    { "done", 4 },
+    { "fail", 5 },
+    { "cancel-timer", 6 },
+    { "canceled", 7 },
+    { "cancel-external", 8 },
+    { "marker", 9 },
+    { "continue-as-new", 10 },
+    { "child", 11 },
+    { "signal-external", 12 },
+    { "upsert", 13 },
+    { "protocol-message", 14 },
+    { "memo", 16 },
+    { "nexus", 17 },
+    { "unknown", 99 },
 };
 
 static bool one(struct scenario *s, struct words *w, struct command *c)
@@ -94,7 +113,8 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
                                                              : payloads_of(a, words_next(w));
         return true;
     case 5:
-        c->fail.failure = words_has(w, "nothing") ? (struct str){ 0 } : failure_of_text(a, w, words_next(w));
+        c->fail.failure =
+                words_has(w, "nothing") ? (struct str){ 0 } : failure_of_text(a, w, words_next(w));
         return true;
     case 6:
         c->cancel_timer.timer_id = words_next(w);
@@ -124,7 +144,8 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
     }
 }
 
-bool scenario_commands(struct scenario *s, struct str text, struct event_workflow_task_completed *completed)
+bool scenario_commands(
+        struct scenario *s, struct str text, struct event_workflow_task_completed *completed)
 {
     VEC(struct command) commands = { 0 };
     while (str_trim(text).len) {

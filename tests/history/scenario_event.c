@@ -10,15 +10,25 @@ static struct uuid fixed_uuid(uint8_t n)
 static void event_start(struct scenario *s, struct words *w, struct event *ev)
 {
     struct arena *a = &s->h.arena;
-    struct str type = words_get(w, "type"), queue = words_get(w, "queue"), rid = words_get(w, "request_id");
-    ev->start = (struct event_start){ .namespace_id = fixed_uuid(1), .run_id = fixed_uuid(2),
-        .namespace_name = STR("default"), .workflow_id = STR("wf"), .workflow_type = type.len ? type : STR("Type"),
-        .task_queue = queue.len ? queue : STR("q"), .request_id = rid.len ? rid : STR("start-1"),
-        .identity = STR("client"), .execution_timeout = words_duration(w, "execution_timeout"),
-        .run_timeout = words_duration(w, "run_timeout"), .task_timeout = words_duration(w, "task_timeout"),
-        .start_delay = words_duration(w, "start_delay"), .retry = words_retry(s, w),
-        .input = payloads_of(a, words_get(w, "input")), .request_eager_execution = words_has(w, "eager"),
-        .attempt = (int32_t)words_number(w, "attempt", 0), .memo = payloads_of(a, words_get(w, "memo")),
+    struct str type = words_get(w, "type"), queue = words_get(w, "queue"),
+               rid = words_get(w, "request_id");
+    ev->start = (struct event_start){ .namespace_id = fixed_uuid(1),
+        .run_id = fixed_uuid(2),
+        .namespace_name = STR("default"),
+        .workflow_id = STR("wf"),
+        .workflow_type = type.len ? type : STR("Type"),
+        .task_queue = queue.len ? queue : STR("q"),
+        .request_id = rid.len ? rid : STR("start-1"),
+        .identity = STR("client"),
+        .execution_timeout = words_duration(w, "execution_timeout"),
+        .run_timeout = words_duration(w, "run_timeout"),
+        .task_timeout = words_duration(w, "task_timeout"),
+        .start_delay = words_duration(w, "start_delay"),
+        .retry = words_retry(s, w),
+        .input = payloads_of(a, words_get(w, "input")),
+        .request_eager_execution = words_has(w, "eager"),
+        .attempt = (int32_t)words_number(w, "attempt", 0),
+        .memo = payloads_of(a, words_get(w, "memo")),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
     struct event_signal *signal = NEW(a, struct event_signal, 1);
     signal->signal_name = words_get(w, "with_signal");
@@ -42,10 +52,13 @@ static struct saved_token *token_of(struct scenario *s, struct words *w)
 static void event_claim_task(struct scenario *s, struct words *w, struct event *ev)
 {
     const struct workflow *wf = s->h.wf;
-    struct str poll = words_get(w, "poll"), queue = words_get(w, "queue"), worker = words_get(w, "worker");
+    struct str poll = words_get(w, "poll"), queue = words_get(w, "queue"),
+               worker = words_get(w, "worker");
     struct str normal = wf->task.is_sticky ? wf->sticky_queue : wf->start.task_queue.name;
-    ev->claim = (struct event_claim){ .scheduled_event_id = words_number(w, "event", wf->task.scheduled_event_id),
-        .attempt = (int32_t)words_number(w, "attempt", wf->task.attempt), .poll_id = poll.len ? poll : STR("poll"),
+    ev->claim = (struct event_claim){ .scheduled_event_id =
+                                              words_number(w, "event", wf->task.scheduled_event_id),
+        .attempt = (int32_t)words_number(w, "attempt", wf->task.attempt),
+        .poll_id = poll.len ? poll : STR("poll"),
         .identity = worker.len ? worker : STR("worker"),
         .task_queue = queue.len ? queue : str_dup(&s->h.arena, normal) };
 }
@@ -60,10 +73,11 @@ static void event_claim_activity(struct scenario *s, struct words *w, struct eve
 {
     const struct activity *a = find_activity(s, words_next(w));
     struct str poll = words_get(w, "poll"), worker = words_get(w, "worker");
-    ev->claim = (struct event_claim){
-        .scheduled_event_id = words_number(w, "event", a ? a->scheduled_event_id : 0),
+    ev->claim = (struct event_claim){ .scheduled_event_id = words_number(
+                                              w, "event", a ? a->scheduled_event_id : 0),
         .attempt = (int32_t)words_number(w, "attempt", a ? a->attempt : 1),
-        .stamp = (int32_t)words_number(w, "stamp", a ? a->stamp : 0), .poll_id = poll.len ? poll : STR("poll"),
+        .stamp = (int32_t)words_number(w, "stamp", a ? a->stamp : 0),
+        .poll_id = poll.len ? poll : STR("poll"),
         .identity = worker.len ? worker : STR("worker") };
 }
 
@@ -89,27 +103,33 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     struct str text = words_next(w), worker = STR("worker");
     switch (ev->kind) {
     case EVENT_ACTIVITY_COMPLETED:
-        ev->activity_completed = (struct event_activity_completed){ ref, payloads_of(a, text), worker };
+        ev->activity_completed =
+                (struct event_activity_completed){ ref, payloads_of(a, text), worker };
         return;
     case EVENT_ACTIVITY_FAILED:
         ev->activity_failed = (struct event_activity_failed){ ref, failure_of_text(a, w, text),
             payloads_of(a, words_get(w, "details")), worker };
         return;
     case EVENT_ACTIVITY_CANCELED:
-        ev->activity_canceled = (struct event_activity_canceled){ ref, payloads_of(a, text), worker };
+        ev->activity_canceled =
+                (struct event_activity_canceled){ ref, payloads_of(a, text), worker };
         return;
     default:
-        ev->activity_heartbeat = (struct event_activity_heartbeat){ ref, payloads_of(a, text), worker };
+        ev->activity_heartbeat =
+                (struct event_activity_heartbeat){ ref, payloads_of(a, text), worker };
         return;
     }
 }
 
-static bool event_completed(struct scenario *s, struct words *w, struct str commands, struct event *ev)
+static bool event_completed(
+        struct scenario *s, struct words *w, struct str commands, struct event *ev)
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct str sticky = words_get(w, "sticky"), poll = words_get(w, "poll");
-    *c = (struct event_workflow_task_completed){ .token = token_of(s, w)->token, .identity = STR("worker"),
-        .return_new_workflow_task = words_has(w, "return_new"), .poll_id = poll.len ? poll : STR("inline"),
+    *c = (struct event_workflow_task_completed){ .token = token_of(s, w)->token,
+        .identity = STR("worker"),
+        .return_new_workflow_task = words_has(w, "return_new"),
+        .poll_id = poll.len ? poll : STR("inline"),
         .force_create_new_workflow_task = words_has(w, "force") };
     c->sticky_task_queue = str_split(sticky, '/', &sticky);
     (void)duration_parse(sticky, &c->sticky_schedule_to_start);
@@ -121,34 +141,48 @@ static void event_settled(struct words *w, struct event *ev)
     int64_t id = 0;
     check(str_to_i64(words_next(w), &id));
     ev->settled.message_id = id;
-    ev->settled.outcome = words_has(w, "not-found") ? ERR_NOT_FOUND : words_has(w, "refused")
-            ? ERR_INVALID_ARGUMENT : ERR_NONE;
+    ev->settled.outcome = words_has(w, "not-found") ? ERR_NOT_FOUND
+                          : words_has(w, "refused") ? ERR_INVALID_ARGUMENT
+                                                    : ERR_NONE;
 }
 
 static const struct {
     const char *word;
     enum event_kind kind;
 } verbs[] = {
-    { "start", EVENT_START }, { "signal", EVENT_SIGNAL }, { "request-cancel", EVENT_REQUEST_CANCEL },
-    { "terminate", EVENT_TERMINATE }, { "claim-task", EVENT_CLAIM_WORKFLOW_TASK },
-    { "unclaim-task", EVENT_UNCLAIM_WORKFLOW_TASK }, { "complete-task", EVENT_WORKFLOW_TASK_COMPLETED },
-    { "fail-task", EVENT_WORKFLOW_TASK_FAILED }, { "claim-activity", EVENT_CLAIM_ACTIVITY },
-    { "unclaim-activity", EVENT_UNCLAIM_ACTIVITY }, { "complete-activity", EVENT_ACTIVITY_COMPLETED },
-    { "fail-activity", EVENT_ACTIVITY_FAILED }, { "cancel-activity", EVENT_ACTIVITY_CANCELED },
-    { "heartbeat", EVENT_ACTIVITY_HEARTBEAT }, { "reset-sticky", EVENT_RESET_STICKY }, { "time", EVENT_TIME },
+    { "start", EVENT_START },
+    { "signal", EVENT_SIGNAL },
+    { "request-cancel", EVENT_REQUEST_CANCEL },
+    { "terminate", EVENT_TERMINATE },
+    { "claim-task", EVENT_CLAIM_WORKFLOW_TASK },
+    { "unclaim-task", EVENT_UNCLAIM_WORKFLOW_TASK },
+    { "complete-task", EVENT_WORKFLOW_TASK_COMPLETED },
+    { "fail-task", EVENT_WORKFLOW_TASK_FAILED },
+    { "claim-activity", EVENT_CLAIM_ACTIVITY },
+    { "unclaim-activity", EVENT_UNCLAIM_ACTIVITY },
+    { "complete-activity", EVENT_ACTIVITY_COMPLETED },
+    { "fail-activity", EVENT_ACTIVITY_FAILED },
+    { "cancel-activity", EVENT_ACTIVITY_CANCELED },
+    { "heartbeat", EVENT_ACTIVITY_HEARTBEAT },
+    { "reset-sticky", EVENT_RESET_STICKY },
+    { "time", EVENT_TIME },
     { "settle", EVENT_MESSAGE_SETTLED },
 };
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
 {
     if (ev->kind == EVENT_SIGNAL) {
-        ev->signal = (struct event_signal){ .signal_name = words_next(w), .identity = STR("client"),
-            .request_id = words_get(w, "request_id"), .input = payloads_of(&s->h.arena, words_get(w, "input")),
+        ev->signal = (struct event_signal){ .signal_name = words_next(w),
+            .identity = STR("client"),
+            .request_id = words_get(w, "request_id"),
+            .input = payloads_of(&s->h.arena, words_get(w, "input")),
             .wakes_delayed = words_has(w, "with_start") };
     } else if (ev->kind == EVENT_REQUEST_CANCEL) {
-        ev->request_cancel = (struct event_request_cancel){ .cause = words_next(w), .identity = STR("client") };
+        ev->request_cancel =
+                (struct event_request_cancel){ .cause = words_next(w), .identity = STR("client") };
     } else {
-        ev->terminate = (struct event_terminate){ .reason = words_next(w), .identity = STR("client") };
+        ev->terminate =
+                (struct event_terminate){ .reason = words_next(w), .identity = STR("client") };
     }
 }
 
@@ -184,8 +218,10 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
     case EVENT_WORKFLOW_TASK_COMPLETED:
         return event_completed(s, w, rest, ev);
     case EVENT_WORKFLOW_TASK_FAILED:
-        ev->workflow_task_failed = (struct event_workflow_task_failed){ .token = token_of(s, w)->token,
-            .cause = (enum workflow_task_failed_cause)words_number(w, "cause", 14), .identity = STR("worker") };
+        ev->workflow_task_failed =
+                (struct event_workflow_task_failed){ .token = token_of(s, w)->token,
+                    .cause = (enum workflow_task_failed_cause)words_number(w, "cause", 14),
+                    .identity = STR("worker") };
         ev->workflow_task_failed.failure = failure_of_text(&s->h.arena, w, words_next(w));
         return true;
     case EVENT_MESSAGE_SETTLED:

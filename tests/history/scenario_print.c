@@ -10,7 +10,8 @@ void scenario_print_time(struct buf *out, struct instant t)
         return;
     }
     int64_t ms = (t.ns - scenario_epoch.ns) / 1000000;
-    buf_printf(out, ms % 1000 ? "%lld.%03llds" : "%llds", (long long)(ms / 1000), (long long)(ms % 1000));
+    buf_printf(out, ms % 1000 ? "%lld.%03llds" : "%llds", (long long)(ms / 1000),
+            (long long)(ms % 1000));
 }
 
 static void put_i(struct buf *out, const char *name, int64_t v)
@@ -141,14 +142,16 @@ static void print_events(struct arena *arena, struct str events, const char *tit
 
 static void print_task(const struct workflow_task_start *t, struct arena *arena, struct buf *out)
 {
-    buf_printf(out, "    task attempt=%d history=%lld..%lld previous_started=%lld\n", (int)t->token.attempt,
-            (long long)t->from_event_id, (long long)t->to_event_id, (long long)t->previous_started_event_id);
+    buf_printf(out, "    task attempt=%d history=%lld..%lld previous_started=%lld\n",
+            (int)t->token.attempt, (long long)t->from_event_id, (long long)t->to_event_id,
+            (long long)t->previous_started_event_id);
     print_events(arena, t->suffix, "    suffix", out);
 }
 
 static void print_activity(const struct activity_start *a, const char *title, struct buf *out)
 {
-    buf_printf(out, "    %s " STR_FMT " attempt=%d", title, STR_ARG(a->activity_id), (int)a->attempt);
+    buf_printf(
+            out, "    %s " STR_FMT " attempt=%d", title, STR_ARG(a->activity_id), (int)a->attempt);
     put_s(out, "heartbeat_details", payload_text(a->heartbeat_details));
     buf_append_byte(out, '\n');
 }
@@ -169,7 +172,8 @@ static void print_offers(const struct effects *fx, struct buf *out)
     if (fx->successor) {
         const struct event_start *n = fx->successor;
         buf_printf(out, "    successor type=" STR_FMT " queue=" STR_FMT " initiator=%d attempt=%d",
-                STR_ARG(n->workflow_type), STR_ARG(n->task_queue), (int)n->initiator, (int)n->attempt);
+                STR_ARG(n->workflow_type), STR_ARG(n->task_queue), (int)n->initiator,
+                (int)n->attempt);
         put_d(out, "backoff", n->first_task_backoff);
         put_s(out, "input", payload_text(n->input));
         put_s(out, "memo", payload_text(n->memo));
@@ -179,8 +183,8 @@ static void print_offers(const struct effects *fx, struct buf *out)
     }
 }
 
-void scenario_print(struct scenario *s, enum err err, const struct fail *f, const struct effects *fx,
-        struct buf *out)
+void scenario_print(struct scenario *s, enum err err, const struct fail *f,
+        const struct effects *fx, struct buf *out)
 {
     if (err) {
         buf_printf(out, "    error %s: %s\n", err_name(err), f->message);

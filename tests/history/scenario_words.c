@@ -53,8 +53,11 @@ struct str words_next(struct words *w)
 
 bool duration_parse(struct str text, struct duration *ret)
 {
-    static const struct { const char *unit; int64_t ns; } units[] = { { "ms", 1000000 }, { "s", 1000000000 },
-        { "m", 60000000000 }, { "h", 3600000000000 }, { "d", 86400000000000 } };
+    static const struct {
+        const char *unit;
+        int64_t ns;
+    } units[] = { { "ms", 1000000 }, { "s", 1000000000 }, { "m", 60000000000 },
+        { "h", 3600000000000 }, { "d", 86400000000000 } };
     bool negative = text.len && text.ptr[0] == '-';
     size_t n = negative ? 1 : 0, start = n;
     int64_t value;

@@ -111,7 +111,8 @@ static void on_release(void *ctx, struct grpc_call *call)
 {
     struct side *s = ctx;
     unsigned n = s->parked_count;
-    list_each (&s->parked, node) {
+    list_each(&s->parked, node)
+    {
         parked_end(list_entry(node, struct parked, node), STR("released"));
     }
     grpc_call_reply(call, str_printf(&call->arena, "%u", n));
@@ -121,8 +122,8 @@ static void on_stats(void *ctx, struct grpc_call *call)
 {
     struct side *s = ctx;
     grpc_call_reply(call,
-            str_printf(&call->arena, "parked %u cancelled %u undelivered %u calls %u", s->parked_count,
-                    s->cancelled, s->undelivered, grpc_server_calls(s->grpc)));
+            str_printf(&call->arena, "parked %u cancelled %u undelivered %u calls %u",
+                    s->parked_count, s->cancelled, s->undelivered, grpc_server_calls(s->grpc)));
 }
 
 static void on_big(void *ctx, struct grpc_call *call)
@@ -191,7 +192,8 @@ static void start(struct lane *lane, void *arg)
     config.app_ctx = s->grpc;
     config.tls = options.tls_config;
     s->transport = transport_new(lane, &config);
-    if (transport_listen(s->transport, str_from_cstr(options.host), s->index == 0, &options.port, &f)) {
+    if (transport_listen(
+                s->transport, str_from_cstr(options.host), s->index == 0, &options.port, &f)) {
         log_error("listen_failed", LOG_FAIL(&f));
         exit(1);
     }
@@ -220,30 +222,65 @@ static void parse(int argc, char **argv)
 {
     static const struct option longs[] = { { "lanes", 1, NULL, 'l' }, { "port", 1, NULL, 'p' },
         { "host", 1, NULL, 'h' }, { "cert", 1, NULL, 'c' }, { "key", 1, NULL, 'k' },
-        { "client-ca", 1, NULL, 'a' }, { "gzip-min", 1, NULL, 'z' }, { "refuse-gzip", 0, NULL, 'r' },
-        { "handshake-timeout", 1, NULL, 's' }, { "ping-after", 1, NULL, 'i' },
-        { "ping-timeout", 1, NULL, 'o' }, { "connections-max", 1, NULL, 'm' },
-        { "age-max", 1, NULL, 'g' }, { "write-timeout", 1, NULL, 't' }, { "patience", 1, NULL, 'w' }, { "debug", 0, NULL, 'd' }, { 0 } };
+        { "client-ca", 1, NULL, 'a' }, { "gzip-min", 1, NULL, 'z' },
+        { "refuse-gzip", 0, NULL, 'r' }, { "handshake-timeout", 1, NULL, 's' },
+        { "ping-after", 1, NULL, 'i' }, { "ping-timeout", 1, NULL, 'o' },
+        { "connections-max", 1, NULL, 'm' }, { "age-max", 1, NULL, 'g' },
+        { "write-timeout", 1, NULL, 't' }, { "patience", 1, NULL, 'w' }, { "debug", 0, NULL, 'd' },
+        { 0 } };
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'l': options.lanes = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'p': options.port = (uint16_t)strtoul(optarg, NULL, 10); break;
-        case 'h': options.host = optarg; break;
-        case 'c': options.tls.certificate = optarg; break;
-        case 'k': options.tls.key = optarg; break;
-        case 'a': options.tls.client_ca = optarg; break;
-        case 'z': options.grpc.gzip_min = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'r': options.grpc.refuse_gzip = true; break;
-        case 's': options.transport.handshake_timeout = seconds(optarg); break;
-        case 'i': options.transport.ping_after = seconds(optarg); break;
-        case 'o': options.transport.ping_timeout = seconds(optarg); break;
-        case 'm': options.transport.connections_max = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'g': options.transport.age_max = seconds(optarg); break;
-        case 't': options.transport.write_timeout = seconds(optarg); break;
-        case 'w': options.patience = seconds(optarg); break;
-        case 'd': log_set(LOG_DEBUG, LOG_FORMAT_TEXT); break;
-        default: exit(2);
+        case 'l':
+            options.lanes = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'p':
+            options.port = (uint16_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'h':
+            options.host = optarg;
+            break;
+        case 'c':
+            options.tls.certificate = optarg;
+            break;
+        case 'k':
+            options.tls.key = optarg;
+            break;
+        case 'a':
+            options.tls.client_ca = optarg;
+            break;
+        case 'z':
+            options.grpc.gzip_min = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'r':
+            options.grpc.refuse_gzip = true;
+            break;
+        case 's':
+            options.transport.handshake_timeout = seconds(optarg);
+            break;
+        case 'i':
+            options.transport.ping_after = seconds(optarg);
+            break;
+        case 'o':
+            options.transport.ping_timeout = seconds(optarg);
+            break;
+        case 'm':
+            options.transport.connections_max = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'g':
+            options.transport.age_max = seconds(optarg);
+            break;
+        case 't':
+            options.transport.write_timeout = seconds(optarg);
+            break;
+        case 'w':
+            options.patience = seconds(optarg);
+            break;
+        case 'd':
+            log_set(LOG_DEBUG, LOG_FORMAT_TEXT);
+            break;
+        default:
+            exit(2);
         }
     }
     check(options.lanes >= 1 && options.lanes <= LANES_MAX);

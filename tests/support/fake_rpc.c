@@ -111,7 +111,8 @@ static void send(struct packet *p)
 
 /* ---- calling ---- */
 
-static void call_end(struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
+static void call_end(
+        struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
 {
     lane_timer_stop(call->lane->lane, &call->timer);
     list_remove(&call->in_list);
@@ -126,8 +127,8 @@ static void on_timeout(struct lane_timer *timer)
     call_end(call, call->state == 2 ? RPC_NOT_SENT : RPC_TIMEOUT, STR(""), NULL);
 }
 
-void rpc_call(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body,
-        struct duration timeout, struct rpc_call *call)
+void rpc_call(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key,
+        struct str body, struct duration timeout, struct rpc_call *call)
 {
     call->lane = rl;
     call->peer = rpc_peer_ref(peer);
@@ -163,7 +164,8 @@ void rpc_cancel(struct rpc_call *call)
     rpc_peer_put(call->peer);
 }
 
-void rpc_notify(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body)
+void rpc_notify(
+        struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body)
 {
     struct packet *p = packet_new(NOTIFY, rl->rpc->config.member_id, peer->member, body);
     p->method = method;
@@ -193,7 +195,8 @@ static void on_in_deadline(struct lane_timer *timer)
     in_gone(container_of(timer, struct fake_in, timer));
 }
 
-static void answer(struct rpc_in *base, enum rpc_result result, struct str body, const struct fail *f)
+static void answer(
+        struct rpc_in *base, enum rpc_result result, struct str body, const struct fail *f)
 {
     struct fake_in *in = container_of(base, struct fake_in, in);
     struct packet *p = packet_new(ANSWER, base->lane->rpc->config.member_id, base->from, body);
@@ -249,14 +252,16 @@ static void deliver(struct packet *p)
             s->notify(s->ctx, p->from, p->key, str_of(p->body, p->len));
         }
     } else if (p->kind == CANCEL) {
-        list_each(&to->rl->inbound, n) {
+        list_each(&to->rl->inbound, n)
+        {
             struct fake_in *in = list_entry(n, struct fake_in, node);
             if (in->id == p->id && uuid_eq(in->in.from, p->from)) {
                 in_gone(in);
             }
         }
     } else {
-        list_each(&to->rl->calls, n) {
+        list_each(&to->rl->calls, n)
+        {
             struct rpc_call *call = list_entry(n, struct rpc_call, in_list);
             if (call->id == p->id) {
                 call_end(call, p->result, str_of(p->body, p->len),
@@ -290,7 +295,8 @@ void rpc_watch_links(struct rpc_lane *rl, struct rpc_watch *watch)
 
 static void tell_watches(struct rpc *at, struct uuid member, bool up)
 {
-    for (struct list_node *n = list_first(&at->rl->watches); n; n = list_next(&at->rl->watches, n)) {
+    for (struct list_node *n = list_first(&at->rl->watches); n;
+            n = list_next(&at->rl->watches, n)) {
         struct rpc_watch *w = list_entry(n, struct rpc_watch, node);
         w->changed(w, member, up);
     }
@@ -298,13 +304,15 @@ static void tell_watches(struct rpc *at, struct uuid member, bool up)
 
 static void lose_link(struct rpc *at, struct uuid member)
 {
-    list_each(&at->rl->calls, n) {
+    list_each(&at->rl->calls, n)
+    {
         struct rpc_call *call = list_entry(n, struct rpc_call, in_list);
         if (call->state == 1 && uuid_eq(call->peer->member, member)) {
             call_end(call, RPC_UNKNOWN, STR(""), NULL);
         }
     }
-    list_each(&at->rl->inbound, n) {
+    list_each(&at->rl->inbound, n)
+    {
         struct fake_in *in = list_entry(n, struct fake_in, node);
         if (uuid_eq(in->in.from, member)) {
             in_gone(in);
@@ -318,7 +326,8 @@ void fake_rpc_cut(struct uuid member)
     struct rpc *r = find(member);
     check(r);
     r->is_cut = true;
-    list_each(&processes, n) {
+    list_each(&processes, n)
+    {
         struct rpc *other = list_entry(n, struct rpc, node);
         if (other != r && other->rl && r->rl) {
             lose_link(other, member);
@@ -363,10 +372,12 @@ struct rpc_lane *rpc_lane_new(struct rpc *rpc, struct lane *lane)
 /* Calls that are out are forgotten, as by a crash. */
 void rpc_free(struct rpc *rpc)
 {
-    list_each(&rpc->rl->inbound, n) {
+    list_each(&rpc->rl->inbound, n)
+    {
         in_end(list_entry(n, struct fake_in, node));
     }
-    list_each(&rpc->rl->calls, n) {
+    list_each(&rpc->rl->calls, n)
+    {
         struct rpc_call *call = list_entry(n, struct rpc_call, in_list);
         lane_timer_stop(rpc->rl->lane, &call->timer);
         list_remove(n);

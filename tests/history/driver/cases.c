@@ -11,17 +11,20 @@ void one_activity(void)
     start(w, "order");
     Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
     expect(!strcmp(event_types(w, task->history), "1 5 6"));
-    expect(task->attempt == 1 && task->started_event_id == 3 && !strcmp(task->workflow_type->name, "Order"));
+    expect(task->attempt == 1 && task->started_event_id == 3 &&
+            !strcmp(task->workflow_type->name, "Order"));
     complete_task(w, "order", task, schedule_activity(w, "a"));
     Api__PollActivityTaskQueueResponse *activity = poll_activity(w, "aq");
-    expect(!strcmp(activity->activity_id, "a") && activity->attempt == 1 && activity->input.len == 4);
+    expect(!strcmp(activity->activity_id, "a") && activity->attempt == 1 &&
+            activity->input.len == 4);
     answer_of(w, complete_activity_begin(w, "order", activity), NULL);
     task = poll_workflow(w, "q");
     expect(!strcmp(event_types(w, task->history), "1 5 6 7 10 11 12 5 6"));
     complete_task(w, "order", task, complete_workflow(w));
     expect(!strcmp(history_types(w, "order"), "1 5 6 7 10 11 12 5 6 7 2"));
     Api__DescribeWorkflowExecutionResponse *d = describe(w, "order");
-    expect(d->workflow_execution_info->history_length == 11 && (int)d->workflow_execution_info->status == WORKFLOW_COMPLETED);
+    expect(d->workflow_execution_info->history_length == 11 &&
+            (int)d->workflow_execution_info->status == WORKFLOW_COMPLETED);
     struct history_stats s = history_stats(w->history);
     expect(s.committed_rows <= 9); /* the budget of row versions */
     expect(s.closed == 1 && s.uncommitted_bytes == 0);
@@ -30,7 +33,8 @@ void one_activity(void)
 
 /* ---- starting ------------------------------------------------------------------------------------------ */
 
-static Api__StartWorkflowExecutionResponse *start_with(struct world *w, const Api__StartWorkflowExecutionRequest *r)
+static Api__StartWorkflowExecutionResponse *start_with(
+        struct world *w, const Api__StartWorkflowExecutionRequest *r)
 {
     return answer_of(w, call_api(w, API_START_WORKFLOW, r->workflow_id, &r->base),
             &api__start_workflow_execution_response__descriptor);
@@ -41,12 +45,15 @@ void starts_are_deduplicated(void)
     struct world *w = world_new();
     Api__StartWorkflowExecutionRequest *r = start_request(w, "order", "req-1");
     struct pending *first = call_api(w, API_START_WORKFLOW, "order", &r->base);
-    struct pending *second = call_api(w, API_START_WORKFLOW, "order", &r->base); /* before the first is durable */
+    struct pending *second =
+            call_api(w, API_START_WORKFLOW, "order", &r->base); /* before the first is durable */
     r = start_request(w, "order", "req-2");
     struct pending *other = call_api(w, API_START_WORKFLOW, "order", &r->base);
     expect(!first->answered && !other->answered); /* refusals wait for what they saw */
-    Api__StartWorkflowExecutionResponse *a = answer_of(w, first, &api__start_workflow_execution_response__descriptor);
-    Api__StartWorkflowExecutionResponse *b = answer_of(w, second, &api__start_workflow_execution_response__descriptor);
+    Api__StartWorkflowExecutionResponse *a =
+            answer_of(w, first, &api__start_workflow_execution_response__descriptor);
+    Api__StartWorkflowExecutionResponse *b =
+            answer_of(w, second, &api__start_workflow_execution_response__descriptor);
     expect(!strcmp(a->run_id, b->run_id) && a->started && b->started);
     expect(error_of(w, other) == ERR_ALREADY_EXISTS);
     expect(str_eq(other->fail.detail_type, STR("WorkflowExecutionAlreadyStartedFailure")));
@@ -127,7 +134,8 @@ void obsolete_claims_leave_later_attempts(void)
     struct offered first = *o;
     demand(w, o, false);
     expect(error_of(w, claim(w, &first, "p1")) == ERR_NONE);
-    world_until(w, DURATION_SECONDS(90), (o = find_offer(w, "aq"))); /* start-to-close passed: attempt 2 */
+    world_until(w, DURATION_SECONDS(90),
+            (o = find_offer(w, "aq"))); /* start-to-close passed: attempt 2 */
     expect(o->task.attempt == 2);
     demand(w, o, false);
     expect(error_of(w, claim(w, &first, "p2")) == ERR_OBSOLETE);
@@ -180,7 +188,8 @@ void nothing_unacknowledged_counts(void)
 {
     struct world *w = world_new();
     sim_db_set_faults(w->db, slow, NULL);
-    struct pending *p = call_api(w, API_START_WORKFLOW, "order", &start_request(w, "order", "r")->base);
+    struct pending *p =
+            call_api(w, API_START_WORKFLOW, "order", &start_request(w, "order", "r")->base);
     for (int i = 0; i < 3 && !p->answered; i++) {
         world_advance(w, DURATION_MS(1));
     }
@@ -197,7 +206,8 @@ static enum sim_outcome next_outcome;
 
 static struct sim_fault once(void *arg, enum store_kind kind, const struct store_op *op)
 {
-    struct sim_fault f = { .outcome = kind == STORE_COMMIT ? next_outcome : SIM_GOOD, .reconnect = DURATION_MS(5) };
+    struct sim_fault f = { .outcome = kind == STORE_COMMIT ? next_outcome : SIM_GOOD,
+        .reconnect = DURATION_MS(5) };
     next_outcome = kind == STORE_COMMIT ? SIM_GOOD : next_outcome;
     return f;
 }
@@ -223,10 +233,12 @@ void a_fenced_writer_drops_everything(void)
     start(w, "order");
     sim_db_fence(w->db, w->config.member);
     uint64_t commits = sim_db_commits(w->db);
-    struct pending *p = call_api(w, API_START_WORKFLOW, "other", &start_request(w, "other", "r")->base);
+    struct pending *p =
+            call_api(w, API_START_WORKFLOW, "other", &start_request(w, "other", "r")->base);
     expect(error_of(w, p) == ERR_UNAVAILABLE);
     expect(w->lost && !history_is_serving(w->history) && sim_db_commits(w->db) == commits);
-    expect(history_stats(w->history).cached_runs == 0 && history_stats(w->history).uncommitted_bytes == 0);
+    expect(history_stats(w->history).cached_runs == 0 &&
+            history_stats(w->history).uncommitted_bytes == 0);
     p = call_api(w, API_START_WORKFLOW, "third", &start_request(w, "third", "r")->base);
     expect(error_of(w, p) == ERR_NOT_OWNER);
     world_kill(w);
@@ -271,18 +283,23 @@ void one_bad_row_harms_nobody_else(void)
 {
     struct world *w = world_new();
     struct msg_api_request m = {
-        .method = API_START_WORKFLOW, .namespace_id = w->namespace_id, .namespace_name = STR("default"),
-        .workflow_id = STR("bad\0id"), .request = api_encode(&w->arena, &start_request(w, "x", "r")->base),
+        .method = API_START_WORKFLOW,
+        .namespace_id = w->namespace_id,
+        .namespace_name = STR("default"),
+        .workflow_id = STR("bad\0id"),
+        .request = api_encode(&w->arena, &start_request(w, "x", "r")->base),
     };
     struct buf body;
     buf_init_arena(&body, &w->arena, 1 << 20);
     msg_api_request_encode(&m, &body);
     uint32_t shard = shard_of(w->namespace_id, m.workflow_id);
-    struct pending *good = call_api(w, API_START_WORKFLOW, "good", &start_request(w, "good", "r")->base);
+    struct pending *good =
+            call_api(w, API_START_WORKFLOW, "good", &start_request(w, "good", "r")->base);
     struct pending *bad = call_raw(w, 100, shard, buf_str(&body));
     world_turn(w); /* both are in flight; the next ones stand on them */
     struct pending *worse = call_raw(w, 100, shard, buf_str(&body));
-    struct pending *fine = call_api(w, API_START_WORKFLOW, "fine", &start_request(w, "fine", "r")->base);
+    struct pending *fine =
+            call_api(w, API_START_WORKFLOW, "fine", &start_request(w, "fine", "r")->base);
     expect(error_of(w, good) == ERR_NONE && error_of(w, fine) == ERR_NONE);
     expect(error_of(w, bad) != ERR_NONE && error_of(w, worse) != ERR_NONE);
     expect(history_stats(w->history).poisoned_groups >= 1);
@@ -317,7 +334,8 @@ void a_stalled_database_sheds_and_recovers(void)
         shed += calls[i]->answered;
         expect(implies(calls[i]->answered, calls[i]->fail.err == ERR_RESOURCE_EXHAUSTED));
     }
-    expect(shed > 0 && shed < CALLS && str_eq(calls[CALLS - 1]->fail.detail_type, STR("ResourceExhaustedFailure")));
+    expect(shed > 0 && shed < CALLS &&
+            str_eq(calls[CALLS - 1]->fail.detail_type, STR("ResourceExhaustedFailure")));
     expect(history_stats(w->history).uncommitted_bytes < (80 << 10));
     world_advance(w, DURATION_SECONDS(3));
     struct pending *late = signal_begin(w);
@@ -381,7 +399,8 @@ void checkpointed_runs_wake_earlier(void)
     start(w, "order");
     complete_task(w, "order", poll_workflow(w, "q"), start_timer(w, 3600));
     world_until(w, DURATION_SECONDS(60), history_stats(w->history).checkpoints == 1);
-    signal_run(w, "order", "s"); /* the stored wake-up is in an hour: now there is a task to be delivered */
+    signal_run(w, "order",
+            "s"); /* the stored wake-up is in an hour: now there is a task to be delivered */
     world_crash(w);
     world_until(w, DURATION_SECONDS(5), find_offer(w, "q") != NULL);
     expect(history_stats(w->history).stuck_runs == 0);
@@ -472,7 +491,8 @@ void undelivered_answers_are_taken_back(void)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static struct pending *read_begin(struct world *w, const char *id, ProtobufCBinaryData token, bool wait, bool close_only)
+static struct pending *read_begin(
+        struct world *w, const char *id, ProtobufCBinaryData token, bool wait, bool close_only)
 {
     Api__GetWorkflowExecutionHistoryRequest r = API__GET_WORKFLOW_EXECUTION_HISTORY_REQUEST__INIT;
     r.execution = api_new(&w->arena, &api__workflow_execution__descriptor);
@@ -493,7 +513,8 @@ void history_long_polls(void)
     struct world *w = world_new();
     ProtobufCBinaryData none = { 0 };
     start(w, "order");
-    Api__GetWorkflowExecutionHistoryResponse *m = page_of(w, read_begin(w, "order", none, true, false));
+    Api__GetWorkflowExecutionHistoryResponse *m =
+            page_of(w, read_begin(w, "order", none, true, false));
     expect(!strcmp(event_types(w, m->history), "1 5") && m->next_page_token.len);
     struct pending *p = read_begin(w, "order", m->next_page_token, true, false);
     struct pending *close = read_begin(w, "order", none, true, true);
@@ -531,25 +552,28 @@ void long_histories_are_paged(void)
     ProtobufCBinaryData token = { 0 };
     int total = 0, pages = 0;
     do {
-        Api__GetWorkflowExecutionHistoryResponse *m = page_of(w, read_begin(w, "order", token, false, false));
+        Api__GetWorkflowExecutionHistoryResponse *m =
+                page_of(w, read_begin(w, "order", token, false, false));
         total += event_count(m->history);
         token = m->next_page_token;
         pages++;
     } while (token.len);
     expect(total == 702 && pages == 3);
-    Api__GetWorkflowExecutionHistoryReverseRequest r = API__GET_WORKFLOW_EXECUTION_HISTORY_REVERSE_REQUEST__INIT;
+    Api__GetWorkflowExecutionHistoryReverseRequest r =
+            API__GET_WORKFLOW_EXECUTION_HISTORY_REVERSE_REQUEST__INIT;
     total = 0;
     do {
         r.execution = api_new(&w->arena, &api__workflow_execution__descriptor);
         r.execution->workflow_id = "order";
-        Api__GetWorkflowExecutionHistoryReverseResponse *m = answer_of(w,
-                call_api(w, API_GET_HISTORY_REVERSE, "order", &r.base),
-                &api__get_workflow_execution_history_reverse_response__descriptor);
+        Api__GetWorkflowExecutionHistoryReverseResponse *m =
+                answer_of(w, call_api(w, API_GET_HISTORY_REVERSE, "order", &r.base),
+                        &api__get_workflow_execution_history_reverse_response__descriptor);
         total += event_count(m->history);
         r.next_page_token = m->next_page_token;
     } while (r.next_page_token.len);
     expect(total == 702);
     Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
-    expect(event_count(task->history) == 703); /* all of it, from the store, and the started event */
+    expect(event_count(task->history) ==
+            703); /* all of it, from the store, and the started event */
     world_free(w);
 }

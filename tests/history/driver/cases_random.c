@@ -33,7 +33,8 @@ static bool chance(struct chaos *c, unsigned percent)
 static struct sim_fault faults(void *arg, enum store_kind kind, const struct store_op *op)
 {
     struct chaos *c = arg;
-    struct sim_fault f = { .delay = { (int64_t)rand_below(&c->rand, 3000000) }, .reconnect = DURATION_MS(20) };
+    struct sim_fault f = { .delay = { (int64_t)rand_below(&c->rand, 3000000) },
+        .reconnect = DURATION_MS(20) };
     if (chance(c, 2)) {
         f.outcome = chance(c, 50) ? SIM_LOST_BEFORE : SIM_LOST_AFTER;
     }
@@ -53,7 +54,8 @@ static void client(struct chaos *c)
 {
     struct script *s = &c->runs[rand_below(&c->rand, RUNS)];
     if (!s->start || (s->start->answered && s->start->failed && !s->started)) {
-        s->start = call_api(c->w, API_START_WORKFLOW, s->id, &start_request(c->w, s->id, "the-start")->base);
+        s->start = call_api(
+                c->w, API_START_WORKFLOW, s->id, &start_request(c->w, s->id, "the-start")->base);
         return;
     }
     s->started |= s->start->answered && !s->start->failed;
@@ -111,8 +113,8 @@ static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueR
     if (err) {
         return NULL;
     }
-    Api__GetWorkflowExecutionHistoryResponse *m =
-            api_decode(&api__get_workflow_execution_history_response__descriptor, &w->arena, p->body, NULL);
+    Api__GetWorkflowExecutionHistoryResponse *m = api_decode(
+            &api__get_workflow_execution_history_response__descriptor, &w->arena, p->body, NULL);
     const char *types = str_printf(&w->arena, " %s ", event_types(w, m->history)).ptr;
     Api__Command *command = NULL;
     if (!strstr(types, " 10 ")) {
@@ -122,7 +124,8 @@ static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueR
     } else if (strstr(types, " 18 ")) {
         command = complete_workflow(w);
     }
-    return complete_task_begin(w, id, t, &command, command ? 1 : 0, chance(c, 50) ? "sticky" : NULL);
+    return complete_task_begin(
+            w, id, t, &command, command ? 1 : 0, chance(c, 50) ? "sticky" : NULL);
 }
 
 static void worker_finish(struct chaos *c)
@@ -139,11 +142,13 @@ static void worker_finish(struct chaos *c)
         struct world *w = c->w;
         if (*h.queue == 'a') {
             Api__PollActivityTaskQueueResponse *a =
-                    api_decode(&api__poll_activity_task_queue_response__descriptor, &w->arena, h.claim->body, NULL);
+                    api_decode(&api__poll_activity_task_queue_response__descriptor, &w->arena,
+                            h.claim->body, NULL);
             complete_activity_begin(w, a->workflow_execution->workflow_id, a);
         } else {
             Api__PollWorkflowTaskQueueResponse *t =
-                    api_decode(&api__poll_workflow_task_queue_response__descriptor, &w->arena, h.claim->body, NULL);
+                    api_decode(&api__poll_workflow_task_queue_response__descriptor, &w->arena,
+                            h.claim->body, NULL);
             decide(c, t);
         }
         return;
@@ -177,7 +182,8 @@ static void check_run(struct chaos *c, struct script *s)
         acknowledged += s->signals[i]->answered && !s->signals[i]->failed;
     }
     expect(count_of(types, " 1 ") == 1 && count_of(types, " 2 ") == 1);
-    expect(count_of(types, " 10 ") == 1 && count_of(types, " 12 ") == 1 && count_of(types, " 18 ") == 1);
+    expect(count_of(types, " 10 ") == 1 && count_of(types, " 12 ") == 1 &&
+            count_of(types, " 18 ") == 1);
     expect(count_of(types, " 26 ") >= acknowledged && count_of(types, " 26 ") <= s->signal_count);
 }
 
@@ -224,7 +230,8 @@ static void one_world(uint64_t seed)
     for (int i = 0; i < RUNS; i++) {
         check_run(&c, &c.runs[i]);
     }
-    expect(history_stats(c.w->history).stuck_runs == 0 && history_stats(c.w->history).corrupt_runs == 0);
+    expect(history_stats(c.w->history).stuck_runs == 0 &&
+            history_stats(c.w->history).corrupt_runs == 0);
     world_free(c.w);
 }
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "common/rpc/methods.h"
-#include "tests/history/driver/world.h"
 #include "tests/history/driver/fake_rpc.h"
+#include "tests/history/driver/world.h"
 
 static struct uuid matching_member = { { 9 } };
 
@@ -37,7 +37,8 @@ static void answer_caller(struct pending *p)
     struct rpc_call *caller = p->caller;
     if (caller && caller->state) {
         caller->state = 0;
-        caller->done(caller, p->failed ? RPC_APP_ERROR : RPC_OK, p->body, p->failed ? &p->fail : NULL);
+        caller->done(
+                caller, p->failed ? RPC_APP_ERROR : RPC_OK, p->body, p->failed ? &p->fail : NULL);
     }
 }
 
@@ -99,14 +100,19 @@ static void deliver(struct lane_task *task)
     }
 }
 
-void rpc_call(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body,
-        struct duration timeout, struct rpc_call *call)
+void rpc_call(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key,
+        struct str body, struct duration timeout, struct rpc_call *call)
 {
     struct world *w = rl->world;
     struct delivery *d = NEW(&w->arena, struct delivery, 1);
     *d = (struct delivery){
-        .task.run = deliver, .world = w, .method = method, .key = key,
-        .body = str_dup(&w->arena, body), .call = call, .timeout = timeout,
+        .task.run = deliver,
+        .world = w,
+        .method = method,
+        .key = key,
+        .body = str_dup(&w->arena, body),
+        .call = call,
+        .timeout = timeout,
     };
     call->state = 1;
     lane_defer(w->lane, &d->task);
@@ -118,7 +124,8 @@ void rpc_cancel(struct rpc_call *call)
 }
 
 /* Matching keeps what it is offered; a test takes it from there. */
-void rpc_notify(struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body)
+void rpc_notify(
+        struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body)
 {
     struct world *w = rl->world;
     struct msg_advertise m;

@@ -48,7 +48,10 @@ static void gain_all(struct world *w)
 void world_boot(struct world *w)
 {
     struct history_cluster cluster = {
-        .ctx = w, .matching_peer = matching_peer, .history_peer = history_peer, .lost = lost,
+        .ctx = w,
+        .matching_peer = matching_peer,
+        .history_peer = history_peer,
+        .lost = lost,
     };
     w->config.member = (struct uuid){ { 1, (uint8_t)++w->members } };
     w->store = sim_store_new(w->db);
@@ -135,7 +138,8 @@ struct pending *call_raw(struct world *w, uint16_t method, uint32_t shard, struc
     return fake_rpc_deliver(w, method, shard, body, NULL, DURATION_SECONDS(60));
 }
 
-struct pending *call_api(struct world *w, enum api_method method, const char *workflow_id, const ProtobufCMessage *m)
+struct pending *call_api(
+        struct world *w, enum api_method method, const char *workflow_id, const ProtobufCMessage *m)
 {
     struct msg_api_request request = {
         .method = method,
@@ -147,7 +151,8 @@ struct pending *call_api(struct world *w, enum api_method method, const char *wo
     struct buf body;
     buf_init_arena(&body, &w->arena, (size_t)8 << 20);
     msg_api_request_encode(&request, &body);
-    return call_raw(w, RPC_HISTORY_API, shard_of(w->namespace_id, request.workflow_id), buf_str(&body));
+    return call_raw(
+            w, RPC_HISTORY_API, shard_of(w->namespace_id, request.workflow_id), buf_str(&body));
 }
 
 void *answer_of(struct world *w, struct pending *p, const ProtobufCMessageDescriptor *type)
@@ -181,10 +186,12 @@ void caller_gone(struct pending *p)
 
 /* ---- the usual steps ------------------------------------------------------------------------------------- */
 
-Api__StartWorkflowExecutionRequest *start_request(struct world *w, const char *id, const char *request_id)
+Api__StartWorkflowExecutionRequest *start_request(
+        struct world *w, const char *id, const char *request_id)
 {
     struct arena *a = &w->arena;
-    Api__StartWorkflowExecutionRequest *r = api_new(a, &api__start_workflow_execution_request__descriptor);
+    Api__StartWorkflowExecutionRequest *r =
+            api_new(a, &api__start_workflow_execution_request__descriptor);
     r->workflow_id = id;
     r->workflow_type = api_new(a, &api__workflow_type__descriptor);
     r->workflow_type->name = "Order";
@@ -197,9 +204,9 @@ Api__StartWorkflowExecutionRequest *start_request(struct world *w, const char *i
 
 const char *start(struct world *w, const char *id)
 {
-    Api__StartWorkflowExecutionResponse *m = answer_of(w,
-            call_api(w, API_START_WORKFLOW, id, &start_request(w, id, "")->base),
-            &api__start_workflow_execution_response__descriptor);
+    Api__StartWorkflowExecutionResponse *m =
+            answer_of(w, call_api(w, API_START_WORKFLOW, id, &start_request(w, id, "")->base),
+                    &api__start_workflow_execution_response__descriptor);
     expect(m->started);
     return m->run_id;
 }
@@ -228,7 +235,8 @@ Api__DescribeWorkflowExecutionResponse *describe(struct world *w, const char *id
             &api__describe_workflow_execution_response__descriptor);
 }
 
-Api__GetWorkflowExecutionHistoryResponse *history_of(struct world *w, const char *id, const char *run_id)
+Api__GetWorkflowExecutionHistoryResponse *history_of(
+        struct world *w, const char *id, const char *run_id)
 {
     Api__GetWorkflowExecutionHistoryRequest r = API__GET_WORKFLOW_EXECUTION_HISTORY_REQUEST__INIT;
     r.execution = execution_of(w, id, run_id);
@@ -279,7 +287,8 @@ const char *history_types(struct world *w, const char *id)
 
 struct offered *find_offer(struct world *w, const char *queue)
 {
-    list_each(&w->offers, n) {
+    list_each(&w->offers, n)
+    {
         struct offered *o = list_entry(n, struct offered, node);
         if (str_eq(o->queue, str_from_cstr(queue))) {
             return o;
@@ -292,8 +301,14 @@ struct offered *find_offer(struct world *w, const char *queue)
 void demand(struct world *w, struct offered *o, bool refuse)
 {
     struct msg_demanded_queue q = {
-        .namespace_id = w->namespace_id, .name = o->queue, .type = o->task.type, .more = 1,
-        .gone = &o->task, .gone_count = !refuse, .refused = &o->task, .refused_count = refuse,
+        .namespace_id = w->namespace_id,
+        .name = o->queue,
+        .type = o->task.type,
+        .more = 1,
+        .gone = &o->task,
+        .gone_count = !refuse,
+        .refused = &o->task,
+        .refused_count = refuse,
     };
     struct msg_demand m = { .incarnation = o->incarnation, .queues = &q, .queue_count = 1 };
     struct buf body;
@@ -307,13 +322,17 @@ void demand(struct world *w, struct offered *o, bool refuse)
 struct pending *claim(struct world *w, const struct offered *o, const char *poll_id)
 {
     struct msg_claim m = {
-        .task = o->task, .namespace_name = STR("default"), .task_queue = o->queue,
-        .poll_id = str_from_cstr(poll_id), .poll_request = STR("\x1a\x06worker"),
+        .task = o->task,
+        .namespace_name = STR("default"),
+        .task_queue = o->queue,
+        .poll_id = str_from_cstr(poll_id),
+        .poll_request = STR("\x1a\x06worker"),
     };
     struct buf body;
     buf_init_arena(&body, &w->arena, 1 << 20);
     msg_claim_encode(&m, &body);
-    return call_raw(w, RPC_HISTORY_CLAIM, shard_of(w->namespace_id, o->task.workflow_id), buf_str(&body));
+    return call_raw(
+            w, RPC_HISTORY_CLAIM, shard_of(w->namespace_id, o->task.workflow_id), buf_str(&body));
 }
 
 static struct pending *poll(struct world *w, const char *queue)
@@ -340,8 +359,9 @@ Api__PollActivityTaskQueueResponse *poll_activity(struct world *w, const char *q
     return answer_of(w, poll(w, queue), &api__poll_activity_task_queue_response__descriptor);
 }
 
-struct pending *complete_task_begin(struct world *w, const char *id, const Api__PollWorkflowTaskQueueResponse *task,
-        Api__Command **commands, size_t count, const char *sticky)
+struct pending *complete_task_begin(struct world *w, const char *id,
+        const Api__PollWorkflowTaskQueueResponse *task, Api__Command **commands, size_t count,
+        const char *sticky)
 {
     Api__RespondWorkflowTaskCompletedRequest r = API__RESPOND_WORKFLOW_TASK_COMPLETED_REQUEST__INIT;
     r.task_token = task->task_token;
@@ -352,18 +372,20 @@ struct pending *complete_task_begin(struct world *w, const char *id, const Api__
         r.sticky_attributes = api_new(&w->arena, &api__sticky_execution_attributes__descriptor);
         r.sticky_attributes->worker_task_queue = api_new(&w->arena, &api__task_queue__descriptor);
         r.sticky_attributes->worker_task_queue->name = sticky;
-        r.sticky_attributes->schedule_to_start_timeout = api_duration(&w->arena, DURATION_SECONDS(10));
+        r.sticky_attributes->schedule_to_start_timeout =
+                api_duration(&w->arena, DURATION_SECONDS(10));
     }
     return call_api(w, API_RESPOND_WORKFLOW_TASK_COMPLETED, id, &r.base);
 }
 
-void complete_task(struct world *w, const char *id, const Api__PollWorkflowTaskQueueResponse *task, Api__Command *command)
+void complete_task(struct world *w, const char *id, const Api__PollWorkflowTaskQueueResponse *task,
+        Api__Command *command)
 {
     answer_of(w, complete_task_begin(w, id, task, &command, command ? 1 : 0, NULL), NULL);
 }
 
-struct pending *complete_activity_begin(struct world *w, const char *id,
-        const Api__PollActivityTaskQueueResponse *task)
+struct pending *complete_activity_begin(
+        struct world *w, const char *id, const Api__PollActivityTaskQueueResponse *task)
 {
     Api__RespondActivityTaskCompletedRequest r = API__RESPOND_ACTIVITY_TASK_COMPLETED_REQUEST__INIT;
     r.task_token = task->task_token;
@@ -371,7 +393,8 @@ struct pending *complete_activity_begin(struct world *w, const char *id,
     return call_api(w, API_RESPOND_ACTIVITY_COMPLETED, id, &r.base);
 }
 
-static Api__Command *command_new(struct world *w, Api__CommandType type, Api__Command__AttributesCase attributes)
+static Api__Command *command_new(
+        struct world *w, Api__CommandType type, Api__Command__AttributesCase attributes)
 {
     Api__Command *c = api_new(&w->arena, &api__command__descriptor);
     c->command_type = type;
@@ -383,7 +406,8 @@ Api__Command *schedule_activity(struct world *w, const char *activity_id)
 {
     struct arena *a = &w->arena;
     Api__Command *c = command_new(w, (Api__CommandType)1, (Api__Command__AttributesCase)2);
-    Api__ScheduleActivityTaskCommandAttributes *m = api_new(a, &api__schedule_activity_task_command_attributes__descriptor);
+    Api__ScheduleActivityTaskCommandAttributes *m =
+            api_new(a, &api__schedule_activity_task_command_attributes__descriptor);
     m->activity_id = activity_id;
     m->activity_type = api_new(a, &api__activity_type__descriptor);
     m->activity_type->name = "Charge";
@@ -398,7 +422,8 @@ Api__Command *schedule_activity(struct world *w, const char *activity_id)
 Api__Command *start_timer(struct world *w, int seconds)
 {
     Api__Command *c = command_new(w, (Api__CommandType)3, (Api__Command__AttributesCase)3);
-    Api__StartTimerCommandAttributes *m = api_new(&w->arena, &api__start_timer_command_attributes__descriptor);
+    Api__StartTimerCommandAttributes *m =
+            api_new(&w->arena, &api__start_timer_command_attributes__descriptor);
     m->timer_id = "t";
     m->start_to_fire_timeout = api_duration(&w->arena, DURATION_SECONDS(seconds));
     c->start_timer_command_attributes = m;
@@ -416,16 +441,16 @@ Api__Command *complete_workflow(struct world *w)
 Api__Command *continue_as_new(struct world *w)
 {
     Api__Command *c = command_new(w, (Api__CommandType)10, (Api__Command__AttributesCase)11);
-    c->continue_as_new_workflow_execution_command_attributes =
-            api_new(&w->arena, &api__continue_as_new_workflow_execution_command_attributes__descriptor);
+    c->continue_as_new_workflow_execution_command_attributes = api_new(
+            &w->arena, &api__continue_as_new_workflow_execution_command_attributes__descriptor);
     return c;
 }
 
 Api__Command *signal_external(struct world *w, const char *id)
 {
     Api__Command *c = command_new(w, (Api__CommandType)12, (Api__Command__AttributesCase)13);
-    Api__SignalExternalWorkflowExecutionCommandAttributes *m =
-            api_new(&w->arena, &api__signal_external_workflow_execution_command_attributes__descriptor);
+    Api__SignalExternalWorkflowExecutionCommandAttributes *m = api_new(
+            &w->arena, &api__signal_external_workflow_execution_command_attributes__descriptor);
     m->execution = execution_of(w, id, NULL);
     m->signal_name = "hello";
     c->signal_external_workflow_execution_command_attributes = m;

@@ -14,11 +14,11 @@
 #include "tests/sim/sim_store.h"
 #include "tests/support/lane_manual.h"
 
-#define expect(cond)                                                                               \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            expect_failed(#cond, __FILE__, __LINE__);                                              \
-        }                                                                                          \
+#define expect(cond)                                  \
+    do {                                              \
+        if (!(cond)) {                                \
+            expect_failed(#cond, __FILE__, __LINE__); \
+        }                                             \
     } while (0)
 _Noreturn void expect_failed(const char *cond, const char *file, int line);
 
@@ -50,11 +50,11 @@ struct world {
     struct history *history;
     struct history_config config;
     struct uuid namespace_id;
-    bool matching_away;      /* nobody owns the queues */
-    struct list offers;      /* held by "matching" */
+    bool matching_away; /* nobody owns the queues */
+    struct list offers; /* held by "matching" */
     uint64_t duplicate_offers;
-    bool lost;               /* the lane has told that its writer is gone */
-    unsigned members;        /* made so far */
+    bool lost;        /* the lane has told that its writer is gone */
+    unsigned members; /* made so far */
 };
 
 struct world *world_new(void);
@@ -68,33 +68,37 @@ void world_kill(struct world *w);
 void world_boot(struct world *w);
 
 void world_turn(struct world *w);
-void world_advance(struct world *w, struct duration by); /* in steps of at most 1 ms below 1 s, else 10 ms */
+void world_advance(
+        struct world *w, struct duration by); /* in steps of at most 1 ms below 1 s, else 10 ms */
 /* Advances until cond is true; fails after `patience`. */
-#define world_until(w, patience, cond)                                                             \
-    do {                                                                                           \
-        int64_t world_ms_ = 0;                                                                     \
-        while (!(cond)) {                                                                          \
-            expect(world_ms_++ < duration_ms(patience));                                           \
-            world_advance((w), DURATION_MS(1));                                                    \
-        }                                                                                          \
+#define world_until(w, patience, cond)                   \
+    do {                                                 \
+        int64_t world_ms_ = 0;                           \
+        while (!(cond)) {                                \
+            expect(world_ms_++ < duration_ms(patience)); \
+            world_advance((w), DURATION_MS(1));          \
+        }                                                \
     } while (0)
 
 /* ---- calls ---- */
-struct pending *call_api(struct world *w, enum api_method method, const char *workflow_id, const ProtobufCMessage *m);
+struct pending *call_api(struct world *w, enum api_method method, const char *workflow_id,
+        const ProtobufCMessage *m);
 struct pending *call_raw(struct world *w, uint16_t method, uint32_t shard, struct str body);
 /* Waits for the answer. */
 void *answer_of(struct world *w, struct pending *p, const ProtobufCMessageDescriptor *type);
 enum err error_of(struct world *w, struct pending *p);
-#define CALL(w, method, id, message, type)                                                         \
+#define CALL(w, method, id, message, type) \
     ((type)answer_of((w), call_api((w), (method), (id), &(message).base), NULL))
 void caller_gone(struct pending *p);
 
 /* ---- the usual steps ---- */
-Api__StartWorkflowExecutionRequest *start_request(struct world *w, const char *id, const char *request_id);
+Api__StartWorkflowExecutionRequest *start_request(
+        struct world *w, const char *id, const char *request_id);
 const char *start(struct world *w, const char *id); /* its run id */
 void signal_run(struct world *w, const char *id, const char *name);
 Api__DescribeWorkflowExecutionResponse *describe(struct world *w, const char *id);
-Api__GetWorkflowExecutionHistoryResponse *history_of(struct world *w, const char *id, const char *run_id);
+Api__GetWorkflowExecutionHistoryResponse *history_of(
+        struct world *w, const char *id, const char *run_id);
 int event_count(ProtobufCBinaryData history);
 /* Types of the events, as numbers separated by spaces. */
 const char *event_types(struct world *w, ProtobufCBinaryData history);
@@ -105,11 +109,13 @@ struct offered *find_offer(struct world *w, const char *queue);
 struct pending *claim(struct world *w, const struct offered *o, const char *poll_id);
 Api__PollWorkflowTaskQueueResponse *poll_workflow(struct world *w, const char *queue);
 Api__PollActivityTaskQueueResponse *poll_activity(struct world *w, const char *queue);
-struct pending *complete_task_begin(struct world *w, const char *id, const Api__PollWorkflowTaskQueueResponse *task,
-        Api__Command **commands, size_t count, const char *sticky);
-void complete_task(struct world *w, const char *id, const Api__PollWorkflowTaskQueueResponse *task, Api__Command *command);
-struct pending *complete_activity_begin(struct world *w, const char *id,
-        const Api__PollActivityTaskQueueResponse *task);
+struct pending *complete_task_begin(struct world *w, const char *id,
+        const Api__PollWorkflowTaskQueueResponse *task, Api__Command **commands, size_t count,
+        const char *sticky);
+void complete_task(struct world *w, const char *id, const Api__PollWorkflowTaskQueueResponse *task,
+        Api__Command *command);
+struct pending *complete_activity_begin(
+        struct world *w, const char *id, const Api__PollActivityTaskQueueResponse *task);
 /* Matching says: the offer went to a poll, or (sticky) there is no poller; and one more may come. */
 void demand(struct world *w, struct offered *o, bool refuse);
 extern const char *case_name;

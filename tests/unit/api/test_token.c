@@ -60,7 +60,8 @@ Test(api, token_refuses_what_is_none)
     cr_assert_eq(api_token_decode(STR("token"), &arena, &out, &f), ERR_INVALID_ARGUMENT);
     struct str bytes = api_token_encode(&arena, &in);
     for (size_t n = 0; n < 20; n++) { /* cut within the ids */
-        cr_assert_eq(api_token_decode(str_of(bytes.ptr, n), &arena, &out, &f), ERR_INVALID_ARGUMENT, "%zu", n);
+        cr_assert_eq(api_token_decode(str_of(bytes.ptr, n), &arena, &out, &f), ERR_INVALID_ARGUMENT,
+                "%zu", n);
     }
     in.workflow_id = STR("\xff\xfe");
     bytes = api_token_encode(&arena, &in);

@@ -94,8 +94,9 @@ static void start_roles(struct proc *p, unsigned roles, bool is_alone)
     struct rpc_config rpc = { .member_id = p->id };
     p->rpc = rpc_new(&rpc);
     p->rl = rpc_lane_new(p->rpc, p->lane);
-    struct cluster_config config = { .member_id = p->id, .roles = roles, .address = STR("x"), .lanes = 1,
-        .is_alone = is_alone };
+    struct cluster_config config = {
+        .member_id = p->id, .roles = roles, .address = STR("x"), .lanes = 1, .is_alone = is_alone
+    };
     p->cluster = cluster_new(&config, p->lane, p->rpc, p->rl, p->sl);
     p->cl = cluster_lane_new(p->cluster, p->lane, p->rl);
     p->watch.changed = on_view;
@@ -259,7 +260,8 @@ Test(cluster, lanes_follow_the_clock_of_the_database)
     struct instant before = lane_now(procs[1].lane);
     cr_assert_gt(before.ns, 1700000000000000000);
     pass(5000);
-    cr_assert_eq(instant_since(lane_now(procs[1].lane), before).ns, 5000000000, "one step, not many");
+    cr_assert_eq(
+            instant_since(lane_now(procs[1].lane), before).ns, 5000000000, "one step, not many");
     cr_assert_lt(llabs(lane_now(procs[0].lane).ns - lane_now(procs[1].lane).ns), 5000000);
 }
 
@@ -404,7 +406,7 @@ Test(cluster, a_newcomer_after_an_outage_kills_nobody)
     settle_evenly(3, 20000);
     sim_db_set_away(db, true);
     pass(30000);
-    crash(&procs[2]); /* the planner: the lock is free */
+    crash(&procs[2]);                             /* the planner: the lock is free */
     procs[0].is_stuck = procs[1].is_stuck = true; /* a little later than the newcomer */
     sim_db_set_away(db, false);
     start(&procs[3]);

@@ -42,7 +42,8 @@ static bool is_settled(const struct plan *plan)
 
 Test(planner, a_fresh_cluster_is_spread_evenly_and_then_left_alone)
 {
-    struct plan_member m[] = { { id(1), true, true }, { id(2), true, true }, { id(3), true, true } };
+    struct plan_member m[] = { { id(1), true, true }, { id(2), true, true },
+        { id(3), true, true } };
     struct plan plan = plan_make(m, 3, owners, &arena);
     cr_assert_eq(plan.assign_count, SHARD_COUNT);
     carry_out(&plan);
@@ -55,14 +56,17 @@ Test(planner, a_fresh_cluster_is_spread_evenly_and_then_left_alone)
 
 Test(planner, a_newcomer_gets_its_part_from_live_owners_by_asking)
 {
-    struct plan_member m[] = { { id(1), true, true }, { id(2), true, true }, { id(3), true, true } };
+    struct plan_member m[] = { { id(1), true, true }, { id(2), true, true },
+        { id(3), true, true } };
     struct plan plan = plan_make(m, 2, owners, &arena);
     carry_out(&plan);
     size_t moved = 0, rounds = 0;
-    for (plan = plan_make(m, 3, owners, &arena); !is_settled(&plan); plan = plan_make(m, 3, owners, &arena)) {
+    for (plan = plan_make(m, 3, owners, &arena); !is_settled(&plan);
+            plan = plan_make(m, 3, owners, &arena)) {
         cr_assert_eq(plan.assign_count, 0, "a live owner is never robbed");
         for (size_t i = 0; i < plan.give_count; i++) {
-            cr_assert(uuid_eq(plan.gives[i].to, m[2].id), "only the newcomer gets shards: minimal moves");
+            cr_assert(uuid_eq(plan.gives[i].to, m[2].id),
+                    "only the newcomer gets shards: minimal moves");
             cr_assert_leq(plan.gives[i].count, PLAN_GIVE_MAX);
             moved += plan.gives[i].count;
         }

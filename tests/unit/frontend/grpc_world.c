@@ -4,7 +4,6 @@
 
 struct world w;
 
-
 static void on_echo(void *ctx, struct grpc_call *call)
 {
     w.echoed++;
@@ -86,9 +85,9 @@ void open_world(const struct grpc_config *config)
     w.server = grpc_server_new(w.lane, config);
     grpc_server_add(w.server, methods, ARRAY_LEN(methods), NULL);
     w.health = health_new(w.server, names, 1);
-    w.reflection = reflection_new(w.server,
-            STR("\x0a\x19\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
-                "Echo"));
+    w.reflection = reflection_new(
+            w.server, STR("\x0a\x19\x0a\x07t.proto\x12\x01t\x32\x0b\x0a\x01S\x12\x06\x0a\x04"
+                          "Echo"));
     w.session = h2_session_new(&h2, grpc_app(), w.server, &peer, on_wake, NULL);
     w.client = h2_client_new(w.session);
 }

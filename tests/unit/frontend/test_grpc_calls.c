@@ -57,7 +57,8 @@ Test(grpc_calls, what_is_not_grpc_gets_415)
 Test(grpc_calls, metadata_can_be_looked_up)
 {
     open_world(&grpc_plain);
-    static const char *const extra[] = { "temporal-namespace: default", "x-long: 0123456789", NULL };
+    static const char *const extra[] = { "temporal-namespace: default", "x-long: 0123456789",
+        NULL };
     int a = h2_client_call(w.client, "/t.S/Metadata", STR("\0\0\0\0\0"), true, extra);
     exchange();
     cr_assert(str_eq(body(a), STR("\0\0\0\0\7default")));

@@ -29,7 +29,8 @@ Test(grpc_services, watchers_are_told_of_changes)
     int none = h2_client_unary(w.client, path, STR("\x0a\x03t.T"));
     exchange();
     cr_assert(str_eq(body(all), STR("\0\0\0\0\2\x08\2")));
-    cr_assert(str_eq(body(none), STR("\0\0\0\0\2\x08\3"))); /* SERVICE_UNKNOWN, and the call stays */
+    cr_assert(
+            str_eq(body(none), STR("\0\0\0\0\2\x08\3"))); /* SERVICE_UNKNOWN, and the call stays */
     cr_assert_not(h2_client_get(w.client, none)->is_closed);
     health_set_serving(w.health, true);
     health_set_serving(w.health, true); /* no change, nothing is said */

@@ -22,13 +22,9 @@ Test(grpc_text, timeouts)
         struct str text;
         int64_t ns;
     } good[] = {
-        { STR_INIT("699m"), 699000000 },
-        { STR_INIT("30000000u"), 30000000000 },
-        { STR_INIT("1H"), 3600000000000 },
-        { STR_INIT("2M"), 120000000000 },
-        { STR_INIT("0S"), 0 },
-        { STR_INIT("99999999n"), 99999999 },
-        { STR_INIT("99999999H"), INT64_MAX }, /* saturates */
+        { STR_INIT("699m"), 699000000 }, { STR_INIT("30000000u"), 30000000000 },
+        { STR_INIT("1H"), 3600000000000 }, { STR_INIT("2M"), 120000000000 }, { STR_INIT("0S"), 0 },
+        { STR_INIT("99999999n"), 99999999 }, { STR_INIT("99999999H"), INT64_MAX }, /* saturates */
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct duration d = { -1 };
@@ -36,7 +32,8 @@ Test(grpc_text, timeouts)
         cr_assert_eq(d.ns, good[i].ns);
     }
     static const struct str bad[] = { STR_INIT(""), STR_INIT("S"), STR_INIT("1"), STR_INIT("1s"),
-        STR_INIT("-1S"), STR_INIT("1.5S"), STR_INIT("123456789S"), STR_INIT(" 1S"), STR_INIT("1S ") };
+        STR_INIT("-1S"), STR_INIT("1.5S"), STR_INIT("123456789S"), STR_INIT(" 1S"),
+        STR_INIT("1S ") };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct duration d = { 7 };
         cr_assert_not(grpc_timeout_parse(bad[i], &d), STR_FMT, STR_ARG(bad[i]));

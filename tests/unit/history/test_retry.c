@@ -3,10 +3,13 @@
 #include "common/model/wire.h"
 #include "history/engine/retry.h"
 
-static struct retry_policy policy(int64_t initial_s, double coefficient, int64_t max_s, int32_t attempts)
+static struct retry_policy policy(
+        int64_t initial_s, double coefficient, int64_t max_s, int32_t attempts)
 {
-    return (struct retry_policy){ .is_set = true, .initial_interval = DURATION_SECONDS(initial_s),
-        .backoff_coefficient = coefficient, .maximum_interval = DURATION_SECONDS(max_s),
+    return (struct retry_policy){ .is_set = true,
+        .initial_interval = DURATION_SECONDS(initial_s),
+        .backoff_coefficient = coefficient,
+        .maximum_interval = DURATION_SECONDS(max_s),
         .maximum_attempts = attempts };
 }
 
@@ -15,7 +18,8 @@ Test(retry, delay_grows_to_the_maximum)
     struct retry_policy p = policy(1, 2.0, 10, 0);
     const int64_t seconds[] = { 1, 2, 4, 8, 10, 10 };
     for (int32_t i = 0; i < 6; i++) {
-        cr_assert_eq(retry_delay(&p, i + 1).ns, DURATION_SECONDS(seconds[i]).ns, "attempt %d", i + 1);
+        cr_assert_eq(
+                retry_delay(&p, i + 1).ns, DURATION_SECONDS(seconds[i]).ns, "attempt %d", i + 1);
     }
 }
 
@@ -60,8 +64,10 @@ Test(retry, reasons_to_stop)
     struct instant now = { DURATION_SECONDS(1000).ns };
     struct retry_policy p = policy(10, 2.0, 0, 3);
     struct failure_info info = { .kind = FAILURE_APPLICATION };
-    cr_assert_eq(retry_decide(&p, 1, now, (struct instant){ 0 }, &info).state, RETRY_STATE_IN_PROGRESS);
-    cr_assert_eq(retry_decide(&p, 2, now, (struct instant){ 0 }, &info).delay.ns, DURATION_SECONDS(20).ns);
+    cr_assert_eq(
+            retry_decide(&p, 1, now, (struct instant){ 0 }, &info).state, RETRY_STATE_IN_PROGRESS);
+    cr_assert_eq(retry_decide(&p, 2, now, (struct instant){ 0 }, &info).delay.ns,
+            DURATION_SECONDS(20).ns);
     cr_assert_eq(retry_decide(&p, 3, now, (struct instant){ 0 }, &info).state,
             RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED);
     struct instant exact = instant_add(now, DURATION_SECONDS(10));
@@ -101,7 +107,8 @@ Test(retry, failures_are_parsed_and_cut)
     struct arena arena = { 0 };
     struct str details = str_of(NEW(&arena, char, 9000), 9000);
     memset((char *)(uintptr_t)details.ptr, 'x', 9000);
-    struct str f = timeout_failure(&arena, STR("late"), TIMEOUT_HEARTBEAT, details, (struct str){ 0 });
+    struct str f =
+            timeout_failure(&arena, STR("late"), TIMEOUT_HEARTBEAT, details, (struct str){ 0 });
     struct failure_info info = failure_parse(f);
     cr_assert_eq(info.kind, FAILURE_TIMEOUT);
     cr_assert_eq(info.timeout, TIMEOUT_HEARTBEAT);

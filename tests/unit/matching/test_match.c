@@ -183,14 +183,14 @@ Test(match, a_queue_that_moved_sends_its_polls_away)
     world_poll(&w, 1, "q");
     world_poll(&w, 2, "stays");
     world_advertise(&w, 1, 1, "moves-too", 0, &o, 1);
-    world_event(&w,
-            (struct matching_event){ .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
+    world_event(&w, (struct matching_event){
+                            .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
     cr_assert_eq(world_answer(&w, 1), -2);
     cr_assert_eq(world_answer(&w, 2), -1);
     cr_assert_eq(matching_totals(w.engine).queues, 2);
     hash = task_queue_hash(world_id(1), STR("moves-too"), TASK_QUEUE_WORKFLOW);
-    world_event(&w,
-            (struct matching_event){ .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
+    world_event(&w, (struct matching_event){
+                            .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
     cr_assert_eq(matching_totals(w.engine).offers, 0);
 }
 
@@ -283,9 +283,11 @@ Test(match, bounds)
     world_expire(&small, 1);
     world_poll(&small, 1, "b");
     world_poll(&small, 2, "c"); /* the idle queue makes room */
-    cr_assert_eq(world_poll_by(&small, 3, "d", TASK_QUEUE_WORKFLOW, false, 0, "x"), ERR_RESOURCE_EXHAUSTED);
+    cr_assert_eq(world_poll_by(&small, 3, "d", TASK_QUEUE_WORKFLOW, false, 0, "x"),
+            ERR_RESOURCE_EXHAUSTED);
     cr_assert_eq(world_poll_by(&small, 3, "c", TASK_QUEUE_WORKFLOW, false, 0, "x"), ERR_NONE);
-    cr_assert_eq(world_poll_by(&small, 4, "c", TASK_QUEUE_WORKFLOW, false, 0, "y"), ERR_RESOURCE_EXHAUSTED);
+    cr_assert_eq(world_poll_by(&small, 4, "c", TASK_QUEUE_WORKFLOW, false, 0, "y"),
+            ERR_RESOURCE_EXHAUSTED);
     cr_assert(!matching_poll_parked(&small.polls[4]));
     world_cut(&small, 2);
     cr_assert_eq(world_poll_by(&small, 4, "c", TASK_QUEUE_WORKFLOW, false, 0, "y"), ERR_NONE);

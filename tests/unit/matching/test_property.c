@@ -18,8 +18,8 @@ struct lane_model {
     enum place place[TASKS];
     int64_t since[TASKS];
     uint64_t arrived[TASKS]; /* order of arrival of held ones */
-    int32_t attempt[TASKS]; /* each life of a task is another attempt */
-    bool is_handed[TASKS];  /* this one */
+    int32_t attempt[TASKS];  /* each life of a task is another attempt */
+    bool is_handed[TASKS];   /* this one */
 };
 
 struct model {
@@ -167,7 +167,8 @@ static void restart(struct model *m, unsigned n)
         l->place[t] = l->place[t] == HELD ? WAITS : l->place[t];
     }
     if (rand_below(&m->rnd, 2)) {
-        world_event(&m->w, (struct matching_event){ .kind = MATCHING_MEMBER_GONE, .member = world_id(n + 1) });
+        world_event(&m->w,
+                (struct matching_event){ .kind = MATCHING_MEMBER_GONE, .member = world_id(n + 1) });
     } else {
         world_advertise(&m->w, n + 1, l->incarnation, "q", count(l, WAITS), NULL, 0);
     }

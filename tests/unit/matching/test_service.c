@@ -46,7 +46,9 @@ static void start(struct process *p, uint8_t id, unsigned roles)
     struct rpc_config rpc = { .member_id = p->id };
     p->rpc = rpc_new(&rpc);
     p->rl = rpc_lane_new(p->rpc, p->lane);
-    struct cluster_config config = { .member_id = p->id, .roles = roles, .address = STR("x"), .lanes = 1 };
+    struct cluster_config config = {
+        .member_id = p->id, .roles = roles, .address = STR("x"), .lanes = 1
+    };
     p->cluster = cluster_new(&config, p->lane, p->rpc, p->rl, p->sl);
     p->cl = cluster_lane_new(p->cluster, p->lane, p->rl);
 }
@@ -100,7 +102,8 @@ static void teardown(void)
 
 TestSuite(matching_service, .init = setup, .fini = teardown);
 
-static void on_answer(struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
+static void on_answer(
+        struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
 {
     struct caller *c = container_of(call, struct caller, call);
     struct fail fail = { 0 };
@@ -109,7 +112,8 @@ static void on_answer(struct rpc_call *call, enum rpc_result result, struct str 
     c->result = result;
     c->err = f ? f->err : ERR_NONE;
     if (result == RPC_OK) {
-        cr_assert_eq(msg_poll_answer_decode(str_dup(&arena, body), &arena, &c->answer, &fail), ERR_NONE);
+        cr_assert_eq(
+                msg_poll_answer_decode(str_dup(&arena, body), &arena, &c->answer, &fail), ERR_NONE);
     }
 }
 
@@ -117,8 +121,11 @@ static void send_poll(struct caller *c, int ms)
 {
     struct uuid ns = owner.id;
     uint64_t hash = task_queue_hash(ns, STR("q"), TASK_QUEUE_WORKFLOW);
-    struct msg_poll m = { .namespace_id = ns, .task_queue = STR("q"), .type = TASK_QUEUE_WORKFLOW,
-        .poll_id = STR("p"), .identity = STR("me") };
+    struct msg_poll m = { .namespace_id = ns,
+        .task_queue = STR("q"),
+        .type = TASK_QUEUE_WORKFLOW,
+        .poll_id = STR("p"),
+        .identity = STR("me") };
     struct buf body;
     buf_init_arena(&body, &arena, 4096);
     msg_poll_encode(&m, &body);
@@ -133,13 +140,16 @@ static void advertise(unsigned first, unsigned count, uint64_t backlog)
 {
     struct msg_offer *offers = NEW(&arena, struct msg_offer, count);
     for (unsigned i = 0; i < count; i++) {
-        offers[i] = (struct msg_offer){ .task = { .namespace_id = owner.id, .workflow_id = STR("wf"),
-                                                .key = first + i, .type = TASK_QUEUE_WORKFLOW,
-                                                .scheduled_event_id = first + i, .attempt = 1 },
+        offers[i] = (struct msg_offer){ .task = { .namespace_id = owner.id,
+                                                .workflow_id = STR("wf"),
+                                                .key = first + i,
+                                                .type = TASK_QUEUE_WORKFLOW,
+                                                .scheduled_event_id = first + i,
+                                                .attempt = 1 },
             .since = lane_now(frontend.lane) };
     }
-    struct msg_advertised_queue q = { owner.id, STR("q"), TASK_QUEUE_WORKFLOW, false, backlog, { 5 }, offers,
-        count };
+    struct msg_advertised_queue q = { owner.id, STR("q"), TASK_QUEUE_WORKFLOW, false, backlog,
+        { 5 }, offers, count };
     struct msg_advertise m = { 7, 1, &q, 1 };
     struct buf body;
     buf_init_arena(&body, &arena, 1 << 20);
@@ -241,7 +251,8 @@ Test(matching_service, another_owner_is_told_to_callers)
     /* further matching processes until one of them is the owner; it never runs, only its row counts */
     for (uint8_t id = 10; id < 40 && !c[0].is_done; id++) {
         start(&second, id, CLUSTER_MATCHING);
-        lane_manual_advance(second.lane, instant_since(lane_monotonic(owner.lane), lane_monotonic(second.lane)));
+        lane_manual_advance(second.lane,
+                instant_since(lane_monotonic(owner.lane), lane_monotonic(second.lane)));
         pass(1100);
         if (!c[0].is_done) {
             cr_assert(uuid_eq(rpc_peer_member(cluster_matching_peer(frontend.cl, hash)), owner.id));
@@ -260,7 +271,8 @@ Test(matching_service, malformed_messages_harm_nobody)
     struct rpc_peer *peer = cluster_matching_peer(frontend.cl, hash);
     rpc_notify(frontend.rl, peer, RPC_MATCHING_ADVERTISE, hash, STR("\xdd\xff\xff\xff\xff"));
     c.call.done = on_answer;
-    rpc_call(frontend.rl, peer, RPC_MATCHING_POLL, hash, STR("garbage"), DURATION_SECONDS(1), &c.call);
+    rpc_call(frontend.rl, peer, RPC_MATCHING_POLL, hash, STR("garbage"), DURATION_SECONDS(1),
+            &c.call);
     pass(5);
     cr_assert(c.is_done);
     cr_assert_eq(c.err, ERR_PROTOCOL);

@@ -94,7 +94,7 @@ Test(sticky, goodbye)
     world_poll_sticky(&w, 2, "other");
     expect_told(1, 0);
     world_event(&w, (struct matching_event){ .kind = MATCHING_WORKER_SHUTDOWN,
-            .shutdown = world_queue("s", TASK_QUEUE_WORKFLOW) });
+                            .shutdown = world_queue("s", TASK_QUEUE_WORKFLOW) });
     expect_told(0, 1);
     cr_assert_eq(world_answer(&w, 2), -1);
     offer(3);
@@ -115,7 +115,7 @@ Test(sticky, goodbye_ends_waiting_polls)
     world_poll_sticky(&w, 1, "s");
     world_poll_sticky(&w, 2, "s");
     world_event(&w, (struct matching_event){ .kind = MATCHING_WORKER_SHUTDOWN,
-            .shutdown = world_queue("s", TASK_QUEUE_WORKFLOW) });
+                            .shutdown = world_queue("s", TASK_QUEUE_WORKFLOW) });
     cr_assert_eq(world_answer(&w, 1), 0);
     cr_assert_eq(world_answer(&w, 2), 0);
 }

@@ -58,7 +58,8 @@ enum err world_poll_by(struct world *w, unsigned poll, const char *queue, enum t
 {
     cr_assert(!matching_poll_parked(&w->polls[poll]));
     return step(w, (struct matching_event){ .kind = MATCHING_POLL,
-            .poll = { &w->polls[poll], world_queue(queue, type), is_sticky, str_from_cstr(identity), rate } });
+                           .poll = { &w->polls[poll], world_queue(queue, type), is_sticky,
+                                   str_from_cstr(identity), rate } });
 }
 
 void world_poll(struct world *w, unsigned poll, const char *queue)
@@ -73,7 +74,8 @@ void world_poll_sticky(struct world *w, unsigned poll, const char *queue)
 
 void world_expire(struct world *w, unsigned poll)
 {
-    world_event(w, (struct matching_event){ .kind = MATCHING_POLL_EXPIRED, .gone = &w->polls[poll] });
+    world_event(
+            w, (struct matching_event){ .kind = MATCHING_POLL_EXPIRED, .gone = &w->polls[poll] });
 }
 
 void world_cut(struct world *w, unsigned poll)
@@ -84,26 +86,33 @@ void world_cut(struct world *w, unsigned poll)
 struct matching_offer world_offer(unsigned task, int64_t since_s)
 {
     return (struct matching_offer){
-        .task = { .namespace_id = world_id(1), .workflow_id = STR("wf"), .run_id = world_id(task),
-                .key = task, .type = TASK_QUEUE_WORKFLOW, .scheduled_event_id = task, .attempt = 1 },
+        .task = { .namespace_id = world_id(1),
+                .workflow_id = STR("wf"),
+                .run_id = world_id(task),
+                .key = task,
+                .type = TASK_QUEUE_WORKFLOW,
+                .scheduled_event_id = task,
+                .attempt = 1 },
         .since = { since_s * 1000000000 },
         .sticky_schedule_to_start = DURATION_SECONDS(5),
     };
 }
 
 void world_advertise_as(struct world *w, unsigned member, unsigned incarnation, const char *queue,
-        enum task_queue_type type, bool is_sticky, uint64_t backlog, const struct matching_offer *offers,
-        size_t count)
+        enum task_queue_type type, bool is_sticky, uint64_t backlog,
+        const struct matching_offer *offers, size_t count)
 {
-    world_event(w, (struct matching_event){ .kind = MATCHING_ADVERTISE,
-            .advertise = { { world_id(member), 0 }, incarnation, world_queue(queue, type), is_sticky,
-                    backlog, { 5 }, offers, count } });
+    world_event(w,
+            (struct matching_event){ .kind = MATCHING_ADVERTISE,
+                    .advertise = { { world_id(member), 0 }, incarnation, world_queue(queue, type),
+                            is_sticky, backlog, { 5 }, offers, count } });
 }
 
 void world_advertise(struct world *w, unsigned member, unsigned incarnation, const char *queue,
         uint64_t backlog, const struct matching_offer *offers, size_t count)
 {
-    world_advertise_as(w, member, incarnation, queue, TASK_QUEUE_WORKFLOW, false, backlog, offers, count);
+    world_advertise_as(
+            w, member, incarnation, queue, TASK_QUEUE_WORKFLOW, false, backlog, offers, count);
 }
 
 int world_answer(struct world *w, unsigned poll)
@@ -114,9 +123,9 @@ int world_answer(struct world *w, unsigned poll)
         if (a->poll == &w->polls[poll]) {
             cr_assert_eq(found, -1, "a poll was answered twice");
             cr_assert(!matching_poll_parked(a->poll));
-            found = a->kind == MATCHING_ANSWER_TASK  ? (int)world_task_number(&a->task) :
-                    a->kind == MATCHING_ANSWER_EMPTY ? 0 :
-                                                       -2;
+            found = a->kind == MATCHING_ANSWER_TASK    ? (int)world_task_number(&a->task)
+                    : a->kind == MATCHING_ANSWER_EMPTY ? 0
+                                                       : -2;
         }
     }
     return found;

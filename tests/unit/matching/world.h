@@ -34,8 +34,8 @@ struct matching_offer world_offer(unsigned task, int64_t since_s);
 void world_advertise(struct world *w, unsigned member, unsigned incarnation, const char *queue,
         uint64_t backlog, const struct matching_offer *offers, size_t count);
 void world_advertise_as(struct world *w, unsigned member, unsigned incarnation, const char *queue,
-        enum task_queue_type type, bool is_sticky, uint64_t backlog, const struct matching_offer *offers,
-        size_t count);
+        enum task_queue_type type, bool is_sticky, uint64_t backlog,
+        const struct matching_offer *offers, size_t count);
 void world_event(struct world *w, struct matching_event ev);
 
 /* What the steps since the last call have answered: the task's number, 0 empty, -1 not answered, -2 moved. */

@@ -13,7 +13,7 @@ static const struct {
     const char *name;
 } attributes[] = {
 #define EVENT_TYPE(number, name, attributes, text)
-#define ATTRIBUTE(event, number, kind, member)                                                     \
+#define ATTRIBUTE(event, number, kind, member) \
     { HISTORY_##event, number, FIELD_##kind, offsetof(struct history_event, member), #member },
 #include "common/model/history_event.def"
 #undef EVENT_TYPE
@@ -52,8 +52,11 @@ static void fill(const void *at, enum field_kind kind, int64_t seed)
         ((struct instant *)p)->ns = 1700000000123456789;
         return;
     case FIELD_RETRY:
-        *(struct retry_policy *)p = (struct retry_policy){ .is_set = true, .maximum_attempts = 7,
-            .initial_interval = { 5 }, .backoff_coefficient = 1.5, .non_retryable_types = types,
+        *(struct retry_policy *)p = (struct retry_policy){ .is_set = true,
+            .maximum_attempts = 7,
+            .initial_interval = { 5 },
+            .backoff_coefficient = 1.5,
+            .non_retryable_types = types,
             .non_retryable_count = 2 };
         return;
     default:
@@ -73,7 +76,9 @@ Test(history_event, every_attribute_round_trips)
 {
     struct arena arena = { 0 };
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
-        struct history_event he = { .event_id = 3, .time = { 1700000000000000001 }, .type = attributes[i].type },
+        struct history_event he = { .event_id = 3,
+            .time = { 1700000000000000001 },
+            .type = attributes[i].type },
                              back;
         fill((char *)&he + attributes[i].offset, attributes[i].kind, (int64_t)i);
         struct str bytes = write(&arena, &he);
@@ -81,7 +86,8 @@ Test(history_event, every_attribute_round_trips)
         cr_assert_eq(back.type, he.type);
         cr_assert_eq(back.event_id, 3);
         cr_assert_eq(back.time.ns, he.time.ns);
-        cr_assert(str_eq(write(&arena, &back), bytes), "%s of %s", attributes[i].name, event_type_name(he.type));
+        cr_assert(str_eq(write(&arena, &back), bytes), "%s of %s", attributes[i].name,
+                event_type_name(he.type));
         if (attributes[i].kind != FIELD_RAW) { /* and it was really written */
             struct history_event empty = { .event_id = 3, .time = he.time, .type = he.type };
             cr_assert(!str_eq(write(&arena, &empty), bytes), "%s", attributes[i].name);
@@ -94,7 +100,8 @@ Test(history_event, field_numbers_are_unique_within_an_event)
 {
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
         for (size_t j = 0; j < i; j++) {
-            cr_assert(attributes[i].type != attributes[j].type || attributes[i].number != attributes[j].number,
+            cr_assert(attributes[i].type != attributes[j].type ||
+                              attributes[i].number != attributes[j].number,
                     "%s", attributes[i].name);
         }
     }
@@ -103,8 +110,14 @@ Test(history_event, field_numbers_are_unique_within_an_event)
 Test(history_event, metadata_and_links_pass_untouched)
 {
     struct arena arena = { 0 };
-    struct history_event back, he = { .event_id = 1, .type = HISTORY_TIMER_FIRED, .timer_id = STR("t"),
-        .user_metadata = STR("\x0a\x01x"), .links = STR("\xf2\x12\x01" "a" "\xf2\x12\x01" "b") };
+    struct history_event back, he = { .event_id = 1,
+        .type = HISTORY_TIMER_FIRED,
+        .timer_id = STR("t"),
+        .user_metadata = STR("\x0a\x01x"),
+        .links = STR("\xf2\x12\x01"
+                     "a"
+                     "\xf2\x12\x01"
+                     "b") };
     struct str bytes = write(&arena, &he);
     cr_assert(history_event_read(bytes, &arena, &back));
     cr_assert(str_eq(back.links, he.links));
@@ -128,7 +141,8 @@ Test(history_event, damaged_bytes_never_crash)
     struct rand r = { 42 };
     for (int round = 0; round < 20000; round++) {
         size_t i = rand_below(&r, sizeof(attributes) / sizeof(attributes[0]));
-        struct history_event back, he = { .event_id = 3, .time = { 5 }, .type = attributes[i].type };
+        struct history_event back,
+                he = { .event_id = 3, .time = { 5 }, .type = attributes[i].type };
         fill((char *)&he + attributes[i].offset, attributes[i].kind, 1);
         struct str bytes = write(&arena, &he);
         char *copy = NEW(&arena, char, bytes.len);

@@ -79,7 +79,8 @@ static void assert_ref_eq(const struct task_ref *a, const struct task_ref *b)
 
 Test(messages, api_request)
 {
-    struct msg_api_request m = { 7, id_of(1), STR("default"), STR("order-17"), STR("\0\1raw\xff"), true };
+    struct msg_api_request m = { 7, id_of(1), STR("default"), STR("order-17"), STR("\0\1raw\xff"),
+        true };
     struct msg_api_request r;
     check_round_trip(msg_api_request, m, r);
     cr_assert_eq(r.method, 7);
@@ -98,8 +99,8 @@ Test(messages, claim)
 
 Test(messages, poll)
 {
-    struct msg_poll m = { id_of(9), STR("host:abc"), TASK_QUEUE_WORKFLOW, true, STR("normal"), STR("p"),
-        STR("me@host"), 12.5 };
+    struct msg_poll m = { id_of(9), STR("host:abc"), TASK_QUEUE_WORKFLOW, true, STR("normal"),
+        STR("p"), STR("me@host"), 12.5 };
     struct msg_poll r;
     check_round_trip(msg_poll, m, r);
     cr_assert(r.is_sticky);
@@ -150,7 +151,8 @@ Test(messages, advertise)
 Test(messages, demand)
 {
     struct task_ref gone[] = { ref_of(1), ref_of(2), ref_of(3) }, refused[] = { ref_of(9) };
-    struct msg_demanded_queue queues[] = { { id_of(1), STR("q"), TASK_QUEUE_ACTIVITY, 16, gone, 3, refused, 1 } };
+    struct msg_demanded_queue queues[] = { { id_of(1), STR("q"), TASK_QUEUE_ACTIVITY, 16, gone, 3,
+            refused, 1 } };
     struct msg_demand m = { 12, queues, 1 };
     struct msg_demand r;
     check_round_trip(msg_demand, m, r);
@@ -183,7 +185,8 @@ Test(messages, shutdown_outbox_give)
     struct msg_shutdown_worker sr;
     check_round_trip(msg_shutdown_worker, s, sr);
     buf_reset(&wire);
-    struct msg_outbox o = { id_of(1), id_of(2), STR("a"), INT64_MIN, 2, id_of(3), STR("b"), STR("body") };
+    struct msg_outbox o = { id_of(1), id_of(2), STR("a"), INT64_MIN, 2, id_of(3), STR("b"),
+        STR("body") };
     struct msg_outbox outbox;
     check_round_trip(msg_outbox, o, outbox);
     cr_assert_eq(outbox.id, INT64_MIN);
