@@ -13,8 +13,7 @@
 #define CLOCK_STEP_MIN DURATION_MS(20)
 #define CLOCK_SETTLES  DURATION_MS(500)
 
-/* ---- publishing
- * -------------------------------------------------------------------------------------- */
+/* ---- publishing -------------------------------------------------------------------------------- */
 
 struct view_message {
     struct lane_task task;
@@ -86,8 +85,7 @@ static void on_changed(void *ctx, struct uuid from, uint64_t key, struct str bod
     cluster_beat_now(ctx); /* members may have changed too */
 }
 
-/* ---- the assignment
- * ---------------------------------------------------------------------------------- */
+/* ---- the assignment ---------------------------------------------------------------------------- */
 
 static void on_read(struct store_op *op, enum err err, const struct fail *f)
 {
@@ -143,8 +141,7 @@ void cluster_read_now(struct cluster *c)
     store_read_assignments(c->sl, &c->read);
 }
 
-/* ---- beats
- * ------------------------------------------------------------------------------------------- */
+/* ---- beats ------------------------------------------------------------------------------------- */
 
 enum { OVERDUE_TTLS = 3 };
 
@@ -308,8 +305,7 @@ static void on_beat_timer(struct lane_timer *timer)
             on_beat_timer);
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------- */
 
 /* A broken link may be a dead process: look early. */
 static void on_link(struct rpc_watch *watch, struct uuid member, bool up)
@@ -373,8 +369,7 @@ void cluster_free(struct cluster *c)
     free(c);
 }
 
-/* ---- leaving
- * ----------------------------------------------------------------------------------------- */
+/* ---- leaving ----------------------------------------------------------------------------------- */
 
 static size_t own_shards(const struct cluster *c, uint32_t *shards)
 {
