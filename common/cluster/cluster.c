@@ -143,8 +143,6 @@ void cluster_read_now(struct cluster *c)
 
 /* ---- beats ------------------------------------------------------------------------------------- */
 
-enum { OVERDUE_TTLS = 3 };
-
 static enum member_state judge(
         const struct cluster *c, const struct store_member *m, struct instant database_now)
 {
@@ -178,7 +176,7 @@ static bool is_overdue(
 {
     for (size_t i = 0; i < b->member_count; i++) {
         int64_t silent_ns = instant_since(b->database_now, b->members[i].beat_at).ns;
-        if (members[i].dead && silent_ns > OVERDUE_TTLS * c->config.ttl.ns) {
+        if (members[i].dead && silent_ns > c->config.ttl.ns + c->config.ttl.ns / 2) {
             return true;
         }
     }
