@@ -7,5 +7,18 @@ struct str engine_view_task_queue(
         const struct workflow *wf);                     /* the normal queue of its workflow tasks */
 struct str engine_view_type(const struct workflow *wf); /* workflow type */
 struct str engine_view_namespace(const struct workflow *wf);
+/* What decides on the way of a query. */
+struct query_view {
+    bool is_open;
+    bool has_task;      /* a workflow task is scheduled or started */
+    bool is_started;    /* it is started */
+    int32_t attempt;    /* of that task */
+    bool was_completed; /* a workflow task of this run has completed */
+    int64_t previous_started_event_id;
+    struct instant first_task_at;         /* {0}: the first workflow task does not wait */
+    struct str task_queue, sticky_queue; /* the latter empty: not sticky */
+    struct duration sticky_schedule_to_start;
+};
+struct query_view engine_view_query(const struct workflow *wf);
 /* What start_decide wants to know. */
 struct start_existing engine_view_existing(const struct workflow *wf);

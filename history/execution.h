@@ -48,6 +48,8 @@ struct execution {
     struct instant touched;   /* monotonic: last use */
     struct instant last_time; /* of the last step: event times never run backwards within a run */
     size_t size;              /* as counted by the cache */
+    struct list queries;       /* parked struct call: queries.h */
+    bool queries_held;
     unsigned pins;            /* asynchronous work that holds a pointer */
 };
 
