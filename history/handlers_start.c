@@ -52,18 +52,8 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     return true;
 }
 
-<<<<<<< HEAD
-/* What is asked for; a plain start has no signal. */
-struct start_ask {
-    const Api__StartWorkflowExecutionRequest *start;
-    const struct event_signal *signal;
-    struct str request_id;
-};
-
-static void reply_signaled(struct call *call, const struct execution *ex, struct uuid run_id,
-        struct uuid first_run_id, bool started)
-=======
-static enum err check_sizes(const struct event_start *s, const struct engine_limits *l, struct fail *f)
+static enum err check_sizes(
+        const struct event_start *s, const struct engine_limits *l, struct fail *f)
 {
     if (s->input.len > l->blob_size_error || s->header.len > l->blob_size_error) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
@@ -75,7 +65,8 @@ static enum err check_sizes(const struct event_start *s, const struct engine_lim
 }
 
 /* What the edge does not know about a start. */
-static enum err check_request(const struct event_start *s, const struct engine_limits *l, struct fail *f)
+static enum err check_request(
+        const struct event_start *s, const struct engine_limits *l, struct fail *f)
 {
     if (!s->workflow_type.len) {
         return fail(f, ERR_INVALID_ARGUMENT, "WorkflowType is not set on request.");
@@ -99,9 +90,15 @@ static enum err check_request(const struct event_start *s, const struct engine_l
     return why ? fail(f, ERR_INVALID_ARGUMENT, "%s", why) : check_sizes(s, l, f);
 }
 
-static void reply(struct call *call, const struct execution *ex, struct uuid run_id,
-        struct uuid first_run_id, bool started, enum workflow_status status)
->>>>>>> review
+/* What is asked for; a plain start has no signal. */
+struct start_ask {
+    const Api__StartWorkflowExecutionRequest *start;
+    const struct event_signal *signal;
+    struct str request_id;
+};
+
+static void reply_signaled(struct call *call, const struct execution *ex, struct uuid run_id,
+        struct uuid first_run_id, bool started)
 {
     Api__SignalWithStartWorkflowExecutionResponse m =
             API__SIGNAL_WITH_START_WORKFLOW_EXECUTION_RESPONSE__INIT;
@@ -178,15 +175,9 @@ static void start(
     if (!take_request(call, ask->start, ask->request_id, &ev)) {
         return;
     }
-<<<<<<< HEAD
     ev.start.signal = ask->signal;
-    struct uuid run_id = ev.start.run_id;
-    if (execution_start(chain, &ev, &call->arena, &fx, &ex, &f)) {
-        handler_fail(call, old, &f);
-=======
     if (check_request(&ev.start, ev.limits, &f)) {
         call_fail(call, old, &f);
->>>>>>> review
         return;
     }
     struct uuid run_id = ev.start.run_id;
@@ -195,16 +186,12 @@ static void start(
     if (!err && terminates) {
         terminate_old(call, old, run_id);
     }
-<<<<<<< HEAD
-    reply(call, ask, ex, run_id, run_id, true, WORKFLOW_RUNNING);
-=======
     committer_keep(&call->history->committer, false);
     if (err) {
         handler_fail(call, old, &f);
         return;
     }
-    reply(call, ex, run_id, run_id, true, WORKFLOW_RUNNING);
->>>>>>> review
+    reply(call, ask, ex, run_id, run_id, true, WORKFLOW_RUNNING);
 }
 
 /* The run that is there is the one that is meant. With a signal it gets that, once: a repeated
