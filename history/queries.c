@@ -2,8 +2,8 @@
  * handlers_query.c; how an offer reaches a worker in dispatch.c. */
 #include "history/queries.h"
 
-#include "common/api/codec.h"
 #include "common/api/errors.h"
+#include "common/model/wire.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "history/history.h"
@@ -189,12 +189,14 @@ void query_answer(struct query *q, const struct query_answer *answer)
         query_fail(q, &f);
         return;
     }
-    Api__QueryWorkflowResponse m = API__QUERY_WORKFLOW_RESPONSE__INIT;
-    m.query_result = api_data(answer->result);
+    enum { FIELD_QUERY_RESULT = 1 };
+    struct buf reply;
+    buf_init_arena(&reply, arena, answer->result.len + 16);
+    wire_put_bytes(&reply, FIELD_QUERY_RESULT, answer->result); /* present even when it is empty */
     struct execution *ex = q->ex;
     struct call *call = q->call;
     query_leave(q);
-    call_reply(call, ex, api_encode(arena, &m.base));
+    call_reply(call, ex, buf_str(&reply));
 }
 
 struct query *query_by_number(const struct execution *ex, int64_t number)
