@@ -61,8 +61,8 @@ static const void *find_part(
 {
     const ProtobufCFieldDescriptor *f =
             protobuf_c_message_descriptor_get_field_by_name(rq->row->input, name);
-    bool is_it = f && f->type == PROTOBUF_C_TYPE_MESSAGE &&
-                 f->label != PROTOBUF_C_LABEL_REPEATED && f->descriptor == type;
+    bool is_it = f && f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED &&
+                 f->descriptor == type;
     return is_it ? *(const void *const *)((const char *)rq->message + f->offset) : NULL;
 }
 
