@@ -60,7 +60,7 @@ struct cluster {
     struct rpc_watch links;
     struct store_leave leave_op;
     struct lane_timer leave_timer;
-    struct instant leave_until;
+    struct instant leave_begun, leave_until; /* monotonic */
     void (*left_done)(void *arg);
     void *left_arg;
 };
