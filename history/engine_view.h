@@ -15,7 +15,7 @@ struct query_view {
     int32_t attempt;    /* of that task */
     bool was_completed; /* a workflow task of this run has completed */
     int64_t previous_started_event_id;
-    struct instant first_task_at;         /* {0}: the first workflow task does not wait */
+    struct instant first_task_at;        /* {0}: the first workflow task does not wait */
     struct str task_queue, sticky_queue; /* the latter empty: not sticky */
     struct duration sticky_schedule_to_start;
 };
