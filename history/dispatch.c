@@ -230,6 +230,7 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
         }
         q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
         q->cold_count++;
+        q->cold_since++;
         q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
         dispatch_queue_touch(q);
     }
@@ -240,6 +241,7 @@ void dispatch_cold_task(
 {
     struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
     q->cold_count++;
+    q->cold_since++;
     q->scanned = 0;
     dispatch_queue_touch(q);
 }
@@ -390,11 +392,24 @@ void dispatch_owners_changed(struct dispatch *d)
     }
 }
 
+static bool dispatch_told(const struct dispatch *d, struct uuid member)
+{
+    map_each(&d->queues, n)
+    {
+        if (uuid_eq(map_entry(n, struct dispatch_queue, by_name)->owner, member)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void dispatch_link(struct rpc_watch *watch, struct uuid member, bool up)
 {
     struct dispatch *d = container_of(watch, struct dispatch, links);
-    if (!up) {
-        dispatch_restart(d); /* notices may be lost: everybody gets the whole picture again */
+    /* Notices may be lost: everybody gets the whole picture again. Also those of a link that never came up, of
+     * which nobody hears but by the next one that does. */
+    if (!up || dispatch_told(d, member)) {
+        dispatch_restart(d);
     }
 }
 

@@ -1,6 +1,7 @@
 /* StartWorkflowExecution and SignalWithStartWorkflowExecution: the policies of a taken id, then a new run, in one
  * batch with the end of the one it replaces; or a signal to the run that is there. */
 #include "common/model/wire.h"
+#include "history/engine/retry.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
@@ -49,6 +50,44 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->continued_failure = api_bytes(r->continued_failure);
     s->last_completion_result = api_bytes(r->last_completion_result);
     return true;
+}
+
+static enum err check_sizes(
+        const struct event_start *s, const struct engine_limits *l, struct fail *f)
+{
+    if (s->input.len > l->blob_size_error || s->header.len > l->blob_size_error) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
+    }
+    if (s->memo.len > l->memo_size_error) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Memo size exceeds limit.");
+    }
+    return ERR_NONE;
+}
+
+/* What the edge does not know about a start. */
+static enum err check_request(
+        const struct event_start *s, const struct engine_limits *l, struct fail *f)
+{
+    if (!s->workflow_type.len) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowType is not set on request.");
+    }
+    if (!s->task_queue.len) {
+        return fail(f, ERR_INVALID_ARGUMENT, "TaskQueue is not set on request.");
+    }
+    if (s->execution_timeout.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowExecutionTimeout cannot be negative.");
+    }
+    if (s->run_timeout.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowRunTimeout cannot be negative.");
+    }
+    if (s->task_timeout.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowTaskTimeout cannot be negative.");
+    }
+    if (s->start_delay.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowStartDelay cannot be negative.");
+    }
+    const char *why = retry_policy_problem(&s->retry);
+    return why ? fail(f, ERR_INVALID_ARGUMENT, "%s", why) : check_sizes(s, l, f);
 }
 
 /* What is asked for; a plain start has no signal. */
@@ -132,19 +171,25 @@ static void start(
     struct effects fx;
     struct fail f = { 0 };
     struct execution *ex;
-    (void)committer_batch(&call->history->committer); /* from here on everything is in one batch */
     execution_event(call->history, NULL, EVENT_START, &ev);
     if (!take_request(call, ask->start, ask->request_id, &ev)) {
         return;
     }
     ev.start.signal = ask->signal;
-    struct uuid run_id = ev.start.run_id;
-    if (execution_start(chain, &ev, &call->arena, &fx, &ex, &f)) {
-        handler_fail(call, old, &f);
+    if (check_request(&ev.start, ev.limits, &f)) {
+        call_fail(call, old, &f);
         return;
     }
-    if (terminates) {
+    struct uuid run_id = ev.start.run_id;
+    committer_keep(&call->history->committer, true);
+    enum err err = execution_start(chain, &ev, &call->arena, &fx, &ex, &f);
+    if (!err && terminates) {
         terminate_old(call, old, run_id);
+    }
+    committer_keep(&call->history->committer, false);
+    if (err) {
+        handler_fail(call, old, &f);
+        return;
     }
     reply(call, ask, ex, run_id, run_id, true, WORKFLOW_RUNNING);
 }
