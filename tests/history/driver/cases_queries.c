@@ -178,6 +178,25 @@ void queries_of_settled_runs_are_tasks_of_their_own(void)
     world_free(w);
 }
 
+static void few(struct history_config *config)
+{
+    config->direct_queries = 2;
+}
+
+void waiting_queries_are_bounded(void)
+{
+    struct world *w = world_new_with(few);
+    start(w, "order");
+    complete_task(w, "order", poll_workflow(w, "q"), NULL);
+    struct pending *first = query(w), *second = query(w), *third = query(w);
+    expect(error_of(w, third) == ERR_RESOURCE_EXHAUSTED);
+    expect(str_eq(third->fail.detail_type, STR("ResourceExhaustedFailure")));
+    answer_of(w, respond(w, poll_workflow(w, "q"), STR("1"), NULL), NULL);
+    answer_of(w, respond(w, poll_workflow(w, "q"), STR("1"), NULL), NULL);
+    expect(str_eq(result_of(w, first), STR("1")) && str_eq(result_of(w, second), STR("1")));
+    world_free(w);
+}
+
 void failed_queries_say_why(void)
 {
     struct world *w = settled_world(NULL);
