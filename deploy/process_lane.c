@@ -98,6 +98,7 @@ static void become_ready(struct process_lane *pl)
 static void serve_health(struct lane_task *task)
 {
     struct process_lane *pl = container_of(task, struct process_lane, ready_task);
+    frontend_serve(pl->frontend);
     health_set_serving(pl->health, true);
 }
 
