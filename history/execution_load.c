@@ -143,13 +143,13 @@ static void execution_resume(struct execution *ex, bool was_hot)
     } else {
         execution_reoffer(ex);
     }
+    wheel_set(&h->wheel, &ex->wheel, need); /* before the messages: one that settles at once makes a step */
     struct effects fx;
     effects_init(&fx, lane_scratch(h->lane));
     workflow_messages(ex->wf, fx.arena, &fx);
     for (size_t i = 0; i < fx.messages.len; i++) {
         outbox_add(&h->outbox, ex, &fx.messages.ptr[i]);
     }
-    wheel_set(&h->wheel, &ex->wheel, need);
 }
 
 static bool execution_has_offers(const struct execution *ex)

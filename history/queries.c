@@ -101,11 +101,12 @@ static void query_leave_sticky(struct query *q)
     struct fail f = { 0 };
     q->no_sticky = true;
     q->sticky_until = (struct instant){ 0 };
-    if (shard_serves(h, ex->chain->shard) && !committer_admit(&h->committer, NULL)) {
+    bool is_open = ex->status == WORKFLOW_RUNNING; /* a closed run's stickiness has no more use */
+    if (is_open && shard_serves(h, ex->chain->shard) && !committer_admit(&h->committer, NULL)) {
         struct batch *b = committer_batch(&h->committer);
         execution_event(h, ex, EVENT_RESET_STICKY, &ev);
         enum err err = execution_step(ex, &ev, &b->arena, &fx, &f);
-        check(!err); /* it never fails */
+        check(!err); /* for an open run it never fails */
     }
     dispatch_claimed(&h->dispatch, ex, TASK_QUEUE_WORKFLOW, -q->number);
     query_offer(q);
