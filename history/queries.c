@@ -102,14 +102,6 @@ static void query_leave_sticky(struct query *q)
     struct fail f = { 0 };
     q->no_sticky = true;
     q->sticky_until = (struct instant){ 0 };
-<<<<<<< HEAD
-    bool is_open = ex->status == WORKFLOW_RUNNING; /* a closed run's stickiness has no more use */
-    if (is_open && shard_serves(h, ex->chain->shard) && !committer_admit(&h->committer, NULL)) {
-        struct batch *b = committer_batch(&h->committer);
-        execution_event(h, ex, EVENT_RESET_STICKY, &ev);
-        enum err err = execution_step(ex, &ev, &b->arena, &fx, &f);
-        check(!err); /* for an open run it never fails */
-=======
     bool is_open = engine_view_query(ex->wf).is_open; /* it may have closed meanwhile */
     if (is_open && shard_serves(h, ex->chain->shard) && !committer_admit(&h->committer, NULL)) {
         struct batch *b = committer_batch(&h->committer);
@@ -118,7 +110,6 @@ static void query_leave_sticky(struct query *q)
             log_warn("sticky_not_reset", LOG_STR("workflow_id", ex->chain->workflow_id),
                     LOG_FAIL(&f));
         }
->>>>>>> queries
     }
     dispatch_claimed(&h->dispatch, ex, TASK_QUEUE_WORKFLOW, -q->number);
     query_offer(q);
