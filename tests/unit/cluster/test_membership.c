@@ -50,8 +50,7 @@ static void on_gained(void *ctx, const uint32_t *shards, size_t count)
              * stopped, left without a goodbye, or whose beats were lost for a TTL, is fenced and may not
              * know it yet. */
             bool is_excused = procs[k].is_stuck || procs[k].has_left ||
-                              (procs[k].woken_ms && world_ms - procs[k].woken_ms < 500) ||
-                              (procs[k].is_up && is_silent(procs[k].cluster));
+                              (procs[k].woken_ms && world_ms - procs[k].woken_ms < 500);
             cr_assert(!procs[k].is_up || is_excused || !procs[k].holds[shards[i]],
                     "shard %u is held twice", shards[i]);
         }
@@ -146,6 +145,10 @@ static void pass(int ms)
             procs[k].missed_ms += procs[k].is_stuck;
             if (procs[k].is_up && !procs[k].is_stuck) {
                 lane_manual_advance(procs[k].lane, DURATION_MS(1));
+                if (is_silent(procs[k].cluster)) {
+                    procs[k].woken_ms =
+                            world_ms; /* its beats were lost: as if it had been stopped */
+                }
             }
         }
     }
