@@ -103,6 +103,26 @@ static enum err set_dynamic(
     return ERR_NONE;
 }
 
+/* Flags of parts that are not there yet. */
+static void warn_ignored(const struct start_dev_flags *v)
+{
+    const struct {
+        const char *flag;
+        bool is_given;
+    } flags[] = {
+        { "--http-port", v->http_port != 0 },
+        { "--ui-port", v->ui_port != 0 },
+        { "--ui-ip", v->ui_ip.len != 0 },
+        { "--metrics-port", v->metrics_port != 0 },
+        { "--codec-endpoint", v->codec_endpoint.len != 0 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (flags[i].is_given) {
+            log_warn("flag_has_no_effect_yet", LOG_CSTR("flag", flags[i].flag));
+        }
+    }
+}
+
 static enum err apply(const struct start_dev_flags *v, struct arena *arena,
         struct process_options *o, struct fail *f)
 {
@@ -126,6 +146,7 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
             return err;
         }
     }
+    warn_ignored(v);
     if (v->search_attributes.items.len) {
         log_warn("search_attributes_not_supported_yet",
                 LOG_U64("given", v->search_attributes.items.len));
