@@ -127,6 +127,12 @@ static void execution_resume(struct execution *ex, bool was_hot)
     struct history *h = ex->chain->history;
     struct instant now = lane_now(h->lane);
     struct instant need = workflow_next_need(ex->wf);
+    struct effects fx;
+    effects_init(&fx, lane_scratch(h->lane));
+    workflow_messages(ex->wf, fx.arena, &fx);
+    for (size_t i = 0; i < fx.messages.len; i++) {
+        outbox_add(&h->outbox, ex, &fx.messages.ptr[i]);
+    }
     if (ex->status != WORKFLOW_RUNNING) {
         return;
     }
@@ -139,12 +145,6 @@ static void execution_resume(struct execution *ex, bool was_hot)
         need = instant_min(need, ex->reoffer_at);
     } else {
         execution_reoffer(ex);
-    }
-    struct effects fx;
-    effects_init(&fx, lane_scratch(h->lane));
-    workflow_messages(ex->wf, fx.arena, &fx);
-    for (size_t i = 0; i < fx.messages.len; i++) {
-        outbox_add(&h->outbox, ex, &fx.messages.ptr[i]);
     }
     wheel_set(&h->wheel, &ex->wheel, need);
 }

@@ -23,7 +23,7 @@ static bool take_durations(
 }
 
 static bool take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        struct str request_id, struct event *ev)
+        const struct start_origin *origin, struct event *ev)
 {
     struct event_start *s = &ev->start;
     if (!take_durations(call, r, s)) {
@@ -31,11 +31,13 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     }
     s->namespace_id = call->chain->namespace_id;
     s->run_id = uuid_v7(ev->now, &ev->rand);
-    s->namespace_name = call->api.namespace_name;
+    s->namespace_name = origin->namespace_name;
     s->workflow_id = call->chain->workflow_id;
     s->workflow_type = r->workflow_type ? text(r->workflow_type->name) : STR("");
     s->task_queue = r->task_queue ? text(r->task_queue->name) : STR("");
-    s->request_id = request_id;
+    s->request_id = origin->request_id;
+    s->parent = origin->parent;
+    s->waits_for_parent = origin->parent != NULL;
     s->identity = text(r->identity);
     s->cron_schedule = text(r->cron_schedule);
     s->input = api_bytes(r->input);
@@ -61,7 +63,7 @@ static void reply(struct call *call, const struct execution *ex, struct uuid run
     handler_reply(call, ex, &m.base);
 }
 
-static void refuse(
+void start_refuse(
         struct call *call, const struct execution *ex, const struct start_existing *existing)
 {
     struct arena *arena = &call->arena;
@@ -101,28 +103,38 @@ static void terminate_old(struct call *call, struct execution *old, struct uuid 
     check(!err); /* it was open a moment ago */
 }
 
-static void start(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        struct str request_id, struct execution *old, bool terminates)
+struct execution *start_run(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct execution *old, bool terminates)
 {
-    struct chain *chain = call->chain;
     struct event ev;
     struct effects fx;
     struct fail f = { 0 };
     struct execution *ex;
     (void)committer_batch(&call->history->committer); /* from here on everything is in one batch */
     execution_event(call->history, NULL, EVENT_START, &ev);
-    if (!take_request(call, r, request_id, &ev)) {
-        return;
+    if (!take_request(call, r, origin, &ev)) {
+        return NULL;
     }
     struct uuid run_id = ev.start.run_id;
-    if (execution_start(chain, &ev, &call->arena, &fx, &ex, &f)) {
+    if (execution_start(call->chain, &ev, &call->arena, &fx, &ex, &f)) {
         handler_fail(call, old, &f);
-        return;
+        return NULL;
     }
     if (terminates) {
         terminate_old(call, old, run_id);
     }
-    reply(call, ex, run_id, run_id, true, WORKFLOW_RUNNING);
+    return ex;
+}
+
+static void start(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        struct str request_id, struct execution *old, bool terminates)
+{
+    struct start_origin origin = { .namespace_name = call->api.namespace_name,
+        .request_id = request_id };
+    struct execution *ex = start_run(call, r, &origin, old, terminates);
+    if (ex) {
+        reply(call, ex, ex->run_id, ex->run_id, true, WORKFLOW_RUNNING);
+    }
 }
 
 void handle_start(struct call *call)
@@ -160,7 +172,7 @@ void handle_start(struct call *call)
         reply(call, ex, existing.run_id, existing.first_run_id, false, existing.status);
         return;
     case START_REFUSE:
-        refuse(call, ex, &existing);
+        start_refuse(call, ex, &existing);
         return;
     }
 }

@@ -53,8 +53,9 @@ struct command_external {
 };
 
 struct command_start_child {
-    struct str namespace_name, workflow_id, workflow_type, task_queue; /* empty queue: the parent's */
-    struct str input, header, memo, search_attributes, priority;      /* messages */
+    struct str namespace_name, workflow_id, workflow_type,
+            task_queue;                                          /* empty queue: the parent's */
+    struct str input, header, memo, search_attributes, priority; /* messages */
     struct str control, cron_schedule;
     struct duration execution_timeout, run_timeout, task_timeout; /* 0: not given */
     struct retry_policy retry;

@@ -115,7 +115,8 @@ static void child_orphan(struct workflow *wf, struct child *c, const struct hist
     bool abandon = c->parent_close_policy == PARENT_CLOSE_ABANDON;
     if (c->stage == CHILD_STARTING) {
         if (c->completed_event_id == close->workflow_task_completed_event_id) {
-            child_drop(wf, c); /* the same completion asked for it and for the end: nobody has heard of it */
+            child_drop(wf,
+                    c); /* the same completion asked for it and for the end: nobody has heard of it */
         } else {
             c->stage = CHILD_LATE;
         }

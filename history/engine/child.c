@@ -48,7 +48,9 @@ static void put_start_request(struct buf *b, const struct workflow *wf, const st
     opt_duration(b, 7, i->run_timeout);
     opt_duration(b, 8, i->task_timeout);
     wire_put_bytes(b, 9, wf->start.identity);
-    wire_put_bytes(b, 10, str_printf(arena, "%s-%lld", uuid_format(wf->run_id).s, (long long)c->initiated_event_id));
+    wire_put_bytes(b, 10,
+            str_printf(
+                    arena, "%s-%lld", uuid_format(wf->run_id).s, (long long)c->initiated_event_id));
     wire_opt_varint(b, 11, (uint64_t)i->id_reuse_policy);
     buf_append_str(b, retry_bytes(arena, &i->retry));
     wire_opt_bytes(b, 13, i->cron_schedule);
@@ -78,7 +80,8 @@ static struct str start_body(const struct workflow *wf, const struct child *c, s
 
 /* TerminateWorkflowExecutionRequest or RequestCancelWorkflowExecutionRequest: the chain that began with the child's
  * first run. */
-static struct str policy_body(const struct workflow *wf, const struct child *c, bool cancel, struct arena *arena)
+static struct str policy_body(
+        const struct workflow *wf, const struct child *c, bool cancel, struct arena *arena)
 {
     struct str reason = STR("by parent close policy");
     struct buf b;
@@ -88,7 +91,8 @@ static struct str policy_body(const struct workflow *wf, const struct child *c, 
     if (cancel) {
         wire_put_bytes(&b, 3, STR("history-service"));
         wire_put_bytes(&b, 4,
-                str_printf(arena, "%s-%lld", uuid_format(wf->run_id).s, (long long)c->initiated_event_id));
+                str_printf(arena, "%s-%lld", uuid_format(wf->run_id).s,
+                        (long long)c->initiated_event_id));
         wire_put_bytes(&b, 5, uuid_dup(arena, c->run_id));
         wire_put_bytes(&b, 6, reason);
     } else {
@@ -99,8 +103,8 @@ static struct str policy_body(const struct workflow *wf, const struct child *c, 
     return buf_str(&b);
 }
 
-static bool message_to_child(
-        const struct workflow *wf, const struct child *c, struct arena *arena, struct outbox_message *ret)
+static bool message_to_child(const struct workflow *wf, const struct child *c, struct arena *arena,
+        struct outbox_message *ret)
 {
     struct outbox_message m = { .namespace_name = str_dup(arena, c->namespace_name),
         .workflow_id = str_dup(arena, c->workflow_id),
@@ -171,8 +175,10 @@ void child_tell_all(struct step *st)
 {
     struct effects *fx = st->fx;
     size_t kept = 0;
-    for (size_t i = 0; i < fx->messages.len; i++) { /* what this very step has said of children is out of date */
-        if (fx->messages.ptr[i].kind == OUTBOX_SIGNAL || fx->messages.ptr[i].kind == OUTBOX_REQUEST_CANCEL) {
+    for (size_t i = 0; i < fx->messages.len;
+            i++) { /* what this very step has said of children is out of date */
+        if (fx->messages.ptr[i].kind == OUTBOX_SIGNAL ||
+                fx->messages.ptr[i].kind == OUTBOX_REQUEST_CANCEL) {
             fx->messages.ptr[kept++] = fx->messages.ptr[i];
         }
     }
@@ -212,7 +218,8 @@ void child_initiate(struct step *st, const struct command *cmd)
         .run_timeout = in->run_timeout,
         .task_timeout = in->task_timeout,
         .retry = in->retry,
-        .id_reuse_policy = in->id_reuse_policy ? (int32_t)in->id_reuse_policy : ID_REUSE_ALLOW_DUPLICATE,
+        .id_reuse_policy =
+                in->id_reuse_policy ? (int32_t)in->id_reuse_policy : ID_REUSE_ALLOW_DUPLICATE,
         .parent_close_policy =
                 in->parent_close_policy ? (int32_t)in->parent_close_policy : PARENT_CLOSE_TERMINATE,
         .user_metadata = cmd->user_metadata };
@@ -220,7 +227,8 @@ void child_initiate(struct step *st, const struct command *cmd)
     tell_child(st, workflow_child(wf, he.event_id));
 }
 
-static struct history_event event_about(const struct step *st, const struct child *c, enum event_type type)
+static struct history_event event_about(
+        const struct step *st, const struct child *c, enum event_type type)
 {
     return (struct history_event){ .type = type,
         .initiated_event_id = c->initiated_event_id,
@@ -244,7 +252,8 @@ static void has_not_started(struct step *st, const struct child *c)
     he.workflow_id = c->workflow_id;
     he.control = c->control;
     he.workflow_task_completed_event_id = c->completed_event_id;
-    he.cause = st->ev->settled.outcome == ERR_NOT_FOUND ? START_CHILD_NO_NAMESPACE : START_CHILD_EXISTS;
+    he.cause = st->ev->settled.outcome == ERR_NOT_FOUND ? START_CHILD_NO_NAMESPACE
+                                                        : START_CHILD_EXISTS;
     step_happened(st, &he);
 }
 
@@ -259,11 +268,13 @@ static void start_settled(struct step *st, struct child *c)
     } else if (c->stage == CHILD_STARTING) {
         has_not_started(st, c);
     } else if (exists) {
-        step_record(st, &(struct record){
-                                .kind = RECORD_CHILD_STARTED_LATE, .scheduled_event_id = id, .run_id = run_id });
+        step_record(st, &(struct record){ .kind = RECORD_CHILD_STARTED_LATE,
+                                .scheduled_event_id = id,
+                                .run_id = run_id });
         tell_child(st, workflow_child(st->wf, id));
     } else {
-        step_record(st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
+        step_record(
+                st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
     }
 }
 
@@ -292,7 +303,8 @@ enum err child_settled(struct step *st)
         break;
     }
     if (fits) {
-        step_record(st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
+        step_record(
+                st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
     } else {
         st->fx->is_duplicate = true;
     }

@@ -26,7 +26,8 @@ static const struct event_parent *parent_again(struct step *st)
         return NULL;
     }
     struct event_parent *p = NEW(st->fx->arena, struct event_parent, 1);
-    check(uuid_parse(s->parent_namespace_id, &p->namespace_id) && uuid_parse(s->parent.run_id, &p->run_id));
+    check(uuid_parse(s->parent_namespace_id, &p->namespace_id) &&
+            uuid_parse(s->parent.run_id, &p->run_id));
     p->namespace_name = copy(st, s->parent_namespace);
     p->workflow_id = copy(st, s->parent.workflow_id);
     p->initiated_event_id = s->parent_initiated_event_id;

@@ -241,7 +241,8 @@ static bool check_external(struct check *c, const struct command *cmd)
         return refuse_size(c, bad,
                 "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.");
     }
-    if (!is_signal && str_empty(in->run_id) && get_change(&c->over.children, in->workflow_id) == 1) {
+    if (!is_signal && str_empty(in->run_id) &&
+            get_change(&c->over.children, in->workflow_id) == 1) {
         return refuse(c, bad,
                 "Start and RequestCancel for child workflow is not allowed in same workflow task.");
     }
@@ -267,7 +268,8 @@ static const char *child_problem(const struct check *c, const struct command_sta
     }
     if (in->workflow_id.len > max || in->workflow_type.len > max || in->task_queue.len > max ||
             in->cron_schedule.len > max) {
-        return "WorkflowId, WorkflowType or TaskQueue on StartChildWorkflowExecutionCommand exceeds length limit.";
+        return "WorkflowId, WorkflowType or TaskQueue on StartChildWorkflowExecutionCommand "
+               "exceeds length limit.";
     }
     if (in->execution_timeout.ns < 0 || in->run_timeout.ns < 0 || in->task_timeout.ns < 0) {
         return "Timeouts on StartChildWorkflowExecutionCommand cannot be negative.";
@@ -287,14 +289,17 @@ static bool check_child(struct check *c, const struct command *cmd)
         return refuse(c, bad, why);
     }
     if (is_too_large(c, in->input)) {
-        return refuse_size(c, bad, "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.");
+        return refuse_size(
+                c, bad, "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.");
     }
     if (in->memo.len > c->st->limits->memo_size_error) {
-        return refuse_size(c, bad, "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
+        return refuse_size(
+                c, bad, "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
     }
     if (c->over.children_pending >= c->st->limits->pending_children) {
         return refuse(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
-                "the number of pending child workflow executions has reached the per-workflow limit");
+                "the number of pending child workflow executions has reached the per-workflow "
+                "limit");
     }
     c->over.children_pending++;
     set_change(c, &c->over.children, in->workflow_id, true);

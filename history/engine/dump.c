@@ -78,7 +78,8 @@ void workflow_dump(const struct workflow *wf, struct buf *out)
     map_each(&wf->children, n)
     {
         const struct child *c = child_of(n);
-        static const char *const stages[] = { "", "starting", "confirming", "running", "late", "ending" };
+        static const char *const stages[] = { "", "starting", "confirming", "running", "late",
+            "ending" };
         buf_printf(out, "child " STR_FMT " event=%lld %s\n", STR_ARG(c->workflow_id),
                 (long long)c->initiated_event_id, stages[c->stage]);
     }

@@ -28,7 +28,8 @@ void external_initiate(struct step *st, const struct command *cmd)
     step_event(st, &he);
     struct map_node *n = map_get(&st->wf->outbox, str_of(&he.event_id, sizeof(he.event_id)));
     const struct outbox_entry *e = map_entry(n, struct outbox_entry, by_id);
-    if (str_eq(in->workflow_id, st->wf->start.workflow_id)) { /* to itself: nobody to be found, whatever the run */
+    if (str_eq(in->workflow_id,
+                st->wf->start.workflow_id)) { /* to itself: nobody to be found, whatever the run */
         has_ended(st, e, ERR_NOT_FOUND);
         return;
     }

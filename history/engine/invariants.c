@@ -36,9 +36,11 @@ static void check_activity(const struct workflow *wf, const struct activity *a)
 
 static void check_child(const struct workflow *wf, const struct child *c)
 {
-    bool is_open_stage = c->stage == CHILD_STARTING || c->stage == CHILD_CONFIRMING || c->stage == CHILD_RUNNING;
+    bool is_open_stage =
+            c->stage == CHILD_STARTING || c->stage == CHILD_CONFIRMING || c->stage == CHILD_RUNNING;
     check(c->initiated_event_id < wf->next_event_id && c->started_event_id < wf->next_event_id);
-    check(workflow_is_open(wf) ? is_open_stage : c->stage != CHILD_STARTING && c->stage != CHILD_RUNNING);
+    check(workflow_is_open(wf) ? is_open_stage
+                               : c->stage != CHILD_STARTING && c->stage != CHILD_RUNNING);
     bool is_known = c->stage != CHILD_STARTING && c->stage != CHILD_LATE;
     check(is_known != uuid_is_zero(c->run_id) && is_known == str_empty(c->initiated));
     check(implies(c->stage == CHILD_ENDING, c->parent_close_policy != PARENT_CLOSE_ABANDON));
@@ -51,8 +53,8 @@ static void check_needs(const struct workflow *wf)
     bool waits = wf->first_task_at.ns && !workflow_waits_for_parent(wf);
     if (wf->task.state != WORKFLOW_TASK_NONE || wf->timers.len || wf->activities_by_id.len ||
             waits || wf->run_deadline.ns) {
-        bool forever = wf->task.state == WORKFLOW_TASK_NONE && !wf->timers.len &&
-                       !waits && !wf->run_deadline.ns;
+        bool forever = wf->task.state == WORKFLOW_TASK_NONE && !wf->timers.len && !waits &&
+                       !wf->run_deadline.ns;
         check(forever || durable.ns != INT64_MAX);
     }
     check(workflow_is_open(wf) || workflow_next_need(wf).ns == INT64_MAX);

@@ -105,11 +105,21 @@ static const struct field timer_fields[] = {
     TIMER(3, NS, fire_at),
 };
 
-#define CHILD(number, kind, member) { number, FIELD_##kind, offsetof(struct child, member) }
+#define CHILD(number, kind, member)                          \
+    {                                                        \
+        number, FIELD_##kind, offsetof(struct child, member) \
+    }
 static const struct field child_fields[] = {
-    CHILD(1, I32, stage), CHILD(2, I64, initiated_event_id), CHILD(3, I64, started_event_id),
-    CHILD(4, I64, completed_event_id), CHILD(5, I32, parent_close_policy), CHILD(6, STR, namespace_name),
-    CHILD(7, STR, workflow_id), CHILD(8, STR, workflow_type), CHILD(9, STR, control), CHILD(10, STR, initiated),
+    CHILD(1, I32, stage),
+    CHILD(2, I64, initiated_event_id),
+    CHILD(3, I64, started_event_id),
+    CHILD(4, I64, completed_event_id),
+    CHILD(5, I32, parent_close_policy),
+    CHILD(6, STR, namespace_name),
+    CHILD(7, STR, workflow_id),
+    CHILD(8, STR, workflow_type),
+    CHILD(9, STR, control),
+    CHILD(10, STR, initiated),
     CHILD(11, UUID, run_id),
 };
 _Static_assert(sizeof(enum child_stage) == 4, "written as I32");

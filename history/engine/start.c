@@ -49,7 +49,8 @@ static void fill_event(struct step *st, struct history_event *he)
     if (s->parent) {
         he->parent_namespace = s->parent->namespace_name;
         he->parent_namespace_id = uuid_dup(arena, s->parent->namespace_id);
-        he->parent = (struct execution_ref){ s->parent->workflow_id, uuid_dup(arena, s->parent->run_id) };
+        he->parent = (struct execution_ref){ s->parent->workflow_id,
+            uuid_dup(arena, s->parent->run_id) };
         he->parent_initiated_event_id = s->parent->initiated_event_id;
         he->root = (struct execution_ref){ s->parent->root_workflow_id, s->parent->root_run_id };
     }

@@ -100,8 +100,8 @@ struct child {
     int64_t completed_event_id;  /* of the completion that asked for it */
     int32_t parent_close_policy; /* enum parent_close_policy */
     struct str namespace_name, workflow_id, workflow_type, control;
-    struct str initiated;        /* event 29, encoded, until the child is started */
-    struct uuid run_id;          /* its first run; zero until it is started */
+    struct str initiated; /* event 29, encoded, until the child is started */
+    struct uuid run_id;   /* its first run; zero until it is started */
 };
 
 struct workflow {
@@ -131,7 +131,8 @@ struct workflow {
     struct map timers;
     struct map request_ids;
     struct map outbox;
-    struct map children;    /* by initiated event id; after the end those that must still hear something */
+    struct map
+            children; /* by initiated event id; after the end those that must still hear something */
     struct str close_event; /* encoded, until the parent has heard of it */
     struct list buffered;
     uint32_t buffered_count;
