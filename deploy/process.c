@@ -18,10 +18,12 @@
 
 enum { LANES_DEFAULT_MAX = 8 };
 
+/* By default half of the cores: the links' threads and the database run too, and fewer lanes make larger
+ * commits and larger writes. */
 static unsigned count_lanes(const struct config *c)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long lanes = c->lanes ? c->lanes : cores;
+    long lanes = c->lanes ? c->lanes : (cores + 1) / 2;
     return lanes < 1                   ? 1
            : c->lanes                  ? (unsigned)lanes
            : lanes > LANES_DEFAULT_MAX ? LANES_DEFAULT_MAX

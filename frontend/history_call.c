@@ -160,7 +160,7 @@ void frontend_history(struct request *rq)
         request_fail(rq);
         return;
     }
-    buf_init_arena(&body, arena, rq->raw.len + 8192);
+    buf_init_arena(&body, arena, rq->raw.len + m.workflow_id.len + m.namespace_name.len + 8192);
     msg_api_request_encode(&m, &body);
     check(!body.overflow);
     hc->rq = rq;

@@ -218,12 +218,8 @@ static void on_drain(struct grpc_call *call)
 
 static enum err read_queue(struct request *rq, const Api__TaskQueue *q, struct poll *p)
 {
-    size_t max = (size_t)rq->fe->shared->config->limit_id;
     if (!q || !*q->name) {
         return fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue is not set on request.");
-    }
-    if (strlen(q->name) > max) {
-        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
     }
     if (str_starts_with(str_from_cstr(q->name), STR("/_sys/"))) {
         return fail(&rq->fail, ERR_INVALID_ARGUMENT,

@@ -16,6 +16,7 @@ static const struct {
     { "activity_id", "ActivityId length exceeds limit." },
     { "namespace", "Namespace length exceeds limit." },
     { "reason", "Reason length exceeds limit." },
+    { "sticky_task_queue", "TaskQueue length exceeds limit." },
 };
 
 static enum err check_lengths(struct request *rq, size_t max)
@@ -54,9 +55,34 @@ static enum err check_execution(struct request *rq, size_t max)
     return ERR_NONE;
 }
 
+/* The sub-message of that name and type, or NULL: none, or not set. */
+static const void *find_part(
+        const struct request *rq, const char *name, const ProtobufCMessageDescriptor *type)
+{
+    const ProtobufCFieldDescriptor *f =
+            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, name);
+    bool is_it = f && f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED &&
+                 f->descriptor == type;
+    return is_it ? *(const void *const *)((const char *)rq->message + f->offset) : NULL;
+}
+
+static enum err check_names(struct request *rq, size_t max)
+{
+    const Api__TaskQueue *queue = find_part(rq, "task_queue", &api__task_queue__descriptor);
+    const Api__WorkflowType *type = find_part(rq, "workflow_type", &api__workflow_type__descriptor);
+    if (queue && (strlen(queue->name) > max || strlen(queue->normal_name) > max)) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
+    }
+    if (type && strlen(type->name) > max) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowType length exceeds limit.");
+    }
+    return ERR_NONE;
+}
+
 enum err validate_request(struct request *rq)
 {
     size_t max = (size_t)rq->fe->shared->config->limit_id;
     enum err err = check_lengths(rq, max);
+    err = err ? err : check_names(rq, max);
     return err ? err : check_execution(rq, max);
 }

@@ -96,8 +96,8 @@ static void cache_evict(struct cache *cache, struct execution *ex)
 /* True when it has left. The first visit commits what is missing, a later one drops it. */
 static bool cache_try_evict(struct cache *cache, struct execution *ex)
 {
-    if (!execution_is_idle(ex)) {
-        return false;
+    if (!execution_is_idle(ex) || workflow_has_volatile(ex->wf)) {
+        return false; /* a start that only memory knows: nobody else would watch over it */
     }
     if (!ex->checkpointed) {
         (void)execution_checkpoint(ex);

@@ -176,6 +176,14 @@ enum err chain_adopt(struct chain *chain, const struct store_load *load, struct 
     return execution_load(chain, load, &ex, f);
 }
 
+/* A key may come from a token, which is the client's: it may name any run of anybody. */
+static bool chain_wanted(const struct chain *chain, const struct store_load *load)
+{
+    return uuid_eq(load->run.namespace_id, chain->namespace_id) &&
+           str_eq(load->run.workflow_id, chain->workflow_id) &&
+           (uuid_is_zero(load->run_id) || uuid_eq(load->run.run_id, load->run_id));
+}
+
 static void chain_load_done(struct store_op *op, enum err err, const struct fail *fail)
 {
     struct store_load *load = container_of(op, struct store_load, op);
@@ -189,6 +197,9 @@ static void chain_load_done(struct store_op *op, enum err err, const struct fail
         return;
     }
     struct fail f = { 0 };
+    if (!err && !chain_wanted(chain, load)) {
+        err = ERR_NOT_FOUND;
+    }
     if (err == ERR_NOT_FOUND) {
         if (!load->key && uuid_is_zero(load->run_id)) {
             chain->current_known = true;
@@ -242,8 +253,11 @@ enum want chain_want(struct chain *chain, struct call *call, struct uuid run_id,
         chain->miss = false;
         return WANT_ABSENT;
     }
+    if (wants_current) {
+        key = chain->current_known ? chain->current : 0;
+    }
     call->chain = chain;
     list_prepend(&chain->queue, &call->node);
-    chain_load(chain, run_id, wants_current && chain->current_known ? chain->current : key);
+    chain_load(chain, run_id, key);
     return WANT_WAIT;
 }

@@ -83,8 +83,9 @@ size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_s
 struct batch *committer_batch(struct committer *c)
 {
     struct batch *b = c->open;
-    if (b && (b->bytes >= c->history->config.batch_bytes ||
-                     batch_row_count(b) >= c->history->config.batch_rows)) {
+    if (b && !c->is_kept &&
+            (b->bytes >= c->history->config.batch_bytes ||
+                    batch_row_count(b) >= c->history->config.batch_rows)) {
         list_append(&c->sealed, &b->node);
         b = NULL;
     }
@@ -92,6 +93,14 @@ struct batch *committer_batch(struct committer *c)
         b = c->open = batch_new(c);
     }
     return b;
+}
+
+void committer_keep(struct committer *c, bool is_kept)
+{
+    if (is_kept) {
+        (void)committer_batch(c);
+    }
+    c->is_kept = is_kept;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------- */

@@ -36,6 +36,7 @@ struct committer {
     struct store_commit op;
     struct lane_task tick;
     bool tick_posted, dead;
+    bool is_kept; /* see committer_keep */
     struct lane_timer pace_timer;
     struct instant sent_at; /* monotonic */
     uint64_t next_number;
@@ -55,6 +56,9 @@ void committer_set_writer(struct committer *c, uint32_t writer, run_key last_run
 enum err committer_admit(const struct committer *c, struct fail *f) MUST_USE;
 /* The batch that takes rows now. What must stand or fall together is added without calling this in between. */
 struct batch *committer_batch(struct committer *c);
+/* For steps of several runs that must stand or fall together: until it is let go, the batch that takes rows now
+ * takes all of them, over its bounds too. */
+void committer_keep(struct committer *c, bool is_kept);
 /* Issued in start order, never twice. */
 run_key committer_issue_key(struct committer *c);
 

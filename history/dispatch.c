@@ -157,7 +157,7 @@ void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_
     task->stamp = offer->stamp;
     task->since = offer->since;
     task->sticky_schedule_to_start = offer->sticky_schedule_to_start;
-    dispatch_task_wait(task, q, false);
+    dispatch_task_wait(task, q, offer->scheduled_event_id < 0); /* somebody waits for a query */
 }
 
 void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_type type,
@@ -177,6 +177,17 @@ void dispatch_forget(struct dispatch *d, struct execution *ex)
     }
 }
 
+void dispatch_closed(struct dispatch *d, struct execution *ex)
+{
+    list_each(&ex->tasks, n)
+    {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        if (task->scheduled_event_id > 0) {
+            dispatch_task_free(task);
+        }
+    }
+}
+
 /* The queue whose demand brings an evicted run back: for a sticky task the normal one. */
 static struct str normal_name(const struct dispatch_task *task)
 {
@@ -193,6 +204,9 @@ bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_q
     {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
         struct str other = normal_name(task);
+        if (task->scheduled_event_id < 0) {
+            continue; /* a query: nothing of it is stored */
+        }
         if (task->state == TASK_HANDED ||
                 (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
             return false;
@@ -216,6 +230,7 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
         }
         q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
         q->cold_count++;
+        q->cold_since++;
         q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
         dispatch_queue_touch(q);
     }
@@ -226,6 +241,7 @@ void dispatch_cold_task(
 {
     struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
     q->cold_count++;
+    q->cold_since++;
     q->scanned = 0;
     dispatch_queue_touch(q);
 }
@@ -376,11 +392,24 @@ void dispatch_owners_changed(struct dispatch *d)
     }
 }
 
+static bool dispatch_told(const struct dispatch *d, struct uuid member)
+{
+    map_each(&d->queues, n)
+    {
+        if (uuid_eq(map_entry(n, struct dispatch_queue, by_name)->owner, member)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void dispatch_link(struct rpc_watch *watch, struct uuid member, bool up)
 {
     struct dispatch *d = container_of(watch, struct dispatch, links);
-    if (!up) {
-        dispatch_restart(d); /* notices may be lost: everybody gets the whole picture again */
+    /* Notices may be lost: everybody gets the whole picture again. Also those of a link that never came up, of
+     * which nobody hears but by the next one that does. */
+    if (!up || dispatch_told(d, member)) {
+        dispatch_restart(d);
     }
 }
 

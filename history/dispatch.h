@@ -43,6 +43,8 @@ void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_
 void dispatch_obsolete(struct dispatch *d, const struct task_ref *ref);
 /* All tasks of the run. */
 void dispatch_forget(struct dispatch *d, struct execution *ex);
+/* The run has closed: all but its queries, which have negative event ids. */
+void dispatch_closed(struct dispatch *d, struct execution *ex);
 /* The queue of the only task that waits, or empty when none waits. False: they are in several queues. */
 bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type);
 /* The run leaves memory with the task that its row now names. */

@@ -36,6 +36,7 @@ struct dispatch_queue {
     struct instant idle_since; /* monotonic */
     /* tasks of evicted runs */
     uint64_t cold_count; /* at most so many; may count some twice */
+    uint64_t cold_since; /* of them, since the scan under way began */
     uint64_t lent_count; /* sent offers whose runs have left memory; an upper bound */
     bool scanning;
     run_key scanned; /* keys up to here have been looked at */

@@ -129,6 +129,16 @@ void dispatch_flush(struct lane_task *task)
 
 /* ---- tasks of evicted runs ------------------------------------------------------------------------------- */
 
+/* Looked at again in a moment. */
+static void queue_later(struct dispatch_queue *q)
+{
+    struct dispatch *d = q->dispatch;
+    if (!list_linked(&q->in_dirty)) {
+        list_append(&d->dirty, &q->in_dirty);
+    }
+    lane_timer_start(d->history->lane, &d->retry_timer, DURATION_MS(200), retry);
+}
+
 static void refill_done(struct store_op *op, enum err err, const struct fail *fail)
 {
     struct store_scan_backlog *scan = container_of(op, struct store_scan_backlog, op);
@@ -136,8 +146,11 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
     struct history *h = q->dispatch->history;
     q->scanning = false;
     if (err || h->state != HISTORY_SERVING) {
+        if (h->state == HISTORY_SERVING) {
+            queue_later(q); /* there is demand already, and no more of it may come */
+        }
         history_idle(h);
-        return; /* the next demand tries again */
+        return;
     }
     for (size_t i = 0; i < scan->row_count; i++) {
         const struct store_run_row *row = &scan->rows[i];
@@ -147,7 +160,7 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
     }
     q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 0;
     if (scan->row_count < scan->limit) {
-        q->cold_count = 0;
+        q->cold_count = q->cold_since; /* the scan may have been too early for these */
         q->scanned = 0;
     }
     dispatch_queue_touch(q);
@@ -161,6 +174,7 @@ void dispatch_queue_refill(struct dispatch_queue *q)
         return;
     }
     q->scanning = true;
+    q->cold_since = 0;
     if (!q->scan_shards) {
         q->scan_shards = NEW(&q->arena, uint32_t, SHARD_COUNT);
     }

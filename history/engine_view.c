@@ -27,6 +27,22 @@ bool engine_view_is_child(
            (!initiated || initiated == wf->start.parent_initiated_event_id);
 }
 
+struct query_view engine_view_query(const struct workflow *wf)
+{
+    return (struct query_view){
+        .is_open = workflow_is_open(wf),
+        .has_task = wf->task.state != WORKFLOW_TASK_NONE,
+        .is_started = wf->task.state == WORKFLOW_TASK_STARTED,
+        .attempt = wf->task.attempt,
+        .was_completed = wf->previous_started_event_id > 0,
+        .previous_started_event_id = wf->previous_started_event_id,
+        .first_task_at = wf->first_task_at,
+        .task_queue = wf->start.task_queue.name,
+        .sticky_queue = wf->sticky_queue,
+        .sticky_schedule_to_start = wf->sticky_schedule_to_start,
+    };
+}
+
 struct start_existing engine_view_existing(const struct workflow *wf)
 {
     struct start_existing existing = {

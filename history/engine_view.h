@@ -10,5 +10,18 @@ struct str engine_view_namespace(const struct workflow *wf);
 /* A child of that run (the namespace is checked elsewhere); asked for by that event unless it is 0. */
 bool engine_view_is_child(
         const struct workflow *wf, struct str workflow_id, struct uuid run_id, int64_t initiated);
+/* What decides on the way of a query. */
+struct query_view {
+    bool is_open;
+    bool has_task;      /* a workflow task is scheduled or started */
+    bool is_started;    /* it is started */
+    int32_t attempt;    /* of that task */
+    bool was_completed; /* a workflow task of this run has completed */
+    int64_t previous_started_event_id;
+    struct instant first_task_at;        /* {0}: the first workflow task does not wait */
+    struct str task_queue, sticky_queue; /* the latter empty: not sticky */
+    struct duration sticky_schedule_to_start;
+};
+struct query_view engine_view_query(const struct workflow *wf);
 /* What start_decide wants to know. */
 struct start_existing engine_view_existing(const struct workflow *wf);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "history/history.h"
+#include "history/queries.h"
 
 enum {
     SNAPSHOT_TAIL_MIN = 16 << 10 /* bytes of log below which no snapshot is written on the way */
@@ -207,7 +208,7 @@ static void execution_closed(struct execution *ex, struct batch *b, struct insta
     ex->stored_backlog = false;
     ex->checkpointed = true;
     execution_put_row(ex, b);
-    dispatch_forget(&ex->chain->history->dispatch, ex);
+    dispatch_closed(&ex->chain->history->dispatch, ex);
     ex->chain->history->stats.closed++;
 }
 
@@ -249,6 +250,7 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
         execution_succeed(ex, fx->successor);
     }
     execution_tell(ex, arena, fx);
+    queries_settle(ex);
     execution_arm(ex);
     cache_resized(&h->cache, ex);
 }

@@ -48,7 +48,9 @@ struct execution {
     struct instant touched;   /* monotonic: last use */
     struct instant last_time; /* of the last step: event times never run backwards within a run */
     size_t size;              /* as counted by the cache */
-    unsigned pins;            /* asynchronous work that holds a pointer */
+    struct list queries;      /* parked struct call: queries.h */
+    bool queries_held;
+    unsigned pins; /* asynchronous work that holds a pointer */
 };
 
 /* A new run of the chain, current from now on. Adds its rows to the open batch; offers and so on follow when it is

@@ -4,6 +4,7 @@
 
 #include "common/model/wire.h"
 #include "history/history.h"
+#include "history/queries.h"
 
 enum { RECENT_MAX = 64 << 10 }; /* bytes of events kept in memory per run */
 
@@ -20,6 +21,7 @@ struct execution *execution_new(struct chain *chain)
     list_init(&ex->tasks);
     list_init(&ex->outbox);
     list_init(&ex->polls);
+    list_init(&ex->queries);
     list_append(&chain->executions, &ex->in_chain);
     return ex;
 }
@@ -44,6 +46,9 @@ void execution_drop(struct execution *ex)
 {
     struct chain *chain = ex->chain;
     struct history *h = chain->history;
+    struct list polls = { 0 };
+    list_init(&polls);
+    queries_return(ex, &polls);
     dispatch_forget(&h->dispatch, ex);
     outbox_forget(&h->outbox, ex);
     wheel_stop(&h->wheel, &ex->wheel);
@@ -52,8 +57,6 @@ void execution_drop(struct execution *ex)
         cache_remove(&h->cache, ex);
     }
     list_remove(&ex->in_chain);
-    struct list polls = { 0 };
-    list_init(&polls);
     struct list_node *n;
     while ((n = list_pop(&ex->polls))) {
         list_append(&polls, n);

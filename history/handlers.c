@@ -11,9 +11,12 @@ static const struct api_row {
 } api_rows[] = {
     [API_START_WORKFLOW] = { handle_start },
     [API_SIGNAL_WORKFLOW] = { handle_signal },
+    [API_SIGNAL_WITH_START] = { handle_signal_with_start },
     [API_TERMINATE_WORKFLOW] = { handle_terminate },
     [API_REQUEST_CANCEL_WORKFLOW] = { handle_request_cancel },
     [API_DESCRIBE_WORKFLOW] = { handle_describe, true },
+    [API_QUERY_WORKFLOW] = { handle_query, true },
+    [API_RESPOND_QUERY_TASK_COMPLETED] = { handle_query_completed, true },
     [API_GET_HISTORY] = { handle_get_history, true },
     [API_GET_HISTORY_REVERSE] = { handle_get_history_reverse, true },
     [API_RESPOND_WORKFLOW_TASK_COMPLETED] = { handle_workflow_task_completed },

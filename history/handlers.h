@@ -46,6 +46,7 @@ struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, s
 struct start_origin {
     struct str namespace_name, request_id;
     const struct event_parent *parent; /* NULL: a client */
+    const struct event_signal *signal; /* NULL: none */
 };
 /* A new run of the call's chain, whose current run `old` (NULL: none) permits it. NULL: the call has failed. */
 struct execution *start_run(struct call *call, const Api__StartWorkflowExecutionRequest *r,
@@ -72,10 +73,13 @@ struct workflow_task_answer {
     struct str workflow_type;
     struct uuid run_id;
     const char *task_queue;
+    /* queries that ride along */
+    Api__PollWorkflowTaskQueueResponse__QueriesEntry **queries;
+    size_t query_count;
 };
 /* Copies what is needed of ex into the arena; the events too if they are in memory. */
 void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena,
-        const struct execution *ex, const struct workflow_task_start *start);
+        struct execution *ex, const struct workflow_task_start *start);
 /* a->start.to_event_id is the last event of a->events; if more are stored a page token follows. */
 Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(
         const struct workflow_task_answer *a, struct arena *arena);
@@ -84,6 +88,13 @@ Api__PollActivityTaskQueueResponse *activity_task_answer(
 /* Header and input from the encoded scheduled event. */
 void activity_task_answer_payload(
         Api__PollActivityTaskQueueResponse *m, struct arena *arena, struct str event);
+
+/* handlers_query.c: the queries that wait for a workflow task go with this one; and come back with its completion. */
+void queries_ride(struct execution *ex, struct arena *arena, struct workflow_task_answer *a);
+void queries_answered(
+        struct execution *ex, const Api__RespondWorkflowTaskCompletedRequest *completion);
+/* handlers_claim.c: for call->unsent. */
+void claim_take_back(struct call *call);
 
 /* page.c: reading events, from memory or from the store. */
 struct page {
@@ -108,6 +119,7 @@ void page_read(struct page *page);
 /* the handlers, by area */
 void handle_start(struct call *call);
 void handle_signal(struct call *call);
+void handle_signal_with_start(struct call *call);
 void handle_terminate(struct call *call);
 void handle_request_cancel(struct call *call);
 void handle_reset_sticky(struct call *call);
@@ -124,6 +136,10 @@ void handle_activity_completed_by_id(struct call *call);
 void handle_activity_failed_by_id(struct call *call);
 void handle_activity_canceled_by_id(struct call *call);
 void handle_activity_heartbeat_by_id(struct call *call);
+void handle_query(struct call *call);
+void handle_query_completed(struct call *call);
+void handle_query_claim(struct call *call);
+void handle_query_unclaim(struct call *call);
 void handle_claim(struct call *call);
 void handle_unclaim(struct call *call);
 void handle_message(struct call *call);

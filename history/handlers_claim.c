@@ -129,7 +129,7 @@ static void answer_activity(struct call *call, struct execution *ex, const struc
 
 /* ---- claim and unclaim --------------------------------------------------------------------------------- */
 
-static void unclaim_again(struct call *call)
+void claim_take_back(struct call *call)
 {
     struct history *h = call->history;
     struct call *back = call_new(h, NULL, call->body);
@@ -154,6 +154,10 @@ void handle_claim(struct call *call)
 {
     struct history *h = call->history;
     const struct task_ref *task = &call->claim.task;
+    if (task->scheduled_event_id < 0) {
+        handle_query_claim(call);
+        return;
+    }
     bool is_activity = task->type == TASK_QUEUE_ACTIVITY;
     struct execution *ex = NULL;
     struct event ev;
@@ -181,7 +185,7 @@ void handle_claim(struct call *call)
         return;
     }
     dispatch_claimed(&h->dispatch, ex, task->type, task->scheduled_event_id);
-    call->unsent = unclaim_again;
+    call->unsent = claim_take_back;
     if (fx.has_workflow_task) {
         answer_workflow_task(call, ex, &fx);
     } else if (fx.has_activity) {
@@ -195,6 +199,10 @@ void handle_claim(struct call *call)
 void handle_unclaim(struct call *call)
 {
     const struct task_ref *task = &call->claim.task;
+    if (task->scheduled_event_id < 0) {
+        handle_query_unclaim(call);
+        return;
+    }
     struct execution *ex;
     struct event ev;
     struct effects fx;

@@ -1,5 +1,7 @@
-/* StartWorkflowExecution: the policies of a taken id, then a new run, in one batch with the end of the one it replaces. */
+/* StartWorkflowExecution and SignalWithStartWorkflowExecution: the policies of a taken id, then a new run, in one
+ * batch with the end of the one it replaces; or a signal to the run that is there. */
 #include "common/model/wire.h"
+#include "history/engine/retry.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
@@ -36,6 +38,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->workflow_type = r->workflow_type ? text(r->workflow_type->name) : STR("");
     s->task_queue = r->task_queue ? text(r->task_queue->name) : STR("");
     s->request_id = origin->request_id;
+    s->signal = origin->signal;
     s->parent = origin->parent;
     s->waits_for_parent = origin->parent != NULL;
     s->identity = text(r->identity);
@@ -52,9 +55,69 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     return true;
 }
 
-static void reply(struct call *call, const struct execution *ex, struct uuid run_id,
-        struct uuid first_run_id, bool started, enum workflow_status status)
+static enum err check_sizes(
+        const struct event_start *s, const struct engine_limits *l, struct fail *f)
 {
+    if (s->input.len > l->blob_size_error || s->header.len > l->blob_size_error) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
+    }
+    if (s->memo.len > l->memo_size_error) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Memo size exceeds limit.");
+    }
+    return ERR_NONE;
+}
+
+/* What the edge does not know about a start. */
+static enum err check_request(
+        const struct event_start *s, const struct engine_limits *l, struct fail *f)
+{
+    if (!s->workflow_type.len) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowType is not set on request.");
+    }
+    if (!s->task_queue.len) {
+        return fail(f, ERR_INVALID_ARGUMENT, "TaskQueue is not set on request.");
+    }
+    if (s->execution_timeout.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowExecutionTimeout cannot be negative.");
+    }
+    if (s->run_timeout.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowRunTimeout cannot be negative.");
+    }
+    if (s->task_timeout.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowTaskTimeout cannot be negative.");
+    }
+    if (s->start_delay.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowStartDelay cannot be negative.");
+    }
+    const char *why = retry_policy_problem(&s->retry);
+    return why ? fail(f, ERR_INVALID_ARGUMENT, "%s", why) : check_sizes(s, l, f);
+}
+
+/* What is asked for; a plain start has no signal. */
+struct start_ask {
+    const Api__StartWorkflowExecutionRequest *start;
+    const struct event_signal *signal;
+    struct str request_id;
+};
+
+static void reply_signaled(struct call *call, const struct execution *ex, struct uuid run_id,
+        struct uuid first_run_id, bool started)
+{
+    Api__SignalWithStartWorkflowExecutionResponse m =
+            API__SIGNAL_WITH_START_WORKFLOW_EXECUTION_RESPONSE__INIT;
+    m.run_id = uuid_text(&call->arena, run_id);
+    m.first_execution_run_id = uuid_text(&call->arena, first_run_id);
+    m.started = started;
+    handler_reply(call, ex, &m.base);
+}
+
+static void reply(struct call *call, const struct start_ask *ask, const struct execution *ex,
+        struct uuid run_id, struct uuid first_run_id, bool started, enum workflow_status status)
+{
+    if (ask->signal) {
+        reply_signaled(call, ex, run_id, first_run_id, started);
+        return;
+    }
     Api__StartWorkflowExecutionResponse m = API__START_WORKFLOW_EXECUTION_RESPONSE__INIT;
     m.run_id = uuid_text(&call->arena, run_id);
     m.first_execution_run_id = uuid_text(&call->arena, first_run_id);
@@ -110,30 +173,96 @@ struct execution *start_run(struct call *call, const Api__StartWorkflowExecution
     struct effects fx;
     struct fail f = { 0 };
     struct execution *ex;
-    (void)committer_batch(&call->history->committer); /* from here on everything is in one batch */
     execution_event(call->history, NULL, EVENT_START, &ev);
     if (!take_request(call, r, origin, &ev)) {
         return NULL;
     }
-    struct uuid run_id = ev.start.run_id;
-    if (execution_start(call->chain, &ev, &call->arena, &fx, &ex, &f)) {
-        handler_fail(call, old, &f);
+    if (check_request(&ev.start, ev.limits, &f)) {
+        call_fail(call, old, &f);
         return NULL;
     }
-    if (terminates) {
+    struct uuid run_id = ev.start.run_id;
+    committer_keep(&call->history->committer, true);
+    enum err err = execution_start(call->chain, &ev, &call->arena, &fx, &ex, &f);
+    if (!err && terminates) {
         terminate_old(call, old, run_id);
+    }
+    committer_keep(&call->history->committer, false);
+    if (err) {
+        handler_fail(call, old, &f);
+        return NULL;
     }
     return ex;
 }
 
-static void start(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        struct str request_id, struct execution *old, bool terminates)
+static void start(
+        struct call *call, const struct start_ask *ask, struct execution *old, bool terminates)
 {
     struct start_origin origin = { .namespace_name = call->api.namespace_name,
-        .request_id = request_id };
-    struct execution *ex = start_run(call, r, &origin, old, terminates);
+        .request_id = ask->request_id,
+        .signal = ask->signal };
+    struct execution *ex = start_run(call, ask->start, &origin, old, terminates);
     if (ex) {
-        reply(call, ex, ex->run_id, ex->run_id, true, WORKFLOW_RUNNING);
+        reply(call, ask, ex, ex->run_id, ex->run_id, true, WORKFLOW_RUNNING);
+    }
+}
+
+/* The run that is there is the one that is meant. With a signal it gets that, once: a repeated
+ * request finds its id among the run's signals. */
+static void use_existing(struct call *call, const struct start_ask *ask, struct execution *ex,
+        const struct start_existing *existing, bool started)
+{
+    bool is_over =
+            started && existing->status != WORKFLOW_RUNNING; /* the repeated start is answered */
+    struct event ev;
+    struct effects fx;
+    if (ask->signal && !is_over) {
+        execution_event(call->history, ex, EVENT_SIGNAL, &ev);
+        ev.signal = *ask->signal;
+        ev.signal.wakes_delayed = true;
+        if (!handler_step(call, ex, &ev, &fx)) {
+            return;
+        }
+    }
+    reply(call, ask, ex, existing->run_id, existing->first_run_id, started, existing->status);
+}
+
+static void start_by_policy(
+        struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_signal *signal)
+{
+    struct execution *ex = NULL;
+    struct start_existing existing = { 0 };
+    if (chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &ex) == WANT_WAIT) {
+        return;
+    }
+    struct start_ask ask = { r, signal, text(r->request_id) };
+    if (!ask.request_id.len) {
+        ask.request_id = uuid_dup(&call->arena, uuid_v4(lane_rand(call->history->lane)));
+    }
+    if (signal) {
+        signal->request_id = ask.request_id;
+    }
+    if (ex) {
+        existing = engine_view_existing(ex->wf);
+    }
+    switch (start_decide(ex ? &existing : NULL, ask.request_id,
+            (enum id_reuse_policy)r->workflow_id_reuse_policy,
+            (enum id_conflict_policy)r->workflow_id_conflict_policy)) {
+    case START_NEW:
+        start(call, &ask, ex, false);
+        return;
+    case START_TERMINATE_THEN_NEW:
+        start(call, &ask, ex, true);
+        return;
+    case START_RETURN_EXISTING:
+        use_existing(call, &ask, ex, &existing, true);
+        return;
+    case START_USE_EXISTING:
+        use_existing(call, &ask, ex, &existing, false);
+        return;
+    case START_REFUSE:
+        start_refuse(call, ex, &existing);
+        return;
     }
 }
 
@@ -141,38 +270,82 @@ void handle_start(struct call *call)
 {
     Api__StartWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__start_workflow_execution_request);
-    if (!r) {
+    if (r) {
+        start_by_policy(call, r, NULL);
+    }
+}
+
+/* ---- signal with start ------------------------------------------------------------------------- */
+
+/* The start that it stands for: an open run is used unless the request says otherwise. */
+static Api__StartWorkflowExecutionRequest *start_part(
+        struct arena *arena, const Api__SignalWithStartWorkflowExecutionRequest *r)
+{
+    Api__StartWorkflowExecutionRequest *s =
+            api_new(arena, &api__start_workflow_execution_request__descriptor);
+    s->workflow_id = r->workflow_id;
+    s->workflow_type = r->workflow_type;
+    s->task_queue = r->task_queue;
+    s->input = r->input;
+    s->workflow_execution_timeout = r->workflow_execution_timeout;
+    s->workflow_run_timeout = r->workflow_run_timeout;
+    s->workflow_task_timeout = r->workflow_task_timeout;
+    s->workflow_start_delay = r->workflow_start_delay;
+    s->identity = r->identity;
+    s->request_id = r->request_id;
+    s->workflow_id_reuse_policy = r->workflow_id_reuse_policy;
+    s->workflow_id_conflict_policy = r->workflow_id_conflict_policy;
+    s->retry_policy = r->retry_policy;
+    s->cron_schedule = r->cron_schedule;
+    s->memo = r->memo;
+    s->search_attributes = r->search_attributes;
+    s->header = r->header;
+    s->user_metadata = r->user_metadata;
+    s->links = r->links;
+    s->n_links = r->n_links;
+    s->versioning_override = r->versioning_override;
+    s->priority = r->priority;
+    s->time_skipping_config = r->time_skipping_config;
+    if ((int)r->workflow_id_conflict_policy == ID_CONFLICT_UNSPECIFIED &&
+            (int)r->workflow_id_reuse_policy != ID_REUSE_TERMINATE_IF_RUNNING) {
+        s->workflow_id_conflict_policy = (Api__WorkflowIdConflictPolicy)ID_CONFLICT_USE_EXISTING;
+    }
+    return s;
+}
+
+static bool signal_part_is_valid(
+        struct call *call, const Api__SignalWithStartWorkflowExecutionRequest *r)
+{
+    struct fail f = { 0 };
+    if (!*r->signal_name) {
+        fail(&f, ERR_INVALID_ARGUMENT, "SignalName is not set on request.");
+    } else if ((int)r->workflow_id_conflict_policy == ID_CONFLICT_FAIL) {
+        fail(&f, ERR_INVALID_ARGUMENT,
+                "Invalid WorkflowIDConflictPolicy: a signal with start does not fail on an open "
+                "workflow.");
+    } else if (r->signal_input.len > call->history->config.limits.blob_size_error) {
+        fail(&f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
+    } else {
+        return true;
+    }
+    call_fail_now(call, &f);
+    return false;
+}
+
+void handle_signal_with_start(struct call *call)
+{
+    Api__SignalWithStartWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__signal_with_start_workflow_execution_request);
+    if (!r || !signal_part_is_valid(call, r)) {
         return;
     }
-    struct execution *ex = NULL;
-    struct start_existing existing = { 0 };
-    if (chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &ex) == WANT_WAIT) {
-        return;
-    }
-    struct str request_id = text(r->request_id);
-    if (!request_id.len) {
-        request_id = uuid_dup(&call->arena, uuid_v4(lane_rand(call->history->lane)));
-    }
-    if (ex) {
-        existing = engine_view_existing(ex->wf);
-    }
-    switch (start_decide(ex ? &existing : NULL, request_id,
-            (enum id_reuse_policy)r->workflow_id_reuse_policy,
-            (enum id_conflict_policy)r->workflow_id_conflict_policy)) {
-    case START_NEW:
-        start(call, r, request_id, ex, false);
-        return;
-    case START_TERMINATE_THEN_NEW:
-        start(call, r, request_id, ex, true);
-        return;
-    case START_RETURN_EXISTING:
-        reply(call, ex, existing.run_id, existing.first_run_id, true, existing.status);
-        return;
-    case START_USE_EXISTING:
-        reply(call, ex, existing.run_id, existing.first_run_id, false, existing.status);
-        return;
-    case START_REFUSE:
-        start_refuse(call, ex, &existing);
-        return;
-    }
+    struct event_signal *signal = NEW(&call->arena, struct event_signal, 1);
+    *signal = (struct event_signal){
+        .signal_name = text(r->signal_name),
+        .identity = text(r->identity),
+        .input = api_bytes(r->signal_input),
+        .header = api_bytes(r->header),
+        .links = links_encode(&call->arena, r->links, r->n_links),
+    };
+    start_by_policy(call, start_part(&call->arena, r), signal);
 }

@@ -2,6 +2,7 @@
 #include "common/model/wire.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
+#include "history/queries.h"
 
 static struct workflow_task_token task_token(const struct api_token *t)
 {
@@ -122,9 +123,16 @@ void handle_workflow_task_completed(struct call *call)
         return;
     }
     execution_event(call->history, ex, EVENT_WORKFLOW_TASK_COMPLETED, &ev);
-    if (!take_completion(call, r, &token, &ev) || !handler_step(call, ex, &ev, &fx)) {
+    if (!take_completion(call, r, &token, &ev)) {
         return;
     }
+    queries_hold(ex);
+    if (!handler_step(call, ex, &ev, &fx)) {
+        queries_release(ex);
+        return;
+    }
+    queries_answered(ex, r);
+    queries_release(ex);
     dispatch_claimed(&call->history->dispatch, ex, TASK_QUEUE_WORKFLOW, token.scheduled_event_id);
     struct completion *done = NEW(&call->arena, struct completion, 1);
     api__respond_workflow_task_completed_response__init(&done->reply);

@@ -39,6 +39,7 @@ struct history {
     struct map chains; /* by namespace and workflow id */
     struct map runs;   /* loaded runs by key */
     uint64_t last_group;
+    int64_t last_query;
     uint64_t drops; /* runs dropped so far: tells whether a read may be stale */
     struct committer committer;
     struct cache cache;

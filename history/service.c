@@ -3,6 +3,7 @@
 
 #include "common/obs/log.h"
 #include "history/history.h"
+#include "history/queries.h"
 
 static void claim(struct history *h);
 
@@ -74,6 +75,7 @@ struct history_config history_config_default(void)
         .stall_max = DURATION_SECONDS(2),
         .window = DURATION_SECONDS(600),
         .sweep_every = DURATION_SECONDS(60),
+        .buffered_queries = 1,
         .reoffer_after = DURATION_SECONDS(1),
         .reload_wait = DURATION_MS(1250),
     };
@@ -238,6 +240,14 @@ void history_free(struct history *h)
     lane_timer_stop(h->lane, &h->claim_timer);
     sweep_stop(&h->sweep);
     h->committer.dead = true;
+    map_each(&h->runs, n)
+    {
+        struct list queries; /* their calls go with all others */
+        list_init(&queries);
+        queries_return(map_entry(n, struct execution, by_key), &queries);
+        while (list_pop(&queries)) {
+        }
+    }
     calls_forget(h);
     map_each(&h->chains, n)
     {

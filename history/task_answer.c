@@ -6,7 +6,7 @@
 /* ---- workflow tasks ------------------------------------------------------------------------------------ */
 
 void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena,
-        const struct execution *ex, const struct workflow_task_start *start)
+        struct execution *ex, const struct workflow_task_start *start)
 {
     const struct workflow_task_token *t = &start->token;
     a->start = *start;
@@ -31,6 +31,9 @@ void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *are
         .history_size = t->history_size,
         .suggest_continue_as_new = t->suggest_continue_as_new,
     };
+    if (t->started_event_id) {
+        queries_ride(ex, arena, a);
+    }
     struct str events;
     a->has_events = execution_recent(ex, start->from_event_id, start->to_event_id, &events);
     if (a->has_events) {
@@ -77,6 +80,8 @@ Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(
     m->workflow_execution_task_queue = api_new(arena, &api__task_queue__descriptor);
     m->workflow_execution_task_queue->name = a->task_queue;
     m->workflow_execution_task_queue->kind = API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_NORMAL;
+    m->queries = a->queries;
+    m->n_queries = a->query_count;
     int64_t next = a->start.to_event_id + 1;
     if (next < a->stored_end) {
         m->history = api_data(a->events);

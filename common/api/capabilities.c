@@ -1,5 +1,5 @@
-/* The first set of claims. Left out until they work: eager start, schedules, nexus, server-scaled
- * deployments; and every capability of a namespace: updates, heartbeats of workers, the pause
+/* The first set of claims. Left out until they work: eager start, schedules, counting by status,
+ * nexus, server-scaled deployments; and every capability of a namespace: updates, heartbeats of workers, the pause
  * family. */
 #include "common/api/capabilities.h"
 
@@ -16,7 +16,6 @@ Api__GetSystemInfoResponse *api_system_info(struct arena *arena)
     capabilities->build_id_based_versioning = true;
     capabilities->upsert_memo = true;
     capabilities->sdk_metadata = true;
-    capabilities->count_group_by_execution_status = true;
     Api__GetSystemInfoResponse *info = api_new(arena, &api__get_system_info_response__descriptor);
     info->server_version = API_SERVER_VERSION;
     info->capabilities = capabilities;

@@ -28,13 +28,14 @@ enum {
     FIELD_REVERSE = 20,
     FIELD_CLOSE_ONLY = 21,
     FIELD_SUFFIX = 22,
-    TOKEN_MAX = 1 << 20,
+    ENCODED_MAX = 1 << 20,
+    DECODED_MAX = 64 << 10, /* so that what was taken in can be written again */
 };
 
 struct str api_token_encode(struct arena *arena, const struct api_token *t)
 {
     struct buf out;
-    buf_init_arena(&out, arena, TOKEN_MAX);
+    buf_init_arena(&out, arena, ENCODED_MAX);
     wire_put_varint(&out, FIELD_KIND, t->kind);
     wire_put_bytes(&out, FIELD_NAMESPACE_ID, uuid_bytes(&t->namespace_id));
     wire_put_bytes(&out, FIELD_WORKFLOW_ID, t->workflow_id);
@@ -70,6 +71,13 @@ static bool take_uuid(struct str bytes, struct uuid *ret)
     return true;
 }
 
+/* Text of a token goes into events and queries like any other text from outside. */
+static bool take_text(struct str bytes, struct str *ret)
+{
+    *ret = bytes;
+    return str_is_utf8(bytes) && !(bytes.len && memchr(bytes.ptr, 0, bytes.len));
+}
+
 static bool token_take_bytes(struct api_token *t, const struct wire_field *field)
 {
     switch (field->number) {
@@ -78,17 +86,13 @@ static bool token_take_bytes(struct api_token *t, const struct wire_field *field
     case FIELD_RUN_ID:
         return take_uuid(field->bytes, &t->run_id);
     case FIELD_WORKFLOW_ID:
-        t->workflow_id = field->bytes;
-        break;
+        return take_text(field->bytes, &t->workflow_id);
     case FIELD_IDENTITY:
-        t->identity = field->bytes;
-        break;
+        return take_text(field->bytes, &t->identity);
     case FIELD_REQUEST_ID:
-        t->request_id = field->bytes;
-        break;
+        return take_text(field->bytes, &t->request_id);
     case FIELD_ACTIVITY_ID:
-        t->activity_id = field->bytes;
-        break;
+        return take_text(field->bytes, &t->activity_id);
     case FIELD_SUFFIX:
         t->suffix = field->bytes;
         break;
@@ -157,7 +161,7 @@ enum err api_token_decode(
 {
     struct api_token t = { 0 };
     struct wire_field field;
-    bool ok = bytes.len > 0 && bytes.len <= TOKEN_MAX;
+    bool ok = bytes.len > 0 && bytes.len <= DECODED_MAX;
     while (ok && wire_next(&bytes, &field)) {
         if (field.type == WIRE_LEN) {
             ok = token_take_bytes(&t, &field);

@@ -13,8 +13,7 @@
 #define CLOCK_STEP_MIN DURATION_MS(20)
 #define CLOCK_SETTLES  DURATION_MS(500)
 
-/* ---- publishing
- * -------------------------------------------------------------------------------------- */
+/* ---- publishing -------------------------------------------------------------------------------- */
 
 struct view_message {
     struct lane_task task;
@@ -86,8 +85,7 @@ static void on_changed(void *ctx, struct uuid from, uint64_t key, struct str bod
     cluster_beat_now(ctx); /* members may have changed too */
 }
 
-/* ---- the assignment
- * ---------------------------------------------------------------------------------- */
+/* ---- the assignment ---------------------------------------------------------------------------- */
 
 static void on_read(struct store_op *op, enum err err, const struct fail *f)
 {
@@ -143,10 +141,7 @@ void cluster_read_now(struct cluster *c)
     store_read_assignments(c->sl, &c->read);
 }
 
-/* ---- beats
- * ------------------------------------------------------------------------------------------- */
-
-enum { OVERDUE_TTLS = 3 };
+/* ---- beats ------------------------------------------------------------------------------------- */
 
 static enum member_state judge(
         const struct cluster *c, const struct store_member *m, struct instant database_now)
@@ -181,7 +176,7 @@ static bool is_overdue(
 {
     for (size_t i = 0; i < b->member_count; i++) {
         int64_t silent_ns = instant_since(b->database_now, b->members[i].beat_at).ns;
-        if (members[i].dead && silent_ns > OVERDUE_TTLS * c->config.ttl.ns) {
+        if (members[i].dead && silent_ns > c->config.ttl.ns + c->config.ttl.ns / 2) {
             return true;
         }
     }
@@ -308,8 +303,7 @@ static void on_beat_timer(struct lane_timer *timer)
             on_beat_timer);
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------- */
 
 /* A broken link may be a dead process: look early. */
 static void on_link(struct rpc_watch *watch, struct uuid member, bool up)
@@ -373,8 +367,7 @@ void cluster_free(struct cluster *c)
     free(c);
 }
 
-/* ---- leaving
- * ----------------------------------------------------------------------------------------- */
+/* ---- leaving ----------------------------------------------------------------------------------- */
 
 static size_t own_shards(const struct cluster *c, uint32_t *shards)
 {

@@ -99,8 +99,7 @@ void handover_released(struct cluster *c, const uint32_t *shards, size_t count)
     }
 }
 
-/* ---- asking the lanes
- * -------------------------------------------------------------------------------- */
+/* ---- asking the lanes -------------------------------------------------------------------------- */
 
 struct lose_message {
     struct lane_task task;

@@ -8,8 +8,7 @@
 
 #define HINT_PAUSE DURATION_MS(10)
 
-/* ---- messages between this lane and lane 0
- * ------------------------------------------------------------ */
+/* ---- messages between this lane and lane 0 ----------------------------------------------------- */
 
 struct to_first {
     struct lane_task task;
@@ -91,8 +90,7 @@ static void deliver_released(struct to_first *m)
     handover_released(m->cl->cluster, m->shards, m->count);
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------- */
 
 struct cluster_lane *cluster_lane_new(
         struct cluster *cluster, struct lane *lane, struct rpc_lane *rl)
@@ -120,8 +118,7 @@ void cluster_lane_free(struct cluster_lane *cl)
     }
 }
 
-/* ---- shards of this lane
- * ----------------------------------------------------------------------------- */
+/* ---- shards of this lane ----------------------------------------------------------------------- */
 
 static uint32_t *all_of_state(
         struct cluster_lane *cl, struct arena *arena, bool want_ours, size_t *count)
@@ -224,8 +221,7 @@ void cluster_history_ready(struct cluster_lane *cl)
     tell_first(cl, deliver_ready, NULL, 0);
 }
 
-/* ---- the view
- * ---------------------------------------------------------------------------------------- */
+/* ---- the view ---------------------------------------------------------------------------------- */
 
 void cluster_lane_take_view(struct cluster_lane *cl, struct view *view)
 {

@@ -26,8 +26,7 @@ static void step_done(struct cluster *c)
     }
 }
 
-/* ---- fencing
- * ----------------------------------------------------------------------------------------- */
+/* ---- fencing ----------------------------------------------------------------------------------- */
 
 static void assign(struct cluster *c, const struct plan *plan);
 
@@ -91,8 +90,7 @@ static void fence(struct cluster *c, struct uuid member)
     store_fence_member(c->sl, &c->planning.fence_op);
 }
 
-/* ---- assigning
- * --------------------------------------------------------------------------------------- */
+/* ---- assigning --------------------------------------------------------------------------------- */
 
 static void on_assigned(struct store_op *op, enum err err, const struct fail *f)
 {
@@ -124,8 +122,7 @@ static void assign(struct cluster *c, const struct plan *plan)
     store_assign(c->sl, &c->planning.assign_op);
 }
 
-/* ---- asking owners
- * ----------------------------------------------------------------------------------- */
+/* ---- asking owners ----------------------------------------------------------------------------- */
 
 struct give_call {
     struct rpc_call call;
@@ -167,8 +164,7 @@ static void ask(struct cluster *c, const struct plan_give *give)
     buf_deinit(&body);
 }
 
-/* ---- a round
- * ----------------------------------------------------------------------------------------- */
+/* ---- a round ----------------------------------------------------------------------------------- */
 
 static void run_round(struct cluster *c)
 {
@@ -194,8 +190,7 @@ static void run_round(struct cluster *c)
     }
 }
 
-/* ---- the lock
- * ---------------------------------------------------------------------------------------- */
+/* ---- the lock ---------------------------------------------------------------------------------- */
 
 static void on_lock(struct store_op *op, enum err err, const struct fail *f)
 {

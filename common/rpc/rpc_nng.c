@@ -18,6 +18,7 @@ struct rpc_conn {
     nng_stream *fresh;  /* dialled, not attached yet */
     nng_stream_dialer *dialer;
     nng_aio *dial, *recv, *send;
+    nng_aio *send_now; /* without a callback: see rpc_conn_send */
 };
 
 static void on_dialled(void *arg)
@@ -56,6 +57,7 @@ struct rpc_conn *rpc_conn_new(void)
     check(nng_aio_alloc(&conn->dial, on_dialled, conn) == 0);
     check(nng_aio_alloc(&conn->recv, on_received, conn) == 0);
     check(nng_aio_alloc(&conn->send, on_sent, conn) == 0);
+    check(nng_aio_alloc(&conn->send_now, NULL, NULL) == 0);
     return conn;
 }
 
@@ -88,11 +90,23 @@ void rpc_conn_recv(struct rpc_conn *conn, void *bytes, size_t n)
     nng_stream_recv(conn->stream, conn->recv);
 }
 
-void rpc_conn_send(struct rpc_conn *conn, const void *bytes, size_t n)
+/* A callback costs two wake-ups of nng's task threads for a write that the kernel took at once, as it
+ * nearly always does. So the first attempt has none: what is not done by then is cancelled, which
+ * either finds that it has just been done or that not a byte has left, and begins again with one. Any
+ * error is met again by the second attempt, whose callback tells it. */
+size_t rpc_conn_send(struct rpc_conn *conn, const void *bytes, size_t n)
 {
     nng_iov iov = { .iov_buf = (void *)(uintptr_t)bytes, .iov_len = n };
-    check(nng_aio_set_iov(conn->send, 1, &iov) == 0);
-    nng_stream_send(conn->stream, conn->send);
+    check(nng_aio_set_iov(conn->send_now, 1, &iov) == 0);
+    nng_stream_send(conn->stream, conn->send_now);
+    nng_aio_cancel(conn->send_now);
+    nng_aio_wait(conn->send_now);
+    size_t sent = nng_aio_result(conn->send_now) == 0 ? nng_aio_count(conn->send_now) : 0;
+    if (sent == 0) {
+        check(nng_aio_set_iov(conn->send, 1, &iov) == 0);
+        nng_stream_send(conn->stream, conn->send);
+    }
+    return sent;
 }
 
 void rpc_conn_close(struct rpc_conn *conn)
@@ -121,9 +135,11 @@ void rpc_conn_free(struct rpc_conn *conn)
     nng_aio_stop(conn->dial);
     nng_aio_stop(conn->recv);
     nng_aio_stop(conn->send);
+    nng_aio_stop(conn->send_now);
     nng_aio_free(conn->dial);
     nng_aio_free(conn->recv);
     nng_aio_free(conn->send);
+    nng_aio_free(conn->send_now);
     stream_drop(conn->stream);
     stream_drop(conn->fresh);
     if (conn->dialer) {

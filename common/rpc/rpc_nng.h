@@ -20,7 +20,9 @@ bool rpc_conn_dial(struct rpc_conn *conn, const char *url) MUST_USE;
 /* After on_connected(true): the connection is usable from here on. */
 void rpc_conn_attach(struct rpc_conn *conn);
 void rpc_conn_recv(struct rpc_conn *conn, void *bytes, size_t n);
-void rpc_conn_send(struct rpc_conn *conn, const void *bytes, size_t n);
+/* Returns how many bytes have left already, and nothing is posted; or 0: a completion will come, and
+ * the bytes must stay until then. */
+size_t rpc_conn_send(struct rpc_conn *conn, const void *bytes, size_t n) MUST_USE;
 /* What is pending completes with an error; nothing may be posted afterwards. */
 void rpc_conn_close(struct rpc_conn *conn);
 /* Waits for the callbacks: never in a callback, never under a lock that they take. Closed before.

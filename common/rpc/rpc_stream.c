@@ -60,13 +60,23 @@ void rpc_stream_submit(struct rpc_stream *s)
     if (s->sending || s->state < RPC_HELLO || s->state == RPC_DEAD) {
         return;
     }
-    fill_flight(s);
-    if (s->flight.len == 0) {
-        return;
+    for (;;) {
+        if (s->flight_sent == s->flight.len) {
+            give_back(&s->flight);
+            s->flight_sent = 0;
+            fill_flight(s);
+        }
+        if (s->flight.len == 0) {
+            return;
+        }
+        size_t n = rpc_conn_send(
+                s->conn, s->flight.ptr + s->flight_sent, s->flight.len - s->flight_sent);
+        if (n == 0) {
+            s->sending = true;
+            return;
+        }
+        s->flight_sent += n;
     }
-    s->flight_sent = 0;
-    s->sending = true;
-    rpc_conn_send(s->conn, s->flight.ptr, s->flight.len);
 }
 
 void rpc_stream_put_control(struct rpc_stream *s, const struct rpc_frame *frame)
@@ -130,14 +140,7 @@ void rpc_stream_on_sent(struct rpc_stream *s, int64_t n)
     s->sending = false;
     if (!failed && s->state != RPC_DEAD) {
         s->flight_sent += (size_t)n;
-        if (s->flight_sent < s->flight.len) {
-            s->sending = true;
-            rpc_conn_send(s->conn, s->flight.ptr + s->flight_sent, s->flight.len - s->flight_sent);
-        } else {
-            give_back(&s->flight);
-            s->flight_sent = 0;
-            rpc_stream_submit(s);
-        }
+        rpc_stream_submit(s);
     }
     pthread_mutex_unlock(&s->lock);
     if (failed) {

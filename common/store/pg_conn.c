@@ -14,7 +14,7 @@
 #include "common/obs/log.h"
 #include "common/store/pg_conn.h"
 
-enum { BACKOFF_MIN_MS = 30, BACKOFF_MAX_MS = 2000 };
+enum { BACKOFF_MIN_MS = 30, BACKOFF_MAX_MS = 500 };
 
 /* Lives until libuv has let go of it, maybe longer than the connection. */
 struct pg_poll {
@@ -245,8 +245,8 @@ static void conn_drop(struct pg_conn *c)
     c->since = lane_monotonic(c->lane);
 }
 
-/* Back-off doubles from 30 ms to 2 s, with jitter of one half: the lanes of all processes must not
- * come back in one wave. Connecting goes on without anybody asking, so that the outage's end is
+/* Back-off doubles from 30 ms to 0.5 s, with jitter of one half: the lanes of all processes must not
+ * come back in one wave, and a database that restarts in two seconds must not be missed for four. Connecting goes on without anybody asking, so that the outage's end is
  * noticed. */
 void pg_conn_lost(struct pg_conn *c, const char *why)
 {

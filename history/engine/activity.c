@@ -113,6 +113,11 @@ enum err activity_unclaim(struct step *st)
 
 /* --- commands --------------------------------------------------------------------------------------- */
 
+bool activity_is_eager(const struct workflow *wf, const struct command_schedule_activity *in)
+{
+    return in->request_eager_execution && str_eq(in->task_queue, wf->start.task_queue.name);
+}
+
 void activity_schedule(struct step *st, const struct command *cmd, struct str identity)
 {
     const struct command_schedule_activity *in = &cmd->schedule_activity;
@@ -123,7 +128,7 @@ void activity_schedule(struct step *st, const struct command *cmd, struct str id
     he.workflow_task_completed_event_id = st->completed_event_id;
     step_event(st, &he);
     const struct activity *a = workflow_activity(st->wf, he.event_id);
-    if (in->request_eager_execution && str_eq(in->task_queue, st->wf->start.task_queue.name)) {
+    if (activity_is_eager(st->wf, in)) {
         start(st, a, identity, uuid_dup(st->fx->arena, step_fresh_uuid(st)));
         vec_push(st->fx->arena, &st->fx->eager_activities, start_of(st, a));
     } else {

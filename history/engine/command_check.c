@@ -11,6 +11,7 @@ struct overlay {
     VEC(struct scheduled {
         int64_t event_id;
         struct str activity_id;
+        bool is_eager;
     })
     scheduled;
     int64_t next_event_id;
@@ -100,7 +101,7 @@ static bool check_schedule_activity(struct check *c, const struct command *cmd)
     }
     c->over.activities_pending++;
     set_change(c, &c->over.activities, in->activity_id, true);
-    struct scheduled s = { c->over.next_event_id, in->activity_id };
+    struct scheduled s = { c->over.next_event_id, in->activity_id, activity_is_eager(wf, in) };
     vec_push(c->st->fx->arena, &c->over.scheduled, s);
     return true;
 }
@@ -126,9 +127,11 @@ static bool check_cancel_activity(struct check *c, const struct command *cmd)
     struct str key = str_of(&id, sizeof(id));
     const struct activity *a = workflow_activity(wf, id);
     struct str activity_id = a ? a->activity_id : (struct str){ 0 };
+    bool is_started = a && a->state == ACTIVITY_STARTED;
     for (size_t i = 0; i < c->over.scheduled.len; i++) {
         if (c->over.scheduled.ptr[i].event_id == id) {
             activity_id = c->over.scheduled.ptr[i].activity_id;
+            is_started = c->over.scheduled.ptr[i].is_eager;
         }
     }
     if (!activity_id.len && !is_close_buffered(wf, id)) {
@@ -140,8 +143,7 @@ static bool check_cancel_activity(struct check *c, const struct command *cmd)
                 "Cancellation of the activity is already requested.");
     }
     set_change(c, &c->over.canceled, key, true);
-    if (activity_id.len &&
-            (!a || a->state == ACTIVITY_SCHEDULED)) { /* ends at once: its id is free again */
+    if (activity_id.len && !is_started) { /* ends at once: its id is free again */
         set_change(c, &c->over.activities, activity_id, false);
         c->over.activities_pending--;
     }

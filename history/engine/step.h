@@ -101,6 +101,8 @@ const struct buffered_event *buffered_timer(
 const char *failed_cause_name(enum workflow_task_failed_cause cause);
 
 /* activity.c */
+/* Is it handed out with the answer to the completion that schedules it? */
+bool activity_is_eager(const struct workflow *wf, const struct command_schedule_activity *in);
 void activity_schedule(struct step *st, const struct command *cmd, struct str identity);
 void activity_request_cancel(struct step *st, int64_t scheduled_event_id);
 bool activity_defaults(const struct workflow *wf, const struct command_schedule_activity *in,

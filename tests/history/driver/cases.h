@@ -3,31 +3,48 @@
 
 #include "tests/history/driver/world.h"
 
-#define CASES(X)                                   \
-    X(one_activity)                                \
-    X(starts_are_deduplicated)                     \
-    X(conflict_policies)                           \
-    X(runs_continue_as_new)                        \
-    X(messages_reach_other_runs)                   \
-    X(obsolete_claims_leave_later_attempts)        \
-    X(completions_survive_a_crash)                 \
-    X(lost_tasks_are_offered_again)                \
-    X(nothing_unacknowledged_counts)               \
-    X(ambiguous_commits_happen_once)               \
-    X(a_fenced_writer_drops_everything)            \
-    X(shards_are_handed_over)                      \
-    X(one_bad_row_harms_nobody_else)               \
-    X(a_stalled_database_sheds_and_recovers)       \
-    X(evicted_runs_come_back)                      \
-    X(timers_fire_after_a_crash)                   \
-    X(checkpointed_runs_wake_earlier)              \
-    X(far_timers_of_cold_runs_fire)                \
-    X(unclaimed_tasks_are_offered_again)           \
-    X(refused_sticky_tasks_go_to_the_normal_queue) \
-    X(claims_are_idempotent)                       \
-    X(undelivered_answers_are_taken_back)          \
-    X(history_long_polls)                          \
-    X(long_histories_are_paged)                    \
+#define CASES(X)                                        \
+    X(one_activity)                                     \
+    X(starts_are_deduplicated)                          \
+    X(conflict_policies)                                \
+    X(runs_continue_as_new)                             \
+    X(messages_reach_other_runs)                        \
+    X(obsolete_claims_leave_later_attempts)             \
+    X(completions_survive_a_crash)                      \
+    X(lost_tasks_are_offered_again)                     \
+    X(nothing_unacknowledged_counts)                    \
+    X(ambiguous_commits_happen_once)                    \
+    X(a_fenced_writer_drops_everything)                 \
+    X(shards_are_handed_over)                           \
+    X(one_bad_row_harms_nobody_else)                    \
+    X(a_stalled_database_sheds_and_recovers)            \
+    X(evicted_runs_come_back)                           \
+    X(timers_fire_after_a_crash)                        \
+    X(checkpointed_runs_wake_earlier)                   \
+    X(far_timers_of_cold_runs_fire)                     \
+    X(unclaimed_tasks_are_offered_again)                \
+    X(refused_sticky_tasks_go_to_the_normal_queue)      \
+    X(claims_are_idempotent)                            \
+    X(undelivered_answers_are_taken_back)               \
+    X(history_long_polls)                               \
+    X(long_histories_are_paged)                         \
+    X(signals_with_start_happen_once)                   \
+    X(signals_with_start_follow_the_policies)           \
+    X(queries_of_settled_runs_are_tasks_of_their_own)   \
+    X(failed_queries_say_why)                           \
+    X(queries_prefer_the_sticky_queue)                  \
+    X(silent_sticky_workers_lose_the_run)               \
+    X(queries_of_closed_runs)                           \
+    X(queries_ride_with_the_next_task)                  \
+    X(unanswered_riders_go_directly)                    \
+    X(queries_see_what_came_before_them)                \
+    X(queries_wait_for_what_they_see)                   \
+    X(queries_of_failing_tasks_fail_fast)               \
+    X(queries_before_the_first_task)                    \
+    X(unanswered_queries_say_whether_there_is_a_worker) \
+    X(queries_nobody_waits_for_are_forgotten)           \
+    X(undelivered_queries_are_offered_again)            \
+    X(queries_follow_a_shard)                           \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

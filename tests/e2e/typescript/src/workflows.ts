@@ -140,12 +140,18 @@ export async function cancellable(): Promise<string> {
 }
 
 export const notes = defineQuery<string[]>('notes');
+export const noteAt = defineQuery<string | undefined, [number]>('noteAt');
+export const broken = defineQuery('broken');
 
 export async function queried(): Promise<void> {
   const texts: string[] = [];
   let finished = false;
   setHandler(note, (text) => void texts.push(text));
   setHandler(notes, () => texts);
+  setHandler(noteAt, (i) => texts[i]);
+  setHandler(broken, () => {
+    throw new Error('the handler is broken');
+  });
   setHandler(finish, () => void (finished = true));
   await condition(() => finished);
 }

@@ -5,7 +5,7 @@ import {
   Client, TerminatedFailure, TimeoutFailure, WorkflowExecutionAlreadyStartedError, WorkflowFailedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { connect, disconnect, events, reached, typesOf, unique, withWorker } from '../src/env.ts';
 import * as workflows from '../src/workflows.ts';
 
@@ -52,6 +52,45 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     const handle = await client.workflow.start(workflows.waitForSignal, { taskQueue, workflowId: taskQueue });
     await handle.signal(workflows.go);
     assert.equal(await withWorker(taskQueue, () => handle.result()), 'released');
+  });
+
+  test('signal with start', async () => {
+    const taskQueue = unique('signal-with-start');
+    const start = { taskQueue, workflowId: taskQueue, signal: workflows.go, signalArgs: [] as [] };
+    const handle = await client.workflow.signalWithStart(workflows.waitForSignal, start);
+    assert.deepEqual(await typesOf(handle), [
+      'WORKFLOW_EXECUTION_STARTED', 'WORKFLOW_EXECUTION_SIGNALED', 'WORKFLOW_TASK_SCHEDULED']);
+    assert.equal(await withWorker(taskQueue, () => handle.result()), 'released');
+  });
+
+  test('signal with start signals a workflow that is there', async () => {
+    const taskQueue = unique('signal-with-start-open');
+    const start = { taskQueue, workflowId: taskQueue, signal: workflows.note };
+    await withWorker(taskQueue, async () => {
+      const handle = await client.workflow.signalWithStart(workflows.collectSignals, { ...start, signalArgs: ['one'] });
+      const again = await client.workflow.signalWithStart(workflows.collectSignals, { ...start, signalArgs: ['two'] });
+      assert.equal(again.signaledRunId, handle.signaledRunId);
+      await handle.signal(workflows.finish);
+      assert.deepEqual(await handle.result(), ['one', 'two']);
+      const next = await client.workflow.signalWithStart(workflows.collectSignals, { ...start, signalArgs: ['three'] });
+      assert.notEqual(next.signaledRunId, handle.signaledRunId);
+    });
+  });
+
+  test('cancellation, with a clean-up', async () => {
+    const taskQueue = unique('cancel');
+    await withWorker(taskQueue, async () => {
+      const handle = await client.workflow.start(workflows.cancellable, { taskQueue, workflowId: taskQueue });
+      await reached(handle, 'TIMER_STARTED');
+      await handle.cancel();
+      await assert.rejects(handle.result(), (err) =>
+        err instanceof WorkflowFailedError && err.cause instanceof CancelledFailure);
+      const types = await typesOf(handle);
+      assert.ok(types.includes('WORKFLOW_EXECUTION_CANCEL_REQUESTED'));
+      assert.ok(types.includes('TIMER_CANCELED'));
+      assert.ok(types.includes('ACTIVITY_TASK_COMPLETED'));
+      assert.equal(types.at(-1), 'WORKFLOW_EXECUTION_CANCELED');
+    });
   });
 
   test('signals arrive in order', async () => {
