@@ -321,7 +321,10 @@ bool execution_checkpoint(struct execution *ex)
     struct history *h = ex->chain->history;
     struct str queue = { 0 };
     enum task_queue_type type = TASK_QUEUE_WORKFLOW;
-    if (ex->status != WORKFLOW_RUNNING || ex->checkpointed) {
+    if (ex->status != WORKFLOW_RUNNING) {
+        ex->checkpointed = true; /* its row is always exact */
+    }
+    if (ex->checkpointed) {
         return true;
     }
     if (workflow_has_volatile(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {
