@@ -8,7 +8,7 @@ size_t ring_pick(const struct uuid *members, size_t count, uint64_t key)
     size_t best = 0;
     uint64_t best_weight = 0;
     for (size_t i = 0; i < count; i++) {
-        uint64_t weight = hash_bytes(uuid_bytes(&members[i]), hash_u64(key));
+        uint64_t weight = hash_u64(hash_bytes(uuid_bytes(&members[i]), 0) ^ hash_u64(key));
         bool wins = weight > best_weight ||
                     (weight == best_weight && i > 0 &&
                             memcmp(members[i].b, members[best].b, sizeof(members[i].b)) < 0);

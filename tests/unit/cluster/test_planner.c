@@ -122,3 +122,19 @@ Test(ring, only_keys_of_the_one_who_leaves_move)
         cr_assert(with == 3 || with == without);
     }
 }
+
+Test(ring, ids_that_look_alike_get_even_parts)
+{
+    struct uuid all[4];
+    size_t held[4] = { 0 };
+    for (int i = 0; i < 4; i++) {
+        memset(all[i].b, 0x25 + i, sizeof(all[i].b));
+    }
+    for (uint64_t key = 0; key < SHARD_COUNT; key++) {
+        held[ring_pick(all, 4, key)]++;
+    }
+    for (int i = 0; i < 4; i++) {
+        cr_assert(held[i] > SHARD_COUNT / 4 * 95 / 100 && held[i] < SHARD_COUNT / 4 * 105 / 100,
+                "%zu", held[i]);
+    }
+}
