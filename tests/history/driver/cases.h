@@ -48,6 +48,7 @@
     X(a_child_and_its_parent)                           \
     X(policies_survive_a_crash)                         \
     X(a_taken_id_is_no_child)                           \
+    X(a_cancelled_child_must_be_ones_own)               \
     X(many_children_end_with_their_parent)              \
     X(random_worlds)
 

@@ -125,6 +125,36 @@ void a_taken_id_is_no_child(void)
     world_free(w);
 }
 
+static Api__Command *cancel_child(struct world *w, const char *id)
+{
+    Api__Command *c = api_new(&w->arena, &api__command__descriptor);
+    Api__RequestCancelExternalWorkflowExecutionCommandAttributes *m = api_new(&w->arena,
+            &api__request_cancel_external_workflow_execution_command_attributes__descriptor);
+    c->command_type = (Api__CommandType)8;
+    c->attributes_case = (Api__Command__AttributesCase)9;
+    m->workflow_id = id;
+    m->child_workflow_only = true;
+    c->request_cancel_external_workflow_execution_command_attributes = m;
+    return c;
+}
+
+void a_cancelled_child_must_be_ones_own(void)
+{
+    struct world *w = family(PARENT_CLOSE_TERMINATE);
+    start(w, "x");
+    for (int i = 0; i < 2; i++) {
+        Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
+        const char *id = task->workflow_execution->workflow_id;
+        Api__Command *commands[] = { cancel_child(w, "x"), cancel_child(w, "c") };
+        answer_of(w, complete_task_begin(w, id, task, commands, !strcmp(id, "p") ? 2 : 0, NULL),
+                NULL);
+    }
+    world_until(w, DURATION_SECONDS(5), has(w, "p", " 24") && has(w, "p", " 23"));
+    expect(!strcmp(history_types(w, "x"), "1 5 6 7"));
+    expect(has(w, "c", " 20"));
+    world_free(w);
+}
+
 static void tiny_cache(struct history_config *config)
 {
     config->cache_bytes = 1;

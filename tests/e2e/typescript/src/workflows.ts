@@ -239,6 +239,16 @@ export async function parentOfTaken(): Promise<string> {
   }
 }
 
+/* The same child id twice; gives how the second start went. */
+export async function reuses(policy: 'ALLOW_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE'): Promise<string> {
+  await executeChild(echoPayload, { workflowId: childId(), args: ['first'] });
+  try {
+    return await executeChild(echoPayload, { workflowId: childId(), args: ['second'], workflowIdReusePolicy: policy });
+  } catch (err) {
+    return (err as Error).name;
+  }
+}
+
 export async function signalsAnother(id: string): Promise<string> {
   const other = getExternalWorkflowHandle(id);
   try {

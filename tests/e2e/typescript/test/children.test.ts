@@ -182,6 +182,18 @@ describe('children', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
+  test('a child id is used again as the reuse policy says', async () => {
+    const taskQueue = unique('reuse');
+    const outcomes = { ALLOW_DUPLICATE: 'second', ALLOW_DUPLICATE_FAILED_ONLY: 'WorkflowExecutionAlreadyStartedError',
+      REJECT_DUPLICATE: 'WorkflowExecutionAlreadyStartedError' } as const;
+    await withWorker(taskQueue, async () => {
+      for (const [policy, outcome] of Object.entries(outcomes)) {
+        assert.equal(await client.workflow.execute(workflows.reuses, { taskQueue, workflowId: `${taskQueue}/${policy}`,
+          args: [policy as keyof typeof outcomes] }), outcome, policy);
+      }
+    });
+  });
+
   test('a workflow signals another one', async () => {
     const taskQueue = unique('external-signal');
     await withWorker(taskQueue, async () => {
