@@ -7,7 +7,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { connect, disconnect, events, eventually, reached, typesOf, unique, withWorker } from '../src/env.ts';
 import * as workflows from '../src/workflows.ts';
 
-describe('children', { concurrency: 6, timeout: 60_000 }, () => {
+describe('children', { concurrency: 6, timeout: 180_000 }, () => {
   let client: Client;
   before(async () => void (client = await connect()));
   after(disconnect);
