@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/obs/log.h"
@@ -16,7 +17,7 @@
 #include "deploy/process_lane.h"
 #include "deploy/settings.h"
 
-enum { LANES_DEFAULT_MAX = 8 };
+enum { LANES_DEFAULT_MAX = 8, FLUSH_SECONDS = 3 };
 
 /* By default half of the cores: the links' threads and the database run too, and fewer lanes make larger
  * commits and larger writes. */
@@ -224,11 +225,31 @@ static void *second_signal(void *arg)
     _exit(130);
 }
 
+/* With the database away nothing can be flushed. What is not stored was never acknowledged either:
+ * to end here is as safe as being killed. */
+static void flush_lanes(struct process *p)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FLUSH_SECONDS;
+    for (unsigned i = 0; i < p->lane_count; i++) {
+        step_on_lane(&p->lanes[i], process_lane_flush);
+    }
+    for (unsigned i = 0; i < p->lane_count;) {
+        if (sem_timedwait(&p->steps, &until) == 0) {
+            i++;
+        } else if (errno == ETIMEDOUT) {
+            log_warn("ended_without_flush", LOG_U64("seconds", FLUSH_SECONDS));
+            _exit(EXIT_FAILURE);
+        }
+    }
+}
+
 static void stop_lanes(struct process *p)
 {
     on_every_lane(p, process_lane_drain);
     on_first_lane(p, process_lane_leave);
-    on_every_lane(p, process_lane_flush);
+    flush_lanes(p);
 }
 
 static void close_lanes(struct process *p)

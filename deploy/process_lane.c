@@ -98,6 +98,7 @@ static void become_ready(struct process_lane *pl)
 static void serve_health(struct lane_task *task)
 {
     struct process_lane *pl = container_of(task, struct process_lane, ready_task);
+    frontend_serve(pl->frontend);
     health_set_serving(pl->health, true);
 }
 
@@ -191,8 +192,40 @@ void process_lane_flush(struct process_lane *pl)
     }
 }
 
+/* What the lane did in its life: for the eyes of whoever measures. */
+static void log_stats(const struct process_lane *pl)
+{
+    if (pl->frontend) {
+        struct frontend_stats s = frontend_stats(pl->frontend);
+        log_debug("frontend_stats", LOG_U64("calls", s.calls), LOG_U64("failed", s.failed),
+                LOG_U64("history_retries", s.history_retries), LOG_U64("polls_empty", s.polls_empty),
+                LOG_U64("polls_matched", s.polls_matched),
+                LOG_U64("claims_obsolete", s.claims_obsolete),
+                LOG_U64("tasks_returned", s.tasks_returned));
+    }
+    if (pl->history) {
+        struct history_stats s = history_stats(pl->history);
+        log_debug("history_stats", LOG_U64("calls", s.calls), LOG_U64("steps", s.steps),
+                LOG_U64("commits", s.commits), LOG_U64("committed_rows", s.committed_rows),
+                LOG_U64("loads", s.loads), LOG_U64("offers", s.offers_sent),
+                LOG_U64("claims", s.claims), LOG_U64("obsolete_claims", s.obsolete_claims),
+                LOG_U64("reoffers", s.reoffers), LOG_U64("history_reads", s.history_reads),
+                LOG_U64("checkpoints", s.checkpoints), LOG_U64("snapshots", s.snapshots),
+                LOG_U64("cached_runs", s.cached_runs), LOG_U64("cached_bytes", s.cached_bytes));
+    }
+    if (pl->matching) {
+        struct matching_stats s = matching_stats(pl->matching);
+        log_debug("matching_stats", LOG_U64("polls", s.polls_received),
+                LOG_U64("polls_gone", s.polls_gone), LOG_U64("advertised", s.advertised),
+                LOG_U64("demands", s.demands_sent), LOG_U64("handed", s.engine.handed),
+                LOG_U64("empty", s.engine.answered_empty), LOG_U64("refused", s.engine.refused),
+                LOG_U64("expired", s.engine.expired), LOG_U64("duplicates", s.engine.duplicates));
+    }
+}
+
 void process_lane_close(struct process_lane *pl)
 {
+    log_stats(pl);
     frontend_free(pl->frontend);
     if (pl->grpc) {
         health_free(pl->health);

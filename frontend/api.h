@@ -56,6 +56,7 @@ struct frontend {
     const struct frontend_shared *shared;
     struct namespaces *namespaces;
     struct frontend_stats stats;
+    bool is_serving;
 };
 
 /* Each answers the call exactly once; rq is gone afterwards. */

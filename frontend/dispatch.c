@@ -211,6 +211,11 @@ static void on_call(void *ctx, struct grpc_call *call)
     rq->row = call->method->row;
     rq->raw = call->message;
     call->owner = rq;
+    if (!fe->is_serving) {
+        fail(&rq->fail, ERR_UNAVAILABLE, "the server is starting");
+        request_fail(rq);
+        return;
+    }
     rq->message = api_decode(rq->row->input, &call->arena, call->message, &rq->fail);
     enum err refused = client_version_check(grpc_call_metadata(call, STR("client-name")),
             grpc_call_metadata(call, STR("client-version")),

@@ -33,6 +33,11 @@ bool frontend_is_ready(const struct frontend *fe)
     return namespaces_ready(fe->namespaces);
 }
 
+void frontend_serve(struct frontend *fe)
+{
+    fe->is_serving = true;
+}
+
 struct frontend_stats frontend_stats(const struct frontend *fe)
 {
     return fe->stats;

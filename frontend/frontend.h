@@ -30,6 +30,9 @@ void frontend_free(struct frontend *fe);
 /* True once the namespaces are known: calls before that are held for a moment, then answered
  * UNAVAILABLE. */
 bool frontend_is_ready(const struct frontend *fe);
+/* From now on calls are taken; before, all of them are answered UNAVAILABLE: whoever is answered finds the whole
+ * service, the namespaces of its start included. */
+void frontend_serve(struct frontend *fe);
 struct frontend_stats frontend_stats(const struct frontend *fe);
 
 /* Creates the namespaces that do not exist yet; done(arg) when they are usable on this lane. */

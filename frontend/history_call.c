@@ -11,11 +11,14 @@
  * owner. */
 #define CALL_TIME_MAX DURATION_SECONDS(60)
 #define HOLD_TIME_MAX DURATION_SECONDS(12)
+/* What an ordinary call may still take when the process has been asked to end; then its client, and
+ * whoever waits for a run's end, asks another frontend. */
+#define DRAIN_TIME DURATION_SECONDS(1)
 
 struct history_call {
     struct request *rq;
     struct rpc_call call;
-    struct lane_timer timer;
+    struct lane_timer timer, drain;
     struct str body; /* encoded msg_api_request, in the call's arena */
     uint32_t shard;
     int attempts;
@@ -28,6 +31,7 @@ static void attempt(struct history_call *hc);
 static void give_up(struct history_call *hc)
 {
     struct request *rq = hc->rq;
+    lane_timer_stop(rq->fe->lane, &hc->drain);
     rq->fail = hc->last;
     request_fail(rq);
 }
@@ -60,6 +64,7 @@ static void on_done(
     struct request *rq = hc->rq;
     switch (result) {
     case RPC_OK:
+        lane_timer_stop(rq->fe->lane, &hc->drain);
         request_reply_bytes(rq, body);
         return;
     case RPC_APP_ERROR:
@@ -69,8 +74,8 @@ static void on_done(
             hold(hc);
             return;
         }
-        rq->fail = *f;
-        request_fail(rq);
+        hc->last = *f;
+        give_up(hc);
         return;
     case RPC_NOT_SENT:
         fail(&hc->last, ERR_UNAVAILABLE, "the workflow's owner is not reachable");
@@ -116,8 +121,29 @@ static void on_cancel(struct grpc_call *call, enum grpc_cancel why)
     struct history_call *hc = call->owner;
     lane_timer_stop(hc->rq->fe->lane, &hc->timer);
     rpc_cancel(&hc->call);
-    fail(&hc->rq->fail, ERR_CANCELLED, "cancelled");
-    request_fail(hc->rq);
+    fail(&hc->last, ERR_CANCELLED, "cancelled");
+    give_up(hc);
+}
+
+static void on_drained(struct lane_timer *timer)
+{
+    struct history_call *hc = container_of(timer, struct history_call, drain);
+    lane_timer_stop(hc->rq->fe->lane, &hc->timer);
+    rpc_cancel(&hc->call);
+    fail(&hc->last, ERR_UNAVAILABLE, "this frontend is stopping");
+    give_up(hc);
+}
+
+/* What may not be sent twice waits for its answer, unless it is only held. */
+static void on_drain(struct grpc_call *call)
+{
+    struct history_call *hc = call->owner;
+    struct lane *lane = hc->rq->fe->lane;
+    struct instant end = instant_add(lane_monotonic(lane), DRAIN_TIME);
+    hc->hold_until = instant_min(hc->hold_until, end);
+    if (hc->rq->row->flags & IDEMPOTENT) {
+        lane_timer_start(lane, &hc->drain, DRAIN_TIME, on_drained);
+    }
 }
 
 static enum err find_workflow_id(struct request *rq, struct str *ret)
@@ -170,5 +196,6 @@ void frontend_history(struct request *rq)
             instant_add(lane_monotonic(rq->fe->lane), request_time_left(rq, HOLD_TIME_MAX));
     rq->call->owner = hc;
     rq->call->on_cancel = on_cancel;
+    rq->call->on_drain = on_drain;
     attempt(hc);
 }

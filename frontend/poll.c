@@ -221,10 +221,6 @@ static enum err read_queue(struct request *rq, const Api__TaskQueue *q, struct p
     if (!q || !*q->name) {
         return fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue is not set on request.");
     }
-    if (str_starts_with(str_from_cstr(q->name), STR("/_sys/"))) {
-        return fail(&rq->fail, ERR_INVALID_ARGUMENT,
-                "task queue name cannot start with reserved prefix /_sys/");
-    }
     p->ask.task_queue = str_from_cstr(q->name);
     p->ask.is_sticky = q->kind == API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_STICKY;
     p->ask.normal_name = str_from_cstr(q->normal_name);
@@ -254,6 +250,11 @@ void frontend_poll(struct request *rq)
     struct buf body;
     p->rq = rq;
     if (read_request(rq, p)) {
+        request_fail(rq);
+        return;
+    }
+    if (rq->call->deadline.ns == INSTANT_NEVER.ns) {
+        fail(&rq->fail, ERR_INVALID_ARGUMENT, "Context timeout is not set.");
         request_fail(rq);
         return;
     }

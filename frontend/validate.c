@@ -73,6 +73,10 @@ static enum err check_names(struct request *rq, size_t max)
     if (queue && (strlen(queue->name) > max || strlen(queue->normal_name) > max)) {
         return fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
     }
+    if (queue && str_starts_with(str_from_cstr(queue->name), STR("/_sys/"))) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT,
+                "task queue name cannot start with reserved prefix /_sys/");
+    }
     if (type && strlen(type->name) > max) {
         return fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowType length exceeds limit.");
     }

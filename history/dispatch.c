@@ -405,10 +405,10 @@ static bool dispatch_told(const struct dispatch *d, struct uuid member)
 
 static void dispatch_link(struct rpc_watch *watch, struct uuid member, bool up)
 {
+    /* Notices of either direction may be lost, also those of a link that never came up, of which one hears by the
+     * next that does: everybody gets the whole picture again. */
     struct dispatch *d = container_of(watch, struct dispatch, links);
-    /* Notices may be lost: everybody gets the whole picture again. Also those of a link that never came up, of
-     * which nobody hears but by the next one that does. */
-    if (!up || dispatch_told(d, member)) {
+    if (dispatch_told(d, member)) {
         dispatch_restart(d);
     }
 }
@@ -423,6 +423,7 @@ void dispatch_init(struct dispatch *d, struct history *h)
     /* Never one that an owner has heard before: not after a restart of this process either. */
     d->incarnation = (uint64_t)lane_now(h->lane).ns;
     d->links.changed = dispatch_link;
+    d->links.inbound_too = true;
     rpc_watch_links(h->rpc, &d->links);
 }
 

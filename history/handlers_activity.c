@@ -24,6 +24,12 @@ static bool by_token(struct call *call, ProtobufCBinaryData bytes, struct execut
 static bool by_id(struct call *call, const char *run_id, const char *activity_id,
         struct execution **ex, struct activity_ref *ref)
 {
+    if (!*activity_id) {
+        struct fail f = { 0 };
+        fail(&f, ERR_INVALID_ARGUMENT, "ActivityId is not set on request.");
+        call_fail_now(call, &f);
+        return false;
+    }
     if (!handler_find(call, run_id, ex)) {
         return false;
     }

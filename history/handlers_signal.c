@@ -60,11 +60,27 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
     }
 }
 
+static enum err check_signal(const struct call *call,
+        const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
+{
+    size_t max = call->history->config.limits.blob_size_error;
+    if (!*r->signal_name) {
+        return fail(f, ERR_INVALID_ARGUMENT, "SignalName is not set on request.");
+    }
+    if (r->input.len > max || r->header.len > max) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
+    }
+    return ERR_NONE;
+}
+
 void handle_signal(struct call *call)
 {
     Api__SignalWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__signal_workflow_execution_request);
-    if (r) {
+    struct fail f = { 0 };
+    if (r && check_signal(call, r, &f)) {
+        call_fail_now(call, &f);
+    } else if (r) {
         signal_run(call, r, NULL);
     }
 }

@@ -89,6 +89,13 @@ static enum err check_request(
     if (s->start_delay.ns < 0) {
         return fail(f, ERR_INVALID_ARGUMENT, "WorkflowStartDelay cannot be negative.");
     }
+    if (s->cron_schedule.len && s->start_delay.ns) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "CronSchedule and WorkflowStartDelay may not be used together.");
+    }
+    if (s->cron_schedule.len) { /* better no run than one that never repeats */
+        return fail(f, ERR_UNIMPLEMENTED, "cron schedules are not served yet");
+    }
     const char *why = retry_policy_problem(&s->retry);
     return why ? fail(f, ERR_INVALID_ARGUMENT, "%s", why) : check_sizes(s, l, f);
 }
@@ -207,6 +214,30 @@ static void start(
     }
 }
 
+/* Policies that contradict each other. */
+static enum err check_policies(const Api__StartWorkflowExecutionRequest *r, struct fail *f)
+{
+    int reuse = (int)r->workflow_id_reuse_policy, conflict = (int)r->workflow_id_conflict_policy;
+    if (reuse < ID_REUSE_UNSPECIFIED || reuse > ID_REUSE_TERMINATE_IF_RUNNING) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Invalid WorkflowIDReusePolicy: %d", reuse);
+    }
+    if (conflict < ID_CONFLICT_UNSPECIFIED || conflict > ID_CONFLICT_TERMINATE_EXISTING) {
+        return fail(f, ERR_INVALID_ARGUMENT, "Invalid WorkflowIDConflictPolicy: %d", conflict);
+    }
+    if (reuse == ID_REUSE_TERMINATE_IF_RUNNING && conflict != ID_CONFLICT_UNSPECIFIED) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING "
+                "cannot be used together with a WorkflowIDConflictPolicy");
+    }
+    if (reuse == ID_REUSE_REJECT_DUPLICATE && conflict == ID_CONFLICT_TERMINATE_EXISTING) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot "
+                "be used together with WorkflowIdConflictPolicy "
+                "WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING");
+    }
+    return ERR_NONE;
+}
+
 /* The run that is there is the one that is meant. With a signal it gets that, once: a repeated
  * request finds its id among the run's signals. */
 static void use_existing(struct call *call, const struct start_ask *ask, struct execution *ex,
@@ -232,6 +263,11 @@ static void start_by_policy(
 {
     struct execution *ex = NULL;
     struct start_existing existing = { 0 };
+    struct fail f = { 0 };
+    if (check_policies(r, &f)) {
+        call_fail_now(call, &f);
+        return;
+    }
     if (chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &ex) == WANT_WAIT) {
         return;
     }

@@ -127,19 +127,31 @@ static void query_caller_gone(struct call *call)
     }
 }
 
-enum err query_park(struct query *q, struct execution *ex, enum query_way way, struct fail *f)
+/* Is there room for one more on this way? */
+static enum err query_admit(
+        const struct query *q, const struct execution *ex, enum query_way way, struct fail *f)
 {
-    struct history *h = q->call->history;
-    uint32_t buffered = 0;
+    const struct history_config *config = &q->call->history->config;
+    uint32_t buffered = 0, direct = 0;
     list_each(&ex->queries, n)
     {
-        buffered += query_of(n)->state != QUERY_DIRECT;
+        *(query_of(n)->state == QUERY_DIRECT ? &direct : &buffered) += 1;
     }
-    if (way == QUERY_GO_ALONG && buffered >= h->config.buffered_queries) {
-        return fail_resource_exhausted(f, &q->call->arena,
-                API__RESOURCE_EXHAUSTED_CAUSE__RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
-                API__RESOURCE_EXHAUSTED_SCOPE__RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
-                STR("too many queries wait for the workflow's next workflow task"));
+    if (way == QUERY_GO_ALONG ? buffered < config->buffered_queries
+                              : direct < config->direct_queries) {
+        return ERR_NONE;
+    }
+    return fail_resource_exhausted(f, &q->call->arena,
+            API__RESOURCE_EXHAUSTED_CAUSE__RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
+            API__RESOURCE_EXHAUSTED_SCOPE__RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
+            STR("too many queries wait for the workflow"));
+}
+
+enum err query_park(struct query *q, struct execution *ex, enum query_way way, struct fail *f)
+{
+    enum err err = query_admit(q, ex, way, f);
+    if (err) {
+        return err;
     }
     q->ex = ex;
     q->state = QUERY_BUFFERED;

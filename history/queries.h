@@ -37,7 +37,7 @@ struct query {
 enum query_way { QUERY_GO_DIRECT, QUERY_GO_ALONG, QUERY_NOT_READY };
 enum query_way query_way(const struct query *q, const struct execution *ex, struct fail *f);
 
-/* Parks a new query with the run; at most config.buffered_queries wait for a workflow task. */
+/* Parks a new query with the run. ERR_RESOURCE_EXHAUSTED: as many wait as the configuration allows. */
 enum err query_park(
         struct query *q, struct execution *ex, enum query_way way, struct fail *f) MUST_USE;
 /* It leaves the run; the call is the caller's to end. */

@@ -76,6 +76,7 @@ struct history_config history_config_default(void)
         .window = DURATION_SECONDS(600),
         .sweep_every = DURATION_SECONDS(60),
         .buffered_queries = 1,
+        .direct_queries = 1000,
         .reoffer_after = DURATION_SECONDS(1),
         .reload_wait = DURATION_MS(1250),
     };

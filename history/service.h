@@ -44,6 +44,7 @@ struct history_config {
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
     uint32_t buffered_queries;   /* of a run, that wait for a workflow task; default 1 */
+    uint32_t direct_queries;     /* of a run, that are tasks of their own; default 1000 */
     struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */
     struct duration
             reload_wait; /* a task that may be with a worker is offered again this long after a crash (and up to

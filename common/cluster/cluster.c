@@ -424,13 +424,19 @@ static void leave_row(struct cluster *c)
     store_leave(c->sl, &c->leave_op);
 }
 
+/* So many beats without an answer: the database is away, and nothing can be given to anybody. */
+enum { AWAY_BEATS = 3 };
+
 /* Looks every few milliseconds whether the shards are gone: it happens once in a process's life. */
 static void check_leave(struct lane_timer *timer)
 {
     struct cluster *c = container_of(timer, struct cluster, leave_timer);
     static uint32_t shards[SHARD_COUNT];
     size_t count = own_shards(c, shards);
-    if (lane_monotonic(c->lane).ns >= c->leave_until.ns) {
+    struct instant now = lane_monotonic(c->lane);
+    struct instant heard = instant_max(c->membership.last_beat, c->leave_begun);
+    if (now.ns >= c->leave_until.ns ||
+            instant_since(now, heard).ns > AWAY_BEATS * c->config.beat.ns) {
         /* Not a word to the table: what is not flushed yet may still be, until others notice. */
         log_warn("left_without_goodbye", LOG_U64("shards", count));
         leave_end(c);
@@ -453,7 +459,8 @@ void cluster_leave(struct cluster *c, struct duration patience, void (*done)(voi
     c->left_done = done;
     c->left_arg = arg;
     c->draining = true;
-    c->leave_until = instant_add(lane_monotonic(c->lane), patience);
+    c->leave_begun = lane_monotonic(c->lane);
+    c->leave_until = instant_add(c->leave_begun, patience);
     cluster_beat_now(c);
     cluster_tell_changed(c);
     lane_timer_start(c->lane, &c->leave_timer, DURATION_MS(1), check_leave);

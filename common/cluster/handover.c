@@ -88,8 +88,8 @@ void handover_released(struct cluster *c, const uint32_t *shards, size_t count)
         list_each(&c->handovers, n)
         {
             struct handover *h = list_entry(n, struct handover, node);
-            if (h->has[shards[i]]) {
-                h->has[shards[i]] = false;
+            if (h->part[shards[i]] == HANDOVER_ASKED) {
+                h->part[shards[i]] = HANDOVER_RELEASED;
                 if (++h->released == h->count) {
                     move_rows(h);
                 }
@@ -134,7 +134,7 @@ static bool is_moving(const struct cluster *c, uint32_t shard)
     list_each(&c->handovers, n)
     {
         const struct handover *h = list_entry(n, struct handover, node);
-        if (h->has[shard]) {
+        if (h->part[shard] != NOT_IN_HANDOVER) {
             return true;
         }
     }
@@ -161,7 +161,7 @@ void handover_begin(
         bool ours = shards[i] < SHARD_COUNT && uuid_eq(c->owners[shards[i]], c->config.member_id);
         if (ours && !is_moving(c, shards[i])) {
             h->shards[h->count++] = shards[i];
-            h->has[shards[i]] = true;
+            h->part[shards[i]] = HANDOVER_ASKED;
         }
     }
     list_append(&c->handovers, &h->node);

@@ -60,10 +60,12 @@ struct cluster {
     struct rpc_watch links;
     struct store_leave leave_op;
     struct lane_timer leave_timer;
-    struct instant leave_until;
+    struct instant leave_begun, leave_until; /* monotonic */
     void (*left_done)(void *arg);
     void *left_arg;
 };
+
+enum handover_part { NOT_IN_HANDOVER, HANDOVER_ASKED, HANDOVER_RELEASED };
 
 /* One request to give shards to another member, from the first flush to the last row. */
 struct handover {
@@ -73,7 +75,8 @@ struct handover {
     struct uuid to;
     size_t count, released;
     uint32_t *shards;
-    bool has[SHARD_COUNT]; /* the same as a set; a released one leaves it */
+    uint8_t part
+            [SHARD_COUNT]; /* enum handover_part: until the end, so that no second request takes a shard twice */
     struct store_assign assign;
     struct store_assign_move *moves;
     struct lane_timer retry;

@@ -189,8 +189,9 @@ void cluster_lane_lose(struct cluster_lane *cl, const uint32_t *shards, size_t c
         if (cl->hold[shards[i]] == SHARD_HELD) {
             cl->hold[shards[i]] = SHARD_LOSING;
             held[n++] = shards[i];
-        } else if (cl->hold[shards[i]] == SHARD_FOREIGN) {
-            tell_first(cl, deliver_released, &shards[i], 1); /* never began: nothing to flush */
+        } else if (cl->hold[shards[i]] != SHARD_LOSING) {
+            tell_first(
+                    cl, deliver_released, &shards[i], 1); /* not begun, or over: nothing to flush */
         }
     }
     if (n && cl->owns) {

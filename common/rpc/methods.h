@@ -21,7 +21,5 @@ enum rpc_method {
     RPC_MATCHING_ADVERTISE =
             201, /* notify, history lane -> queue owner: what I have, and tasks against demand */
     RPC_MATCHING_DESCRIBE = 202,
-    RPC_MATCHING_QUERY = 203, /* a query task to be handed to a poller; parks until answered */
-    RPC_MATCHING_QUERY_ANSWER = 204,
     RPC_MATCHING_SHUTDOWN = 205, /* a worker said goodbye: its sticky queue */
 };

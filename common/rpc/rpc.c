@@ -142,11 +142,13 @@ static void run_event(struct lane_task *task)
     }
     /* An up that was overtaken by its down is none. */
     bool is_news = e->up ? !atomic_load(&e->link->dead) : e->was_up;
-    if (e->link->peer && is_news) {
+    if (is_news) {
         list_each(&rl->watches, n)
         {
             struct rpc_watch *w = list_entry(n, struct rpc_watch, node);
-            w->changed(w, e->member, e->up);
+            if (e->link->peer || w->inbound_too) {
+                w->changed(w, e->member, e->up);
+            }
         }
     }
     rpc_link_unref(e->link);

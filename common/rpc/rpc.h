@@ -140,9 +140,11 @@ void rpc_route_methods(struct rpc *rpc, uint16_t first, uint16_t last, rpc_route
 void rpc_serve(struct rpc_lane *rl, uint16_t method, rpc_handler handler, void *ctx);
 void rpc_serve_notify(struct rpc_lane *rl, uint16_t method, rpc_notify_handler handler, void *ctx);
 
-/* Told on this lane when the link to a peer is lost or comes up again. */
+/* Told on this lane when the link to a peer is lost or comes up again; with inbound_too also the one from it: the
+ * notices that were on their way here may be lost. */
 struct rpc_watch {
     struct list_node node;
     void (*changed)(struct rpc_watch *watch, struct uuid member, bool up);
+    bool inbound_too;
 };
 void rpc_watch_links(struct rpc_lane *rl, struct rpc_watch *watch);

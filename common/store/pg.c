@@ -24,7 +24,7 @@ static const struct pg_kind *kind_of(enum store_kind kind)
     return run ? &pg_kinds_read[kind] : &pg_kinds_cluster[kind];
 }
 
-static void op_end(struct pg_op *op, enum err err, const struct fail *f)
+void pg_op_end(struct pg_op *op, enum err err, const struct fail *f)
 {
     struct arena arena = op->arena; /* holds op itself */
     list_remove(&op->node);
@@ -56,7 +56,7 @@ static bool op_send(struct pg_request *request, struct pg_conn *conn)
     return kind_of(op->kind)->send(op, conn);
 }
 
-static void op_finish(struct pg_request *request, enum pg_outcome outcome)
+void pg_op_finish(struct pg_request *request, enum pg_outcome outcome)
 {
     struct pg_op *op = container_of(request, struct pg_op, request);
     struct fail f = { 0 };
@@ -85,7 +85,7 @@ static void op_finish(struct pg_request *request, enum pg_outcome outcome)
         err = fail(&f, ERR_CANCELLED, "the store is being closed");
         break;
     }
-    op_end(op, err, err ? &f : NULL);
+    pg_op_end(op, err, err ? &f : NULL);
 }
 
 /* Refusals before anything is sent, on a later turn: never inside the starting call. */
@@ -153,13 +153,14 @@ static void start(struct store_lane *sl, enum store_kind kind, struct store_op *
     o->request = (struct pg_request){
         .deadline = instant_add(lane_monotonic(sl->lane), DURATION_SECONDS(3)),
         .send = op_send,
-        .finish = op_finish,
+        .finish = pg_op_finish,
     };
     o->arena = arena;
     list_append(&pl->ops, &o->node);
-    if (!pg_conn_submit(pl->reader, &o->request)) {
+    bool taken = pg_lookup_wanted(o) ? pg_lookup_start(o) : pg_conn_submit(pl->reader, &o->request);
+    if (!taken) {
         o->op = NULL;
-        op_end(o, ERR_NONE, NULL);
+        pg_op_end(o, ERR_NONE, NULL);
         refuse(pl, op, ERR_RESOURCE_EXHAUSTED, "too many operations wait for the database");
     }
 }
@@ -175,7 +176,7 @@ static void partitions_done(struct pg_request *request, enum pg_outcome outcome)
     if (outcome == PG_ERROR) {
         log_warn("log_partitions_failed", LOG_CSTR("text", request->message));
     }
-    op_end(op, ERR_NONE, NULL);
+    pg_op_end(op, ERR_NONE, NULL);
     if (outcome != PG_CLOSED) {
         lane_timer_start(pl->sl.lane, &pl->partitions,
                 DURATION_SECONDS(outcome == PG_OK ? 24 * 3600 : 60), partitions_fire);
@@ -214,6 +215,7 @@ static struct store_lane *lane_open(struct store *store, struct lane *lane)
     pl->store = store_of(store);
     list_init(&pl->ops);
     list_init(&pl->refusals);
+    pg_lookup_init(&pl->lookup);
     pl->reader = pg_conn_new(pl->store, lane, PG_READER);
     pl->writer.lane = lane;
     pl->writer.conn = pg_conn_new(pl->store, lane, PG_WRITER);
@@ -230,6 +232,7 @@ static void lane_close(struct store_lane *sl)
     pg_conn_free(pl->writer.conn);
     pg_writer_close(&pl->writer);
     pg_conn_free(pl->reader);
+    pg_lookup_deinit(&pl->lookup);
     for (struct list_node *n; (n = list_first(&pl->refusals));) {
         refusal_deliver(list_entry(n, struct refusal, node)); /* its task frees it */
     }

@@ -4,7 +4,8 @@
  *   pg_conn.c    one connection: connect, lose, reconnect      pg_pipe.c  its requests
  *   pg_value.c   parameters and results in binary
  *   pg_commit.c  the writer: fence, batch, doubt, poison
- *   pg_read.c    runs          pg_cluster.c  members, assignments, namespaces, claims
+ *   pg_read.c    runs          pg_lookup.c   which run is current, for many workflow ids at once
+ *   pg_cluster.c members, assignments, namespaces, claims
  *   pg_migrate.c schema, blocking */
 #pragma once
 
@@ -141,6 +142,7 @@ struct pg_op {
     struct pg_lane *pl;
     enum store_kind kind;
     struct store_op *op;
+    struct list_node in_lookup;
     int step;   /* of operations with several round trips */
     bool again; /* set by finish: one more round trip */
 };
@@ -184,6 +186,15 @@ void pg_writer_close(struct pg_writer *w);
  * statement that always fails. */
 bool pg_batch_send(struct pg_conn *conn, struct pg_writer *w, bool dry);
 
+/* Loads of current runs: one question about many is under way at a time. */
+struct pg_lookup {
+    struct pg_request request;
+    struct arena arena;
+    struct list waiting, asked; /* pg_op by in_lookup; in order of arrival */
+    size_t waiting_count;
+    bool busy; /* the request is the connection's */
+};
+
 struct pg_lane {
     struct store_lane sl;
     struct pg_store *store;
@@ -191,6 +202,7 @@ struct pg_lane {
     struct pg_conn *reader;
     struct pg_writer writer;
     struct list ops, refusals;
+    struct pg_lookup lookup;
     uint64_t plan_session; /* session that holds the planner's lock; 0: none */
     struct lane_timer partitions;
 };
@@ -203,6 +215,17 @@ struct pg_kind {
 extern const struct pg_kind pg_kinds_read[], pg_kinds_cluster[];
 
 void pg_run_row(const PGresult *r, int row, struct store_run_row *ret);
+
+/* Frees op; its done() runs inside. */
+void pg_op_end(struct pg_op *op, enum err err, const struct fail *f);
+/* What is done when op's own request is over. */
+void pg_op_finish(struct pg_request *request, enum pg_outcome outcome);
+
+void pg_lookup_init(struct pg_lookup *lookup);
+bool pg_lookup_wanted(const struct pg_op *op);
+/* False: too many wait. done() never runs inside. */
+bool pg_lookup_start(struct pg_op *op) MUST_USE;
+void pg_lookup_deinit(struct pg_lookup *lookup);
 
 enum err pg_migrate(struct store *store, struct fail *f);
 enum err pg_schema_version(struct store *store, int *found, int *ours, struct fail *f);

@@ -19,6 +19,7 @@ enum { BACKOFF_MIN_MS = 30, BACKOFF_MAX_MS = 500 };
 /* Lives until libuv has let go of it, maybe longer than the connection. */
 struct pg_poll {
     uv_poll_t uv;
+    int events;           /* polled for; 0: nothing yet */
     struct pg_conn *conn; /* NULL: abandoned */
 };
 
@@ -95,6 +96,10 @@ static bool poll_start(struct pg_conn *c, int events)
         }
         c->poll = p;
     }
+    if (c->poll->events == events) {
+        return true; /* libuv would take the socket out of the set and put it in again */
+    }
+    c->poll->events = events;
     return uv_poll_start(&c->poll->uv, events, conn_event) == 0;
 }
 

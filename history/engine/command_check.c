@@ -279,6 +279,9 @@ static const char *child_problem(const struct check *c, const struct command_sta
     if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
         return "cross namespace commands are not allowed";
     }
+    if (in->cron_schedule.len) { /* better no child than one that never repeats */
+        return "cron schedules are not served yet";
+    }
     return retry_policy_problem(&in->retry);
 }
 

@@ -350,7 +350,10 @@ enum err workflow_task_failed(struct step *st)
 
 enum err sticky_reset(struct step *st)
 {
-    if (!workflow_is_open(st->wf) || str_empty(st->wf->sticky_queue)) {
+    if (!workflow_is_open(st->wf)) {
+        return fail(st->fail, ERR_NOT_FOUND, "%s", text.completed);
+    }
+    if (str_empty(st->wf->sticky_queue)) {
         return ERR_NONE;
     }
     bool was_offered = st->wf->task.state == WORKFLOW_TASK_SCHEDULED && st->wf->task.is_sticky;

@@ -51,6 +51,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .workflow_type = type.len ? type : STR("Child"),
         .task_queue = words_get(w, "queue"),
         .namespace_name = words_get(w, "namespace"),
+        .cron_schedule = words_get(w, "cron"),
         .input = words_get(w, "input_size").len ? large(&s->h.arena, w, "input_size")
                                                 : payloads_of(&s->h.arena, words_get(w, "input")),
         .run_timeout = words_duration(w, "run_timeout"),

@@ -51,6 +51,26 @@ class DevServer(Case):
         self.assertEqual(status, 0, p.text())
         self.assertLess(took, 2)
 
+    def test_ends_while_a_client_waits_for_a_result(self):
+        p = self.ready_dev_server()
+        self.assertEqual(wire.start_workflow(p.port, "w")[0], wire.OK)
+        execution = wire.field(2, wire.field(1, "w"))
+        # wait for a new event; only the closing one
+        request = wire.field(1, "default") + execution + wire.field(5, 1) + wire.field(6, 2)
+        answers = []
+        waiter = threading.Thread(
+            target=lambda: answers.append(wire.call(p.port, "GetWorkflowExecutionHistory", request, timeout=30))
+        )
+        waiter.start()
+        wait_until("the call's connection", lambda: connections(p.pid, p.port) > 0)
+        self.assertEqual(wire.describe_workflow(p.port, "w")[0], wire.OK)  # by now the other one is parked
+        self.assertEqual(answers, [])
+        status, took = p.stop()
+        waiter.join()
+        self.assertEqual(status, 0, p.text())
+        self.assertLess(took, 3)
+        self.assertEqual(answers[0][0], wire.UNAVAILABLE, answers)  # clients retry it, elsewhere
+
     def test_port_is_taken_by_another_one(self):
         first = self.ready_dev_server()
         status, _, err = self.run_to_end("server", "start-dev", "--headless", "--port", str(first.port))

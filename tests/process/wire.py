@@ -73,7 +73,8 @@ def call(port, method, message=b"", service=SERVICE, timeout=10):
             f.write(struct.pack(">BI", 0, len(message)) + message)
         done = subprocess.run(
             ["curl", "-sS", "--http2-prior-knowledge", "--max-time", str(timeout), "-D", heads, "-o", body]
-            + ["-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", "@" + request]
+            + ["-H", "content-type: application/grpc", "-H", "te: trailers", "-H", f"grpc-timeout: {timeout}S"]
+            + ["--data-binary", "@" + request]
             + [f"http://127.0.0.1:{port}/{service}/{method}"],
             capture_output=True,
             text=True,

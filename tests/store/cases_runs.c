@@ -140,6 +140,42 @@ static void current_is_replaced_and_runs_are_found_by_id(void)
 }
 
 /* Events 1-2 in row 1, then 3-5, 6-8 ... with a row without events after each. */
+/* Many ask at once, some for the same id: each gets its own answer. */
+static void current_runs_of_many_ids_at_once(void)
+{
+    enum { RUNS = 16, ASKED = 48 };
+    struct store *store = backend->fresh();
+    struct writer w = writer_open(store, 1);
+    struct fill fill = { 0 };
+    char names[ASKED][16];
+    for (int i = 0; i < ASKED; i++) {
+        snprintf(names[i], sizeof(names[i]), "order-%d", i);
+    }
+    for (int i = 0; i < RUNS; i++) {
+        fill_start(&fill, key_of(w.claim.writer, i + 1), names[3 * i]);
+    }
+    expect_ok(commit(&w, &fill));
+    struct store_load loads[ASKED + 2];
+    for (int i = 0; i < ASKED + 2; i++) {
+        int name = i < ASKED ? i : 3 * (i - ASKED);
+        loads[i] = (struct store_load){ .namespace_id = ns, .workflow_id = str_from_cstr(names[name]) };
+        begin(w.sl, load, &loads[i]);
+    }
+    for (int i = 0; i < ASKED + 2; i++) {
+        int name = i < ASKED ? i : 3 * (i - ASKED);
+        if (name % 3) {
+            expect_err(end_op(&loads[i].op), ERR_NOT_FOUND);
+            continue;
+        }
+        expect_ok(end_op(&loads[i].op));
+        expect(loads[i].run.key == key_of(w.claim.writer, name / 3 + 1) && loads[i].is_current);
+        expect(loads[i].tail_count == 1);
+    }
+    close_lane(w.sl);
+    fill_reset(&fill);
+    store_free(store);
+}
+
 static void history_pages(void)
 {
     struct store *store = backend->fresh();
@@ -378,6 +414,7 @@ const struct test_case cases_runs[] = {
     { "gap_in_the_log_is_corrupt", gap_in_the_log_is_corrupt },
     { "current_is_replaced_and_runs_are_found_by_id",
             current_is_replaced_and_runs_are_found_by_id },
+    { "current_runs_of_many_ids_at_once", current_runs_of_many_ids_at_once },
     { "history_pages", history_pages },
     { "wakes_are_paged_in_order", wakes_are_paged_in_order },
     { "wake_and_status_are_updated", wake_and_status_are_updated },

@@ -31,6 +31,7 @@
     X(signals_with_start_happen_once)                   \
     X(signals_with_start_follow_the_policies)           \
     X(queries_of_settled_runs_are_tasks_of_their_own)   \
+    X(waiting_queries_are_bounded)                      \
     X(failed_queries_say_why)                           \
     X(queries_prefer_the_sticky_queue)                  \
     X(silent_sticky_workers_lose_the_run)               \

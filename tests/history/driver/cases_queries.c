@@ -1,9 +1,7 @@
 /* Signal-with-start, and queries: which way each goes, what it may see, how it ends. */
 #include <string.h>
 
-#include "common/rpc/methods.h"
 #include "tests/history/driver/cases.h"
-#include "tests/history/driver/fake_rpc.h"
 
 static struct sim_fault slow(void *arg, enum store_kind kind, const struct store_op *op)
 {
@@ -177,6 +175,25 @@ void queries_of_settled_runs_are_tasks_of_their_own(void)
     expect(str_eq(result_of(w, p), STR("42")));
     expect(error_of(w, respond(w, task, STR("42"), NULL)) == ERR_NOT_FOUND);
     expect(history_stats(w->history).committed_rows == rows); /* nothing of it is stored */
+    world_free(w);
+}
+
+static void few(struct history_config *config)
+{
+    config->direct_queries = 2;
+}
+
+void waiting_queries_are_bounded(void)
+{
+    struct world *w = world_new_with(few);
+    start(w, "order");
+    complete_task(w, "order", poll_workflow(w, "q"), NULL);
+    struct pending *first = query(w), *second = query(w), *third = query(w);
+    expect(error_of(w, third) == ERR_RESOURCE_EXHAUSTED);
+    expect(str_eq(third->fail.detail_type, STR("ResourceExhaustedFailure")));
+    answer_of(w, respond(w, poll_workflow(w, "q"), STR("1"), NULL), NULL);
+    answer_of(w, respond(w, poll_workflow(w, "q"), STR("1"), NULL), NULL);
+    expect(str_eq(result_of(w, first), STR("1")) && str_eq(result_of(w, second), STR("1")));
     world_free(w);
 }
 
@@ -376,28 +393,14 @@ void queries_before_the_first_task(void)
 
 /* ---- nobody answers ------------------------------------------------------------------------------------ */
 
-static struct duration last_poll; /* ago */
-
-static void on_describe(void *ctx, struct rpc_in *in, struct str body)
-{
-    struct world *w = ctx;
-    struct msg_poller poller = { STR("worker"), { lane_now(w->lane).ns - last_poll.ns }, 0 };
-    struct msg_describe_queue_answer a = { &poller, 1, 0, { 0 }, 0, 0 };
-    struct buf out;
-    buf_init_arena(&out, &w->arena, 4096);
-    msg_describe_queue_answer_encode(&a, &out);
-    rpc_reply(in, buf_str(&out));
-}
-
 void unanswered_queries_say_whether_there_is_a_worker(void)
 {
     struct world *w = settled_world(NULL);
-    rpc_serve(w->rl, RPC_MATCHING_DESCRIBE, on_describe, w);
-    last_poll = DURATION_SECONDS(21);
+    w->last_poll = DURATION_SECONDS(21);
     struct pending *p = query(w);
     expect(error_of(w, p) == ERR_FAILED_PRECONDITION);
     expect(strstr(p->fail.message, "no poller seen for task queue recently"));
-    last_poll = DURATION_SECONDS(19);
+    w->last_poll = DURATION_SECONDS(19);
     expect(error_of(w, query(w)) == ERR_DEADLINE_EXCEEDED);
     w->matching_away = true;
     expect(error_of(w, query(w)) == ERR_DEADLINE_EXCEEDED);

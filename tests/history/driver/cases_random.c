@@ -1,12 +1,12 @@
 /* Many workflows under random crashes, lost commits, hand-overs, lost polls and a cache that is too small; in the end
- * every workflow is complete, every acknowledged signal is there exactly once, no history has a gap. A failure prints its
- * seed. */
+ * every workflow is complete, every acknowledged signal is there exactly once, no history has a gap, every query has ended
+ * and those that were answered saw the signals acknowledged before them. A failure prints its seed. */
 #include <string.h>
 
 #include "common/model/wire.h"
 #include "tests/history/driver/cases.h"
 
-enum { RUNS = 40, SIGNALS_MAX = 8, STEPS = 1500 };
+enum { RUNS = 40, SIGNALS_MAX = 8, STEPS = 1500, QUERIES_MAX = 1000 };
 
 struct script {
     const char *id;
@@ -15,12 +15,19 @@ struct script {
     bool started;
 };
 
+struct asked {
+    struct pending *call;
+    int acknowledged; /* signals, when it was asked */
+};
+
 struct chaos {
     struct world *w;
     struct rand rand;
     struct script runs[RUNS];
     struct pending *completions[4096];
     size_t completion_count;
+    struct asked queries[QUERIES_MAX];
+    size_t query_count;
 };
 
 static struct chaos *chaos;
@@ -50,6 +57,33 @@ static void tune(struct history_config *config)
 
 /* ---- clients ------------------------------------------------------------------------------------------- */
 
+static int acknowledged(const struct script *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->signal_count; i++) {
+        n += s->signals[i]->answered && !s->signals[i]->failed;
+    }
+    return n;
+}
+
+static void ask(struct chaos *c, struct script *s)
+{
+    if (c->query_count == QUERIES_MAX) {
+        return;
+    }
+    Api__QueryWorkflowRequest r = API__QUERY_WORKFLOW_REQUEST__INIT;
+    Api__WorkflowQuery q = API__WORKFLOW_QUERY__INIT;
+    q.query_type = "signals";
+    r.query = &q;
+    struct asked *a = &c->queries[c->query_count++];
+    a->acknowledged = acknowledged(s);
+    a->call = call_api(c->w, API_QUERY_WORKFLOW, s->id, &r.base);
+    if (chance(c, 5) && !a->call->answered) {
+        caller_gone(a->call);
+        c->query_count--;
+    }
+}
+
 static void client(struct chaos *c)
 {
     struct script *s = &c->runs[rand_below(&c->rand, RUNS)];
@@ -59,6 +93,9 @@ static void client(struct chaos *c)
         return;
     }
     s->started |= s->start->answered && !s->start->failed;
+    if (s->started && chance(c, 25)) {
+        ask(c, s);
+    }
     if (s->started && s->signal_count < SIGNALS_MAX && chance(c, 30)) {
         Api__SignalWorkflowExecutionRequest r = API__SIGNAL_WORKFLOW_EXECUTION_REQUEST__INIT;
         r.signal_name = "s";
@@ -100,6 +137,43 @@ static void worker_poll(struct chaos *c)
     }
 }
 
+static int count_of(const char *types, const char *type)
+{
+    int n = 0;
+    for (const char *p = types; (p = strstr(p, type)); p += strlen(type) - 1) {
+        n++;
+    }
+    return n;
+}
+
+static struct str number(struct chaos *c, int n)
+{
+    return str_printf(&c->w->arena, "%d", n);
+}
+
+static struct pending *complete_with_results(struct chaos *c,
+        const Api__PollWorkflowTaskQueueResponse *t, Api__Command *command, struct str result)
+{
+    struct arena *arena = &c->w->arena;
+    Api__RespondWorkflowTaskCompletedRequest r = API__RESPOND_WORKFLOW_TASK_COMPLETED_REQUEST__INIT;
+    r.task_token = t->task_token;
+    r.commands = &command;
+    r.n_commands = command ? 1 : 0;
+    r.n_query_results = t->n_queries;
+    r.query_results =
+            NEW(arena, Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *, t->n_queries);
+    for (size_t i = 0; i < t->n_queries; i++) {
+        r.query_results[i] = api_new(arena,
+                &api__respond_workflow_task_completed_request__query_results_entry__descriptor);
+        r.query_results[i]->key = t->queries[i]->key;
+        r.query_results[i]->value = api_new(arena, &api__workflow_query_result__descriptor);
+        r.query_results[i]->value->result_type = API__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
+        r.query_results[i]->value->answer = api_data(result);
+    }
+    return call_api(
+            c->w, API_RESPOND_WORKFLOW_TASK_COMPLETED, t->workflow_execution->workflow_id, &r.base);
+}
+
 /* The workflow: an activity, a timer, then complete; signals only wake it. Decided from the history alone, as real
  * workers do. Sticky tasks carry a part of it, so the events that count are told by their types' totals. */
 static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueResponse *t)
@@ -116,6 +190,17 @@ static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueR
     Api__GetWorkflowExecutionHistoryResponse *m = api_decode(
             &api__get_workflow_execution_history_response__descriptor, &w->arena, p->body, NULL);
     const char *types = str_printf(&w->arena, " %s ", event_types(w, m->history)).ptr;
+    if (t->query) { /* a part of the history, or none: it is in the cache */
+        bool is_whole = t->history.len && t->history.len <= m->history.len;
+        const char *seen =
+                str_printf(&w->arena, " %s ", event_types(w, is_whole ? t->history : m->history))
+                        .ptr;
+        Api__RespondQueryTaskCompletedRequest q = API__RESPOND_QUERY_TASK_COMPLETED_REQUEST__INIT;
+        q.task_token = t->task_token;
+        q.completed_type = API__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
+        q.query_result = api_data(number(c, count_of(seen, " 26 ")));
+        return call_api(w, API_RESPOND_QUERY_TASK_COMPLETED, id, &q.base);
+    }
     Api__Command *command = NULL;
     if (!strstr(types, " 10 ")) {
         command = schedule_activity(w, "a");
@@ -124,8 +209,10 @@ static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueR
     } else if (strstr(types, " 18 ")) {
         command = complete_workflow(w);
     }
-    return complete_task_begin(
-            w, id, t, &command, command ? 1 : 0, chance(c, 50) ? "sticky" : NULL);
+    const char *sticky = chance(c, 50) ? "sticky" : NULL;
+    return t->n_queries && chance(c, 80)
+                   ? complete_with_results(c, t, command, number(c, count_of(types, " 26 ")))
+                   : complete_task_begin(w, id, t, &command, command ? 1 : 0, sticky);
 }
 
 static void worker_finish(struct chaos *c)
@@ -157,15 +244,6 @@ static void worker_finish(struct chaos *c)
 
 /* ---- what must hold ------------------------------------------------------------------------------------- */
 
-static int count_of(const char *types, const char *type)
-{
-    int n = 0;
-    for (const char *p = types; (p = strstr(p, type)); p += strlen(type) - 1) {
-        n++;
-    }
-    return n;
-}
-
 static bool is_complete(struct chaos *c, struct script *s)
 {
     if (!s->started) {
@@ -177,14 +255,33 @@ static bool is_complete(struct chaos *c, struct script *s)
 static void check_run(struct chaos *c, struct script *s)
 {
     const char *types = str_printf(&c->w->arena, " %s ", history_types(c->w, s->id)).ptr;
-    int acknowledged = 0;
-    for (int i = 0; i < s->signal_count; i++) {
-        acknowledged += s->signals[i]->answered && !s->signals[i]->failed;
-    }
     expect(count_of(types, " 1 ") == 1 && count_of(types, " 2 ") == 1);
     expect(count_of(types, " 10 ") == 1 && count_of(types, " 12 ") == 1 &&
             count_of(types, " 18 ") == 1);
-    expect(count_of(types, " 26 ") >= acknowledged && count_of(types, " 26 ") <= s->signal_count);
+    expect(count_of(types, " 26 ") >= acknowledged(s) &&
+            count_of(types, " 26 ") <= s->signal_count);
+}
+
+/* Returns how many were answered. */
+static int check_queries(struct chaos *c)
+{
+    int answered = 0;
+    for (size_t i = 0; i < c->query_count; i++) {
+        struct pending *p = c->queries[i].call;
+        expect(p->answered);
+        if (!p->failed) {
+            Api__QueryWorkflowResponse *m = api_decode(
+                    &api__query_workflow_response__descriptor, &c->w->arena, p->body, NULL);
+            expect(atoi(str_cstr(&c->w->arena, api_bytes(m->query_result))) >=
+                    c->queries[i].acknowledged);
+            answered++;
+        } else {
+            expect(p->fail.err == ERR_UNAVAILABLE || p->fail.err == ERR_RESOURCE_EXHAUSTED ||
+                    p->fail.err == ERR_DEADLINE_EXCEEDED ||
+                    str_eq(p->fail.detail_type, STR("WorkflowNotReadyFailure")));
+        }
+    }
+    return answered;
 }
 
 static void disturb(struct chaos *c)
@@ -230,6 +327,8 @@ static void one_world(uint64_t seed)
     for (int i = 0; i < RUNS; i++) {
         check_run(&c, &c.runs[i]);
     }
+    world_advance(c.w, DURATION_SECONDS(60));
+    expect(check_queries(&c) > (int)c.query_count / 4);
     expect(history_stats(c.w->history).stuck_runs == 0 &&
             history_stats(c.w->history).corrupt_runs == 0);
     world_free(c.w);

@@ -45,6 +45,17 @@ static void gain_all(struct world *w)
     history_gain_shards(w->history, shards, SHARD_COUNT);
 }
 
+static void on_describe(void *ctx, struct rpc_in *in, struct str body)
+{
+    struct world *w = ctx;
+    struct msg_poller poller = { STR("worker"), { lane_now(w->lane).ns - w->last_poll.ns }, 0 };
+    struct msg_describe_queue_answer a = { &poller, 1, 0, { 0 }, 0, 0 };
+    struct buf out;
+    buf_init_arena(&out, &w->arena, 4096);
+    msg_describe_queue_answer_encode(&a, &out);
+    rpc_reply(in, buf_str(&out));
+}
+
 void world_boot(struct world *w)
 {
     struct history_cluster cluster = {
@@ -60,6 +71,7 @@ void world_boot(struct world *w)
     list_init(&w->rl->watches);
     list_init(&w->offers); /* the offers of an older incarnation are void */
     w->history = history_new_with(w->lane, w->rl, w->sl, &cluster, &w->config);
+    rpc_serve(w->rl, RPC_MATCHING_DESCRIBE, on_describe, w);
     gain_all(w);
     world_until(w, DURATION_SECONDS(5), history_is_serving(w->history));
 }

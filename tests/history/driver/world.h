@@ -50,8 +50,9 @@ struct world {
     struct history *history;
     struct history_config config;
     struct uuid namespace_id;
-    bool matching_away; /* nobody owns the queues */
-    struct list offers; /* held by "matching" */
+    bool matching_away;        /* nobody owns the queues */
+    struct duration last_poll; /* how long ago, as matching tells it */
+    struct list offers;        /* held by "matching" */
     uint64_t duplicate_offers;
     bool lost;        /* the lane has told that its writer is gone */
     unsigned members; /* made so far */
