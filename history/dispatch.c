@@ -352,67 +352,6 @@ static void handed_over(struct lane_timer *timer)
     }
 }
 
-void dispatch_restart(struct dispatch *d)
-{
-    d->incarnation++;
-    map_each(&d->queues, n)
-    {
-        struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
-        q->credit = DEMAND_INITIAL;
-        q->told_backlog = 0;
-        q->cold_count += q->lent_count;
-        q->scanned = q->lent_count ? 0 : q->scanned;
-        q->lent_count = 0;
-        q->owner = (struct uuid){ { 0 } };
-        struct list_node *last;
-        while (!list_empty(&q->sent)) {
-            last = q->sent.head.prev; /* the newest first to the front: the oldest ends up first */
-            struct dispatch_task *task = list_entry(last, struct dispatch_task, in_queue);
-            dispatch_task_unlink(task);
-            dispatch_task_wait(task, q, true);
-        }
-        if (q->waiting_count || q->cold_count) {
-            dispatch_queue_touch(q);
-        }
-    }
-}
-
-void dispatch_owners_changed(struct dispatch *d)
-{
-    struct history *h = d->history;
-    bool changed = false;
-    map_each(&d->queues, n)
-    {
-        struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
-        struct rpc_peer *peer = h->cluster.matching_peer(h->cluster.ctx, q->hash);
-        changed |= !uuid_is_zero(q->owner) && (!peer || !uuid_eq(rpc_peer_member(peer), q->owner));
-    }
-    if (changed) {
-        dispatch_restart(d);
-    }
-}
-
-static bool dispatch_told(const struct dispatch *d, struct uuid member)
-{
-    map_each(&d->queues, n)
-    {
-        if (uuid_eq(map_entry(n, struct dispatch_queue, by_name)->owner, member)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void dispatch_link(struct rpc_watch *watch, struct uuid member, bool up)
-{
-    /* Notices of either direction may be lost, also those of a link that never came up, of which one hears by the
-     * next that does: everybody gets the whole picture again. */
-    struct dispatch *d = container_of(watch, struct dispatch, links);
-    if (dispatch_told(d, member)) {
-        dispatch_restart(d);
-    }
-}
-
 void dispatch_init(struct dispatch *d, struct history *h)
 {
     *d = (struct dispatch){ .history = h, .tasks.arena = &h->arena, .queue_pool.arena = &h->arena };
@@ -422,9 +361,7 @@ void dispatch_init(struct dispatch *d, struct history *h)
     d->flush.run = dispatch_flush;
     /* Never one that an owner has heard before: not after a restart of this process either. */
     d->incarnation = (uint64_t)lane_now(h->lane).ns;
-    d->links.changed = dispatch_link;
-    d->links.inbound_too = true;
-    rpc_watch_links(h->rpc, &d->links);
+    dispatch_watch(d);
 }
 
 void dispatch_deinit(struct dispatch *d)

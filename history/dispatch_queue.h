@@ -54,3 +54,5 @@ void dispatch_task_free(struct dispatch_task *task);
 /* Reads evicted tasks when there is demand and nothing else to give. */
 void dispatch_queue_refill(struct dispatch_queue *q);
 void dispatch_flush(struct lane_task *task);
+/* dispatch_owners.c */
+void dispatch_watch(struct dispatch *d);

@@ -60,8 +60,8 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
     }
 }
 
-static enum err check_signal(const struct call *call,
-        const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
+static enum err check_signal(
+        const struct call *call, const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
 {
     size_t max = call->history->config.limits.blob_size_error;
     if (!*r->signal_name) {

@@ -4,6 +4,7 @@
 
 #include "common/api/errors.h"
 #include "common/model/wire.h"
+#include "common/obs/log.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "history/history.h"
@@ -101,11 +102,14 @@ static void query_leave_sticky(struct query *q)
     struct fail f = { 0 };
     q->no_sticky = true;
     q->sticky_until = (struct instant){ 0 };
-    if (shard_serves(h, ex->chain->shard) && !committer_admit(&h->committer, NULL)) {
+    bool is_open = engine_view_query(ex->wf).is_open; /* it may have closed meanwhile */
+    if (is_open && shard_serves(h, ex->chain->shard) && !committer_admit(&h->committer, NULL)) {
         struct batch *b = committer_batch(&h->committer);
         execution_event(h, ex, EVENT_RESET_STICKY, &ev);
-        enum err err = execution_step(ex, &ev, &b->arena, &fx, &f);
-        check(!err); /* it never fails */
+        if (execution_step(ex, &ev, &b->arena, &fx, &f)) {
+            log_warn("sticky_not_reset", LOG_STR("workflow_id", ex->chain->workflow_id),
+                    LOG_FAIL(&f));
+        }
     }
     dispatch_claimed(&h->dispatch, ex, TASK_QUEUE_WORKFLOW, -q->number);
     query_offer(q);

@@ -35,6 +35,7 @@
     X(failed_queries_say_why)                           \
     X(queries_prefer_the_sticky_queue)                  \
     X(silent_sticky_workers_lose_the_run)               \
+    X(silent_sticky_workers_of_closed_runs)             \
     X(queries_of_closed_runs)                           \
     X(queries_ride_with_the_next_task)                  \
     X(unanswered_riders_go_directly)                    \

@@ -252,6 +252,20 @@ void silent_sticky_workers_lose_the_run(void)
     world_free(w);
 }
 
+void silent_sticky_workers_of_closed_runs(void)
+{
+    struct world *w = settled_world("sticky");
+    struct pending *p = query(w);
+    expect(poll_workflow(w, "sticky")->query); /* and never a word again */
+    Api__TerminateWorkflowExecutionRequest r = API__TERMINATE_WORKFLOW_EXECUTION_REQUEST__INIT;
+    answer_of(w, call_api(w, API_TERMINATE_WORKFLOW, "order", &r.base), NULL);
+    Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
+    expect(task->query && !strcmp(event_types(w, task->history), "1 5 6 7 27"));
+    answer_of(w, respond(w, task, STR("1"), NULL), NULL);
+    expect(str_eq(result_of(w, p), STR("1")));
+    world_free(w);
+}
+
 void queries_of_closed_runs(void)
 {
     struct world *w = settled_world("sticky");
