@@ -60,6 +60,31 @@ static bool continue_as_new(struct arena *arena,
            retry_policy_decode(arena, a->retry_policy, &out->retry, f);
 }
 
+static bool start_child(struct arena *arena,
+        const Api__StartChildWorkflowExecutionCommandAttributes *a, struct command *c,
+        struct fail *f)
+{
+    struct command_start_child *out = &c->start_child;
+    out->namespace_name = text(a->namespace_);
+    out->workflow_id = text(a->workflow_id);
+    out->workflow_type = NAME(a->workflow_type);
+    out->task_queue = NAME(a->task_queue);
+    out->input = api_bytes(a->input);
+    out->header = api_bytes(a->header);
+    out->memo = api_bytes(a->memo);
+    out->search_attributes = api_bytes(a->search_attributes);
+    out->priority = api_bytes(a->priority);
+    out->control = text(a->control);
+    out->cron_schedule = text(a->cron_schedule);
+    out->parent_close_policy = (enum parent_close_policy)a->parent_close_policy;
+    out->id_reuse_policy = (enum id_reuse_policy)a->workflow_id_reuse_policy;
+    return !api_span(a->workflow_execution_timeout, "workflow_execution_timeout",
+                   &out->execution_timeout, f) &&
+           !api_span(a->workflow_run_timeout, "workflow_run_timeout", &out->run_timeout, f) &&
+           !api_span(a->workflow_task_timeout, "workflow_task_timeout", &out->task_timeout, f) &&
+           retry_policy_decode(arena, a->retry_policy, &out->retry, f);
+}
+
 static void marker(
         struct arena *arena, const Api__RecordMarkerCommandAttributes *a, struct command *c)
 {
@@ -135,6 +160,8 @@ static bool take_attributes(
     case COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
         return continue_as_new(
                 arena, in->continue_as_new_workflow_execution_command_attributes, c, f);
+    case COMMAND_START_CHILD_WORKFLOW_EXECUTION:
+        return start_child(arena, in->start_child_workflow_execution_command_attributes, c, f);
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
         c->request_cancel_activity.scheduled_event_id =
                 in->request_cancel_activity_task_command_attributes->scheduled_event_id;
@@ -168,7 +195,6 @@ static bool take_attributes(
         c->modify_properties.upserted_memo =
                 api_bytes(in->modify_workflow_properties_command_attributes->upserted_memo);
         break;
-    case COMMAND_START_CHILD_WORKFLOW_EXECUTION:
     case COMMAND_PROTOCOL_MESSAGE:
     case COMMAND_SCHEDULE_NEXUS_OPERATION:
     case COMMAND_REQUEST_CANCEL_NEXUS_OPERATION:

@@ -18,6 +18,15 @@ struct str engine_view_namespace(const struct workflow *wf)
     return wf->namespace_name;
 }
 
+bool engine_view_is_child(
+        const struct workflow *wf, struct str workflow_id, struct uuid run_id, int64_t initiated)
+{
+    struct uuid parent;
+    return str_eq(wf->start.parent.workflow_id, workflow_id) &&
+           uuid_parse(wf->start.parent.run_id, &parent) && uuid_eq(parent, run_id) &&
+           (!initiated || initiated == wf->start.parent_initiated_event_id);
+}
+
 struct query_view engine_view_query(const struct workflow *wf)
 {
     return (struct query_view){

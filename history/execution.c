@@ -191,7 +191,9 @@ static void execution_arm(struct execution *ex)
 static void execution_lower_wake(struct execution *ex, struct batch *b)
 {
     struct instant need = workflow_durable_need(ex->wf);
-    if (need.ns < ex->stored_wake.ns || ex->stored_backlog) {
+    bool has_told_all = ex->status != WORKFLOW_RUNNING && need.ns != ex->stored_wake.ns;
+    if (need.ns < ex->stored_wake.ns || ex->stored_backlog || has_told_all) {
+        ex->stored_wake = has_told_all ? need : ex->stored_wake;
         ex->stored_wake = instant_min(need, ex->stored_wake);
         ex->stored_backlog = false;
         execution_put_row(ex, b);
@@ -202,7 +204,7 @@ static void execution_closed(struct execution *ex, struct batch *b, struct insta
 {
     ex->status = workflow_status(ex->wf);
     ex->close_time = now;
-    ex->stored_wake = INSTANT_NEVER;
+    ex->stored_wake = workflow_durable_need(ex->wf); /* others may still have to hear of it */
     ex->stored_backlog = false;
     ex->checkpointed = true;
     execution_put_row(ex, b);
@@ -319,7 +321,10 @@ bool execution_checkpoint(struct execution *ex)
     struct history *h = ex->chain->history;
     struct str queue = { 0 };
     enum task_queue_type type = TASK_QUEUE_WORKFLOW;
-    if (ex->status != WORKFLOW_RUNNING || ex->checkpointed) {
+    if (ex->status != WORKFLOW_RUNNING) {
+        ex->checkpointed = true; /* its row is always exact */
+    }
+    if (ex->checkpointed) {
         return true;
     }
     if (workflow_has_volatile(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {

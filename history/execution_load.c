@@ -125,14 +125,11 @@ void execution_reoffer(struct execution *ex)
     }
 }
 
-static void execution_resume(struct execution *ex, bool was_hot)
+static void execution_resume_tasks(struct execution *ex, bool was_hot)
 {
     struct history *h = ex->chain->history;
     struct instant now = lane_now(h->lane);
     struct instant need = workflow_next_need(ex->wf);
-    if (ex->status != WORKFLOW_RUNNING) {
-        return;
-    }
     if (was_hot) {
         /* The task may be with a worker: its completion is accepted by token, if it comes before the task is given to
          * another one. */
@@ -143,8 +140,17 @@ static void execution_resume(struct execution *ex, bool was_hot)
     } else {
         execution_reoffer(ex);
     }
-    wheel_set(&h->wheel, &ex->wheel, need); /* before the messages: one that settles at once makes a step */
+    wheel_set(&h->wheel, &ex->wheel, need);
+}
+
+static void execution_resume(struct execution *ex, bool was_hot)
+{
+    struct history *h = ex->chain->history;
     struct effects fx;
+    if (ex->status == WORKFLOW_RUNNING) {
+        execution_resume_tasks(ex, was_hot);
+    }
+    /* Last: one that settles at once makes a step. Closed runs may have some, too. */
     effects_init(&fx, lane_scratch(h->lane));
     workflow_messages(ex->wf, fx.arena, &fx);
     for (size_t i = 0; i < fx.messages.len; i++) {

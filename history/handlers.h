@@ -42,6 +42,23 @@ Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_po
 /* Repeated Link messages as HistoryEvent.links fields. */
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count);
 
+/* handlers_start.c */
+struct start_origin {
+    struct str namespace_name, request_id;
+    const struct event_parent *parent; /* NULL: a client */
+    const struct event_signal *signal; /* NULL: none */
+};
+/* A new run of the call's chain, whose current run `old` (NULL: none) permits it. NULL: the call has failed. */
+struct execution *start_run(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct execution *old, bool terminates);
+void start_refuse(
+        struct call *call, const struct execution *ex, const struct start_existing *existing);
+
+/* handlers_child.c: messages between parents and children */
+void handle_start_child(struct call *call);
+void handle_first_task(struct call *call);
+void handle_child_closed(struct call *call);
+
 /* command_decode.c */
 bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count,
         const struct command **ret, struct fail *f);

@@ -12,6 +12,14 @@ static Api__WorkflowExecution *execution_message(
     return m;
 }
 
+static Api__WorkflowExecution *execution_of(struct arena *arena, const struct execution_ref *ref)
+{
+    Api__WorkflowExecution *m = api_new(arena, &api__workflow_execution__descriptor);
+    m->workflow_id = str_cstr(arena, ref->workflow_id);
+    m->run_id = str_cstr(arena, ref->run_id);
+    return m;
+}
+
 static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execution *ex)
 {
     const struct workflow *wf = ex->wf;
@@ -30,6 +38,11 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->search_attributes = api_data(wf->start.search_attributes);
     m->task_queue = str_cstr(arena, wf->start.task_queue.name);
     m->root_execution = m->execution;
+    if (workflow_has_parent(wf)) {
+        m->parent_namespace_id = str_cstr(arena, wf->start.parent_namespace_id);
+        m->parent_execution = execution_of(arena, &wf->start.parent);
+        m->root_execution = execution_of(arena, &wf->start.root);
+    }
     m->priority = api_data(wf->start.priority);
     m->first_run_id = uuid_text(arena, engine_view_existing(wf).first_run_id);
     if (ex->status != WORKFLOW_RUNNING) {
@@ -93,6 +106,18 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
     return m;
 }
 
+static Api__PendingChildExecutionInfo *pending_child(struct arena *arena, const struct child *c)
+{
+    Api__PendingChildExecutionInfo *m =
+            api_new(arena, &api__pending_child_execution_info__descriptor);
+    m->workflow_id = str_cstr(arena, c->workflow_id);
+    m->run_id = uuid_text(arena, c->run_id);
+    m->workflow_type_name = str_cstr(arena, c->workflow_type);
+    m->initiated_id = c->initiated_event_id;
+    m->parent_close_policy = (Api__ParentClosePolicy)c->parent_close_policy;
+    return m;
+}
+
 static Api__PendingWorkflowTaskInfo *pending_task(struct arena *arena, const struct workflow *wf)
 {
     if (wf->task.state == WORKFLOW_TASK_NONE || wf->status != WORKFLOW_RUNNING) {
@@ -131,6 +156,13 @@ void handle_describe(struct call *call)
         activity_each(ex->wf, a)
         {
             m.pending_activities[m.n_pending_activities++] = pending_activity(arena, a);
+        }
+    }
+    if (ex->status == WORKFLOW_RUNNING) {
+        m.pending_children = NEW(arena, Api__PendingChildExecutionInfo *, ex->wf->children.len + 1);
+        map_each(&ex->wf->children, n)
+        {
+            m.pending_children[m.n_pending_children++] = pending_child(arena, child_of(n));
         }
     }
     handler_reply(call, ex, &m.base);

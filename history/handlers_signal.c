@@ -1,5 +1,6 @@
 /* What reaches a run from outside: signal, cancel request, termination, reset of stickiness; and the same from another
  * run's outbox. */
+#include "history/engine/child.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
@@ -20,13 +21,27 @@ static bool belongs_to(struct call *call, struct execution *ex, const char *firs
     return false;
 }
 
+/* A parent may mean its children only, not whoever has the workflow id now. */
+static bool is_meant(struct call *call, struct execution *ex, const struct msg_outbox *from)
+{
+    if (!from || !(from->flags & OUTBOX_CHILD_ONLY) ||
+            engine_view_is_child(ex->wf, from->source_workflow_id, from->source_run_id, 0)) {
+        return true;
+    }
+    struct fail f = { 0 };
+    fail(&f, ERR_NOT_FOUND, "workflow is not a child of the caller");
+    handler_fail(call, ex, &f);
+    return false;
+}
+
 static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequest *r,
         const struct msg_outbox *from)
 {
     struct execution *ex;
     struct event ev;
     struct effects fx;
-    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex)) {
+    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
+            !is_meant(call, ex, from)) {
         return;
     }
     execution_event(call->history, ex, EVENT_SIGNAL, &ev);
@@ -45,8 +60,8 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
     }
 }
 
-static enum err check_signal(const struct call *call,
-        const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
+static enum err check_signal(
+        const struct call *call, const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
 {
     size_t max = call->history->config.limits.blob_size_error;
     if (!*r->signal_name) {
@@ -77,7 +92,7 @@ static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecut
     struct event ev;
     struct effects fx;
     if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            !belongs_to(call, ex, r->first_execution_run_id)) {
+            !belongs_to(call, ex, r->first_execution_run_id) || !is_meant(call, ex, from)) {
         return;
     }
     execution_event(call->history, ex, EVENT_REQUEST_CANCEL, &ev);
@@ -88,7 +103,7 @@ static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecut
     if (from) {
         ev.request_cancel.external_workflow_id = from->source_workflow_id;
         ev.request_cancel.external_run_id = from->source_run_id;
-        ev.request_cancel.external_initiated_event_id = from->id;
+        ev.request_cancel.external_initiated_event_id = message_event_id(from->id);
     }
     if (handler_step(call, ex, &ev, &fx)) {
         handler_reply(call, ex, NULL);
@@ -104,16 +119,12 @@ void handle_request_cancel(struct call *call)
     }
 }
 
-void handle_terminate(struct call *call)
+static void terminate_run(struct call *call, const Api__TerminateWorkflowExecutionRequest *r)
 {
-    Api__TerminateWorkflowExecutionRequest *r =
-            HANDLER_DECODE(call, api__terminate_workflow_execution_request);
     struct execution *ex;
     struct event ev;
     struct effects fx;
-    if (!r ||
-            !handler_find(
-                    call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
+    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
             !belongs_to(call, ex, r->first_execution_run_id)) {
         return;
     }
@@ -124,6 +135,15 @@ void handle_terminate(struct call *call)
     ev.terminate.links = links_encode(&call->arena, r->links, r->n_links);
     if (handler_step(call, ex, &ev, &fx)) {
         handler_reply(call, ex, NULL);
+    }
+}
+
+void handle_terminate(struct call *call)
+{
+    Api__TerminateWorkflowExecutionRequest *r =
+            HANDLER_DECODE(call, api__terminate_workflow_execution_request);
+    if (r) {
+        terminate_run(call, r);
     }
 }
 
@@ -145,22 +165,53 @@ void handle_reset_sticky(struct call *call)
 
 /* ---- from another run ---------------------------------------------------------------------------------- */
 
+static void *message_request(struct call *call, const ProtobufCMessageDescriptor *type)
+{
+    struct fail f = { 0 };
+    void *r = api_decode(type, &call->arena, call->outbox.body, &f);
+    if (!r) {
+        call_fail_now(call, &f);
+    }
+    return r;
+}
+
+static void unknown_message(struct call *call)
+{
+    struct fail f = { 0 };
+    fail(&f, ERR_UNAVAILABLE, "message of an unknown kind");
+    call_fail_now(call, &f);
+}
+
 void handle_message(struct call *call)
 {
     const struct msg_outbox *m = &call->outbox;
-    struct fail f = { 0 };
-    const ProtobufCMessageDescriptor *type =
-            m->kind == OUTBOX_SIGNAL ? &api__signal_workflow_execution_request__descriptor
-                                     : &api__request_cancel_workflow_execution_request__descriptor;
-    void *r = m->kind == OUTBOX_SIGNAL || m->kind == OUTBOX_REQUEST_CANCEL
-                      ? api_decode(type, &call->arena, m->body, &f)
-                      : NULL;
-    if (!r) {
-        f.err = f.err ? f.err : fail(&f, ERR_UNAVAILABLE, "message of an unknown kind");
-        call_fail_now(call, &f);
-    } else if (m->kind == OUTBOX_SIGNAL) {
-        signal_run(call, r, m);
-    } else {
-        cancel_run(call, r, m);
+    void *r;
+    switch ((enum outbox_kind)m->kind) {
+    case OUTBOX_SIGNAL:
+        if ((r = message_request(call, &api__signal_workflow_execution_request__descriptor))) {
+            signal_run(call, r, m);
+        }
+        return;
+    case OUTBOX_REQUEST_CANCEL:
+        if ((r = message_request(
+                     call, &api__request_cancel_workflow_execution_request__descriptor))) {
+            cancel_run(call, r, m);
+        }
+        return;
+    case OUTBOX_TERMINATE:
+        if ((r = message_request(call, &api__terminate_workflow_execution_request__descriptor))) {
+            terminate_run(call, r);
+        }
+        return;
+    case OUTBOX_START_CHILD:
+        handle_start_child(call);
+        return;
+    case OUTBOX_FIRST_TASK:
+        handle_first_task(call);
+        return;
+    case OUTBOX_CHILD_CLOSED:
+        handle_child_closed(call);
+        return;
     }
+    unknown_message(call);
 }

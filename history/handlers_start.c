@@ -25,7 +25,7 @@ static bool take_durations(
 }
 
 static bool take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        struct str request_id, struct event *ev)
+        const struct start_origin *origin, struct event *ev)
 {
     struct event_start *s = &ev->start;
     if (!take_durations(call, r, s)) {
@@ -33,11 +33,14 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     }
     s->namespace_id = call->chain->namespace_id;
     s->run_id = uuid_v7(ev->now, &ev->rand);
-    s->namespace_name = call->api.namespace_name;
+    s->namespace_name = origin->namespace_name;
     s->workflow_id = call->chain->workflow_id;
     s->workflow_type = r->workflow_type ? text(r->workflow_type->name) : STR("");
     s->task_queue = r->task_queue ? text(r->task_queue->name) : STR("");
-    s->request_id = request_id;
+    s->request_id = origin->request_id;
+    s->signal = origin->signal;
+    s->parent = origin->parent;
+    s->waits_for_parent = origin->parent != NULL;
     s->identity = text(r->identity);
     s->cron_schedule = text(r->cron_schedule);
     s->input = api_bytes(r->input);
@@ -130,7 +133,7 @@ static void reply(struct call *call, const struct start_ask *ask, const struct e
     handler_reply(call, ex, &m.base);
 }
 
-static void refuse(
+void start_refuse(
         struct call *call, const struct execution *ex, const struct start_existing *existing)
 {
     struct arena *arena = &call->arena;
@@ -170,35 +173,45 @@ static void terminate_old(struct call *call, struct execution *old, struct uuid 
     check(!err); /* it was open a moment ago */
 }
 
-static void start(
-        struct call *call, const struct start_ask *ask, struct execution *old, bool terminates)
+struct execution *start_run(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct execution *old, bool terminates)
 {
-    struct chain *chain = call->chain;
     struct event ev;
     struct effects fx;
     struct fail f = { 0 };
     struct execution *ex;
     execution_event(call->history, NULL, EVENT_START, &ev);
-    if (!take_request(call, ask->start, ask->request_id, &ev)) {
-        return;
+    if (!take_request(call, r, origin, &ev)) {
+        return NULL;
     }
-    ev.start.signal = ask->signal;
     if (check_request(&ev.start, ev.limits, &f)) {
         call_fail(call, old, &f);
-        return;
+        return NULL;
     }
     struct uuid run_id = ev.start.run_id;
     committer_keep(&call->history->committer, true);
-    enum err err = execution_start(chain, &ev, &call->arena, &fx, &ex, &f);
+    enum err err = execution_start(call->chain, &ev, &call->arena, &fx, &ex, &f);
     if (!err && terminates) {
         terminate_old(call, old, run_id);
     }
     committer_keep(&call->history->committer, false);
     if (err) {
         handler_fail(call, old, &f);
-        return;
+        return NULL;
     }
-    reply(call, ask, ex, run_id, run_id, true, WORKFLOW_RUNNING);
+    return ex;
+}
+
+static void start(
+        struct call *call, const struct start_ask *ask, struct execution *old, bool terminates)
+{
+    struct start_origin origin = { .namespace_name = call->api.namespace_name,
+        .request_id = ask->request_id,
+        .signal = ask->signal };
+    struct execution *ex = start_run(call, ask->start, &origin, old, terminates);
+    if (ex) {
+        reply(call, ask, ex, ex->run_id, ex->run_id, true, WORKFLOW_RUNNING);
+    }
 }
 
 /* Policies that contradict each other. */
@@ -284,7 +297,7 @@ static void start_by_policy(
         use_existing(call, &ask, ex, &existing, false);
         return;
     case START_REFUSE:
-        refuse(call, ex, &existing);
+        start_refuse(call, ex, &existing);
         return;
     }
 }

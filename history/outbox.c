@@ -10,15 +10,17 @@
 #define RETRY_MAX    DURATION_SECONDS(10)
 #define CALL_TIMEOUT DURATION_SECONDS(10)
 
+enum { CALLS_PER_RUN = 64 }; /* a parent of thousands leaves room for others */
+
 struct outbox_entry {
     struct list_node in_run;
     struct history *history;
     struct execution *ex; /* NULL: the run has left memory, the call's answer is ignored */
     int64_t id;
     enum outbox_kind kind;
+    uint32_t flags;
     struct uuid target_namespace;
     struct str namespace_name, workflow_id, body;
-    struct uuid run_id;
     struct arena arena;
     struct rpc_call call;
     struct lane_timer timer;
@@ -75,6 +77,23 @@ static void outbox_later(struct outbox_entry *e)
     e->backoff = duration_min((struct duration){ e->backoff.ns * 2 }, RETRY_MAX);
 }
 
+/* Sends what may go: the first message to each target, and not too many at once. */
+static void outbox_go_on(struct execution *ex)
+{
+    unsigned calls = 0;
+    list_each(&ex->outbox, n)
+    {
+        struct outbox_entry *e = list_entry(n, struct outbox_entry, in_run);
+        if (!rpc_call_pending(&e->call) && !lane_timer_running(&e->timer)) {
+            outbox_send(e);
+        }
+        calls += rpc_call_pending(&e->call) || lane_timer_running(&e->timer);
+        if (calls >= CALLS_PER_RUN) {
+            return;
+        }
+    }
+}
+
 /* The target has spoken: the run records it, and the next message to the same target goes. */
 static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str body)
 {
@@ -92,19 +111,11 @@ static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str b
     ev.settled.message_id = e->id;
     ev.settled.outcome = outcome;
     ev.settled.body = str_dup(&b->arena, body);
-    struct str workflow_id = str_dup(lane_scratch(h->lane), e->workflow_id);
     entry_free(e);
     if (execution_step(ex, &ev, &b->arena, &fx, &f)) {
         h->stats.late_answers++; /* nobody is interested any more */
     }
-    list_each(&ex->outbox, n)
-    {
-        struct outbox_entry *next = list_entry(n, struct outbox_entry, in_run);
-        if (str_eq(next->workflow_id, workflow_id) && !rpc_call_pending(&next->call) &&
-                !lane_timer_running(&next->timer)) {
-            outbox_send(next);
-        }
-    }
+    outbox_go_on(ex);
 }
 
 static bool is_verdict(enum err err)
@@ -153,12 +164,13 @@ static void outbox_send(struct outbox_entry *e)
         .source_workflow_id = source->workflow_id,
         .id = e->id,
         .kind = e->kind,
+        .flags = e->flags,
         .target_namespace_id = e->target_namespace,
         .target_workflow_id = e->workflow_id,
         .body = e->body,
     };
     struct buf buf;
-    buf_init_arena(&buf, lane_scratch(h->lane), (size_t)4 << 20);
+    buf_init_arena(&buf, lane_scratch(h->lane), (size_t)64 << 20);
     msg_outbox_encode(&m, &buf);
     check(!buf.overflow);
     e->call = (struct rpc_call){ .done = outbox_done };
@@ -182,7 +194,9 @@ void outbox_add(struct outbox *outbox, struct execution *ex, const struct outbox
     struct history *h = outbox->history;
     list_each(&ex->outbox, n)
     {
-        if (list_entry(n, struct outbox_entry, in_run)->id == message->id) {
+        struct outbox_entry *known = list_entry(n, struct outbox_entry, in_run);
+        if (known->id == message->id) {
+            known->flags = message->flags; /* for the next attempt */
             return;
         }
     }
@@ -191,14 +205,14 @@ void outbox_add(struct outbox *outbox, struct execution *ex, const struct outbox
     e->ex = ex;
     e->id = message->id;
     e->kind = message->kind;
-    e->run_id = message->run_id;
+    e->flags = message->flags;
     e->namespace_name = str_dup(&e->arena, message->namespace_name);
     e->workflow_id = str_dup(&e->arena, message->workflow_id);
     e->body = str_dup(&e->arena, message->body);
     e->backoff = RETRY_MIN;
     list_append(&ex->outbox, &e->in_run);
     if (target_namespace(h, ex, message->namespace_name, &e->target_namespace)) {
-        outbox_send(e);
+        outbox_go_on(ex);
     } else {
         outbox_settle(e, ERR_NOT_FOUND, STR("namespace"));
     }

@@ -52,6 +52,17 @@ struct command_external {
     bool child_workflow_only;
 };
 
+struct command_start_child {
+    struct str namespace_name, workflow_id, workflow_type,
+            task_queue;                                          /* empty queue: the parent's */
+    struct str input, header, memo, search_attributes, priority; /* messages */
+    struct str control, cron_schedule;
+    struct duration execution_timeout, run_timeout, task_timeout; /* 0: not given */
+    struct retry_policy retry;
+    enum parent_close_policy parent_close_policy;
+    enum id_reuse_policy id_reuse_policy;
+};
+
 struct command {
     enum command_type type;
     bool has_attributes;      /* false: the attributes message is missing or of another type */
@@ -88,6 +99,7 @@ struct command {
         } marker;
         struct command_continue_as_new continue_as_new;
         struct command_external external;
+        struct command_start_child start_child;
         struct {
             struct str search_attributes; /* message */
         } upsert;

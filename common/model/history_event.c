@@ -52,7 +52,7 @@ static bool is_known(enum event_type type)
 
 /* The rows of one type, as a plain list of fields. */
 struct field_list {
-    struct field fields[32];
+    struct field fields[40];
     size_t count;
 };
 

@@ -53,6 +53,11 @@ struct history_event {
     struct execution_ref execution;
     struct str namespace_name, namespace_id;
     bool child_workflow_only;
+    /* parent and child */
+    struct str parent_namespace, parent_namespace_id;
+    struct execution_ref parent, root;
+    int64_t parent_initiated_event_id;
+    int32_t parent_close_policy, id_reuse_policy;
 };
 
 /* The encoded HistoryEvent, without a field tag around it. */

@@ -48,6 +48,13 @@ enum id_conflict_policy {
     ID_CONFLICT_TERMINATE_EXISTING = 3,
 };
 
+enum parent_close_policy {
+    PARENT_CLOSE_UNSPECIFIED = 0,
+    PARENT_CLOSE_TERMINATE = 1,
+    PARENT_CLOSE_ABANDON = 2,
+    PARENT_CLOSE_REQUEST_CANCEL = 3,
+};
+
 enum continue_as_new_initiator {
     CONTINUE_INITIATOR_UNSPECIFIED = 0,
     CONTINUE_INITIATOR_WORKFLOW = 1,

@@ -147,7 +147,7 @@ LAYOUT(msg_outbox, struct msg_outbox, UUID(struct msg_outbox, source_namespace_i
         UUID(struct msg_outbox, source_run_id), BYTES(struct msg_outbox, source_workflow_id),
         I64(struct msg_outbox, id), U32(struct msg_outbox, kind),
         UUID(struct msg_outbox, target_namespace_id), BYTES(struct msg_outbox, target_workflow_id),
-        BYTES(struct msg_outbox, body))
+        BYTES(struct msg_outbox, body), U32(struct msg_outbox, flags))
 
 LAYOUT(msg_shard_give, struct msg_shard_give, UUID(struct msg_shard_give, to),
         LIST(struct msg_shard_give, shards, shard_count, number_layout, uint32_t))

@@ -131,7 +131,7 @@ struct msg_outbox {
     struct uuid source_namespace_id, source_run_id;
     struct str source_workflow_id;
     int64_t id;
-    uint32_t kind;
+    uint32_t kind, flags;
     struct uuid target_namespace_id;
     struct str target_workflow_id, body;
 };

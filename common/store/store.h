@@ -40,7 +40,7 @@ struct store_run_row {
     struct uuid run_id;
     struct str workflow_id; /* UTF-8 without NUL */
     enum workflow_status status;
-    struct instant wake_at;                /* INSTANT_NEVER: nothing to wake for (closed runs) */
+    struct instant wake_at;                /* INSTANT_NEVER: nothing to wake for */
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
     enum task_queue_type backlog_type;
@@ -205,7 +205,7 @@ struct store_read_history {
 };
 void store_read_history(struct store_lane *sl, struct store_read_history *op);
 
-/* Open runs of the given shards with wake_at <= until, earliest first: take-over and the wake-up
+/* Runs of the given shards with wake_at <= until, earliest first: take-over and the wake-up
  * sweep. */
 struct store_scan_wakes {
     struct store_op op;

@@ -70,6 +70,13 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     s->cron_schedule = state_kept(wf, he->cron_schedule);
     s->first_task_backoff = he->first_task_backoff;
     s->priority = state_kept(wf, he->priority);
+    s->parent_namespace = state_kept(wf, he->parent_namespace);
+    s->parent_namespace_id = state_kept(wf, he->parent_namespace_id);
+    s->parent.workflow_id = state_kept(wf, he->parent.workflow_id);
+    s->parent.run_id = state_kept(wf, he->parent.run_id);
+    s->parent_initiated_event_id = he->parent_initiated_event_id;
+    s->root.workflow_id = state_kept(wf, he->root.workflow_id);
+    s->root.run_id = state_kept(wf, he->root.run_id);
     s->memo = state_kept(wf, he->memo); /* these three are what a description shows */
     s->search_attributes = state_kept(wf, he->search_attributes);
     s->user_metadata = state_kept(wf, he->user_metadata);
@@ -286,36 +293,6 @@ static bool apply_signaled(struct workflow *wf, const struct history_event *he)
     return true;
 }
 
-static bool apply_outbox_added(struct workflow *wf, const struct history_event *he)
-{
-    struct outbox_entry *e = NEW(wf->arena, struct outbox_entry, 1);
-    e->id = he->event_id;
-    struct history_event *i = &e->initiated;
-    i->type = he->type;
-    i->namespace_name = state_kept(wf, he->namespace_name);
-    i->namespace_id = state_kept(wf, he->namespace_id);
-    i->execution.workflow_id = state_kept(wf, he->execution.workflow_id);
-    i->execution.run_id = state_kept(wf, he->execution.run_id);
-    i->control = state_kept(wf, he->control);
-    i->signal_name = state_kept(wf, he->signal_name);
-    i->input = state_kept(wf, he->input);
-    i->header = state_kept(wf, he->header);
-    i->reason = state_kept(wf, he->reason);
-    i->child_workflow_only = he->child_workflow_only;
-    i->workflow_task_completed_event_id = he->workflow_task_completed_event_id;
-    map_put(&wf->outbox, &e->by_id, str_of(&e->id, sizeof(e->id)));
-    return true;
-}
-
-bool state_outbox_drop(struct workflow *wf, int64_t id)
-{
-    struct map_node *n = map_get(&wf->outbox, str_of(&id, sizeof(id)));
-    if (n) {
-        map_remove(&wf->outbox, n);
-    }
-    return n != NULL;
-}
-
 /* --- events ----------------------------------------------------------------------------------------- */
 
 /* What an event does that may also happen while it is buffered. */
@@ -349,6 +326,14 @@ bool state_effect(struct workflow *wf, const struct history_event *he)
     case HISTORY_SIGNAL_EXTERNAL_FAILED:
     case HISTORY_EXTERNAL_SIGNALED:
         return state_outbox_drop(wf, he->initiated_event_id);
+    case HISTORY_START_CHILD_FAILED:
+    case HISTORY_CHILD_STARTED:
+    case HISTORY_CHILD_COMPLETED:
+    case HISTORY_CHILD_FAILED:
+    case HISTORY_CHILD_CANCELED:
+    case HISTORY_CHILD_TIMED_OUT:
+    case HISTORY_CHILD_TERMINATED:
+        return state_child_event(wf, he);
     default:
         return true;
     }
@@ -381,7 +366,9 @@ static bool apply_event_by_type(
         return apply_timer_started(wf, he);
     case HISTORY_REQUEST_CANCEL_EXTERNAL_INITIATED:
     case HISTORY_SIGNAL_EXTERNAL_INITIATED:
-        return apply_outbox_added(wf, he);
+        return state_outbox_add(wf, he);
+    case HISTORY_START_CHILD_INITIATED:
+        return state_child_add(wf, he, bytes);
     default:
         return state_effect(wf, he);
     }
@@ -398,6 +385,7 @@ bool apply_event(struct workflow *wf, const struct history_event *he, struct str
     if (history_is_close(he->type)) {
         wf->status = status_of_close(he->type);
         apply_close(wf);
+        state_close_family(wf, he, bytes);
     }
     return true;
 }
@@ -406,6 +394,9 @@ bool apply_flushed_event(struct workflow *wf, const struct history_event *he, st
 {
     if (he->event_id != wf->next_event_id || !workflow_is_open(wf)) {
         return false;
+    }
+    if (he->type == HISTORY_CHILD_STARTED) {
+        state_child_numbered(wf, he);
     }
     count_event(wf, he, bytes);
     return true;

@@ -7,6 +7,17 @@
 void state_keep(struct workflow *wf, struct str *to, struct str from);
 struct str state_kept(struct workflow *wf, struct str s);
 void state_buffer_clear(struct workflow *wf);
+/* --- apply_message.c --- */
+bool state_outbox_add(struct workflow *wf, const struct history_event *he);
 bool state_outbox_drop(struct workflow *wf, int64_t id);
+bool state_message_settled(struct workflow *wf, int64_t id);
+bool state_child_add(struct workflow *wf, const struct history_event *he, struct str bytes);
+/* Events 30 to 36, also while they are buffered. */
+bool state_child_event(struct workflow *wf, const struct history_event *he);
+/* Event 31 gets its id at the flush. */
+void state_child_numbered(struct workflow *wf, const struct history_event *he);
+bool state_child_started_late(struct workflow *wf, int64_t initiated_event_id, struct uuid run_id);
+/* The parent close policies, and what the run's own parent must hear. */
+void state_close_family(struct workflow *wf, const struct history_event *he, struct str bytes);
 /* What an event does that may also happen while it is buffered. */
 bool state_effect(struct workflow *wf, const struct history_event *he);

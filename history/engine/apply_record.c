@@ -160,10 +160,12 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         state_buffer_clear(wf);
         return true;
     case RECORD_FIRST_TASK_NOW:
-        wf->first_task_at = (struct instant){ 0 };
+        wf->first_task_at = r->time;
         return true;
     case RECORD_OUTBOX_SETTLED:
-        return state_outbox_drop(wf, r->scheduled_event_id);
+        return state_message_settled(wf, r->scheduled_event_id);
+    case RECORD_CHILD_STARTED_LATE:
+        return state_child_started_late(wf, r->scheduled_event_id, r->run_id);
     default:
         return false;
     }

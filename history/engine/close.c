@@ -18,6 +18,24 @@ static struct retry_policy copy_retry(struct step *st, const struct retry_policy
     return p;
 }
 
+/* A chain keeps its parent. */
+static const struct event_parent *parent_again(struct step *st)
+{
+    const struct history_event *s = &st->wf->start;
+    if (!workflow_has_parent(st->wf)) {
+        return NULL;
+    }
+    struct event_parent *p = NEW(st->fx->arena, struct event_parent, 1);
+    check(uuid_parse(s->parent_namespace_id, &p->namespace_id) &&
+            uuid_parse(s->parent.run_id, &p->run_id));
+    p->namespace_name = copy(st, s->parent_namespace);
+    p->workflow_id = copy(st, s->parent.workflow_id);
+    p->initiated_event_id = s->parent_initiated_event_id;
+    p->root_workflow_id = copy(st, s->root.workflow_id);
+    p->root_run_id = copy(st, s->root.run_id);
+    return p;
+}
+
 /* What every successor takes over. */
 static struct event_start *successor_new(struct step *st)
 {
@@ -42,6 +60,7 @@ static struct event_start *successor_new(struct step *st)
         n->first_run_id = wf->run_id;
     }
     n->attempt = 1;
+    n->parent = parent_again(st);
     st->fx->successor = n;
     return n;
 }

@@ -107,6 +107,9 @@ static void apply_one(struct step *st, const struct command *cmd, struct str ide
     case COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION:
         external_initiate(st, cmd);
         return;
+    case COMMAND_START_CHILD_WORKFLOW_EXECUTION:
+        child_initiate(st, cmd);
+        return;
     case COMMAND_COMPLETE_WORKFLOW_EXECUTION:
     case COMMAND_FAIL_WORKFLOW_EXECUTION:
     case COMMAND_CANCEL_WORKFLOW_EXECUTION:
@@ -161,6 +164,7 @@ const char *failed_cause_name(enum workflow_task_failed_cause cause)
         [CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID] = "ScheduleActivityDuplicateId",
         [CAUSE_BAD_SEARCH_ATTRIBUTES] = "BadSearchAttributes",
         [CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES] = "BadModifyWorkflowPropertiesAttributes",
+        [CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED] = "PendingChildWorkflowsLimitExceeded",
         [CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED] = "PendingActivitiesLimitExceeded",
         [CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED] = "PendingSignalsLimitExceeded",
         [CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED] = "PendingRequestCancelLimitExceeded",

@@ -7,6 +7,7 @@
 struct overlay {
     struct map timers, activities; /* id -> struct change */
     struct map canceled;           /* scheduled event id -> struct change */
+    struct map children;           /* workflow id -> struct change: asked for by this completion */
     VEC(struct scheduled {
         int64_t event_id;
         struct str activity_id;
@@ -14,7 +15,7 @@ struct overlay {
     })
     scheduled;
     int64_t next_event_id;
-    size_t activities_pending, signals_pending, cancels_pending;
+    size_t activities_pending, signals_pending, cancels_pending, children_pending;
 };
 
 struct change {
@@ -242,6 +243,11 @@ static bool check_external(struct check *c, const struct command *cmd)
         return refuse_size(c, bad,
                 "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.");
     }
+    if (!is_signal && str_empty(in->run_id) &&
+            get_change(&c->over.children, in->workflow_id) == 1) {
+        return refuse(c, bad,
+                "Start and RequestCancel for child workflow is not allowed in same workflow task.");
+    }
     if (*pending >= (is_signal ? c->st->limits->pending_signals : c->st->limits->pending_cancels)) {
         return refuse(c,
                 is_signal ? CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED
@@ -249,6 +255,59 @@ static bool check_external(struct check *c, const struct command *cmd)
                 "too many are pending");
     }
     (*pending)++;
+    return true;
+}
+
+/* What is wrong with the ids, names and times of a child; NULL: nothing. */
+static const char *child_problem(const struct check *c, const struct command_start_child *in)
+{
+    size_t max = c->st->limits->id_length;
+    if (str_empty(in->workflow_id)) {
+        return "Required field WorkflowId is not set on StartChildWorkflowExecutionCommand.";
+    }
+    if (str_empty(in->workflow_type)) {
+        return "Required field WorkflowType is not set on StartChildWorkflowExecutionCommand.";
+    }
+    if (in->workflow_id.len > max || in->workflow_type.len > max || in->task_queue.len > max ||
+            in->cron_schedule.len > max) {
+        return "WorkflowId, WorkflowType or TaskQueue on StartChildWorkflowExecutionCommand "
+               "exceeds length limit.";
+    }
+    if (in->execution_timeout.ns < 0 || in->run_timeout.ns < 0 || in->task_timeout.ns < 0) {
+        return "Timeouts on StartChildWorkflowExecutionCommand cannot be negative.";
+    }
+    if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
+        return "cross namespace commands are not allowed";
+    }
+    if (in->cron_schedule.len) { /* better no child than one that never repeats */
+        return "cron schedules are not served yet";
+    }
+    return retry_policy_problem(&in->retry);
+}
+
+static bool check_child(struct check *c, const struct command *cmd)
+{
+    const struct command_start_child *in = &cmd->start_child;
+    const enum workflow_task_failed_cause bad = CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES;
+    const char *why = child_problem(c, in);
+    if (why) {
+        return refuse(c, bad, why);
+    }
+    if (is_too_large(c, in->input)) {
+        return refuse_size(
+                c, bad, "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.");
+    }
+    if (in->memo.len > c->st->limits->memo_size_error) {
+        return refuse_size(
+                c, bad, "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
+    }
+    if (c->over.children_pending >= c->st->limits->pending_children) {
+        return refuse(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
+                "the number of pending child workflow executions has reached the per-workflow "
+                "limit");
+    }
+    c->over.children_pending++;
+    set_change(c, &c->over.children, in->workflow_id, true);
     return true;
 }
 
@@ -345,7 +404,7 @@ static const struct command_rule rules[] = {
     [9] = { "RecordMarker", check_marker, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES, false },
     [10] = { "ContinueAsNewWorkflowExecution", check_closing, CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES,
             true },
-    [11] = { "StartChildWorkflowExecution", NULL, CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES,
+    [11] = { "StartChildWorkflowExecution", check_child, CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES,
             false },
     [12] = { "SignalExternalWorkflowExecution", check_external,
             CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
@@ -403,6 +462,8 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
     map_init(&c.over.timers, st->fx->arena);
     map_init(&c.over.activities, st->fx->arena);
     map_init(&c.over.canceled, st->fx->arena);
+    map_init(&c.over.children, st->fx->arena);
+    c.over.children_pending = st->wf->children.len;
     c.over.activities_pending = st->wf->activities_by_id.len;
     count_outbox(&c);
     c.over.next_event_id = st->wf->next_event_id + (st->wf->task.is_transient ? 3 : 2);

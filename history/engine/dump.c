@@ -75,6 +75,15 @@ void workflow_dump(const struct workflow *wf, struct buf *out)
         const struct buffered_event *b = list_entry(n, struct buffered_event, node);
         buf_printf(out, "buffered %s\n", event_type_name(b->type));
     }
+    map_each(&wf->children, n)
+    {
+        const struct child *c = child_of(n);
+        static const char *const stages[] = { "", "starting", "confirming", "running", "late",
+            "ending" };
+        buf_printf(out, "child " STR_FMT " event=%lld %s\n", STR_ARG(c->workflow_id),
+                (long long)c->initiated_event_id, stages[c->stage]);
+    }
+    buf_printf(out, "%s", wf->close_event.len ? "parent to be told\n" : "");
     map_each(&wf->outbox, n)
     {
         buf_printf(out, "outbox %lld\n", (long long)map_entry(n, struct outbox_entry, by_id)->id);

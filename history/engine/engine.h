@@ -68,6 +68,14 @@ struct event_signal {
     bool wakes_delayed; /* signal-with-start on an open run: ends a start delay, which a plain signal does not */
 };
 
+/* Who has started a child. */
+struct event_parent {
+    struct uuid namespace_id, run_id;
+    struct str namespace_name, workflow_id;
+    int64_t initiated_event_id;
+    struct str root_workflow_id, root_run_id;
+};
+
 struct event_start {
     struct uuid namespace_id, run_id;
     struct str namespace_name, workflow_id, workflow_type, task_queue;
@@ -80,6 +88,8 @@ struct event_start {
     bool request_eager_execution;
     const struct event_signal
             *signal; /* signal-with-start: comes right after event 1; NULL: none */
+    const struct event_parent *parent; /* NULL: none; inherited within a chain */
+    bool waits_for_parent;             /* the first task comes with EVENT_FIRST_TASK */
     /* chains: what a run takes over from the one before it; zero for a fresh start */
     struct uuid first_run_id, original_run_id, continued_run_id; /* zero: run_id */
     enum continue_as_new_initiator initiator;
@@ -177,6 +187,14 @@ struct event_activity_heartbeat {
     struct str details, identity;
 };
 
+/* A child's chain has ended. */
+struct event_child_closed {
+    int64_t initiated_event_id;
+    struct uuid first_run_id, run_id; /* the child's first and last run */
+    struct str workflow_id, workflow_type;
+    struct str close_event; /* the last event of its last run, encoded */
+};
+
 enum event_kind {
     EVENT_START,
     EVENT_SIGNAL,
@@ -196,6 +214,8 @@ enum event_kind {
     EVENT_RESET_STICKY,    /* the sticky worker is gone: later tasks go to the normal queue */
     EVENT_TIME,            /* now has passed workflow_next_need: everything due is done */
     EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
+    EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
+    EVENT_CHILD_CLOSED,
     EVENT_COUNT,
 };
 
@@ -216,6 +236,7 @@ struct event {
         struct event_activity_failed activity_failed;
         struct event_activity_canceled activity_canceled;
         struct event_activity_heartbeat activity_heartbeat;
+        struct event_child_closed child_closed;
         struct {
             int64_t message_id; /* of the outbox message */
             enum err outcome;   /* ERR_NONE, ERR_NOT_FOUND, ... as the target said */
@@ -265,14 +286,30 @@ struct activity_start {
     struct retry_policy retry;
 };
 
+/* What the receiver of a message is told beside the body. */
+enum outbox_flag {
+    OUTBOX_CHILD_ONLY = 1,    /* the target must be a child of this run */
+    OUTBOX_SOURCE_CLOSED = 2, /* nothing may be started any more: only tell whether it was */
+};
+
+enum outbox_kind {
+    OUTBOX_SIGNAL = 1,
+    OUTBOX_REQUEST_CANCEL = 2,
+    OUTBOX_START_CHILD = 3, /* settled with the run id as text */
+    OUTBOX_FIRST_TASK = 4,  /* to a child: it may begin */
+    OUTBOX_TERMINATE = 5,
+    OUTBOX_CHILD_CLOSED = 6, /* to the parent */
+};
+
 /* A message to another run, delivered at least once, in order per target, until it is settled. */
 struct outbox_message {
     int64_t id; /* unique within this run for ever */
-    enum outbox_kind { OUTBOX_SIGNAL = 1, OUTBOX_REQUEST_CANCEL = 2 } kind;
+    enum outbox_kind kind;
+    uint32_t flags; /* enum outbox_flag */
     struct str namespace_name, workflow_id;
     struct uuid run_id; /* zero: the current run */
-    struct str
-            body; /* by kind: the encoded public request that does it, with a stable request id */
+    /* signal, cancel, terminate: the encoded public request, with a stable request id; others: child.c */
+    struct str body;
 };
 
 struct effects {

@@ -4,7 +4,9 @@
 #include "common/model/wire.h"
 #include "history/engine/step.h"
 
-enum { FAILED_NOT_FOUND = 1, FAILED_SIGNAL_LIMIT = 3 };
+enum { FAILED_NOT_FOUND = 1, FAILED_NO_NAMESPACE = 2, FAILED_SIGNAL_LIMIT = 3 };
+
+static void has_ended(struct step *st, const struct outbox_entry *e, enum err outcome);
 
 void external_initiate(struct step *st, const struct command *cmd)
 {
@@ -25,8 +27,13 @@ void external_initiate(struct step *st, const struct command *cmd)
         .user_metadata = cmd->user_metadata };
     step_event(st, &he);
     struct map_node *n = map_get(&st->wf->outbox, str_of(&he.event_id, sizeof(he.event_id)));
-    struct outbox_message m =
-            outbox_message_of(st->wf, map_entry(n, struct outbox_entry, by_id), st->fx->arena);
+    const struct outbox_entry *e = map_entry(n, struct outbox_entry, by_id);
+    if (str_eq(in->workflow_id,
+                st->wf->start.workflow_id)) { /* to itself: nobody to be found, whatever the run */
+        has_ended(st, e, ERR_NOT_FOUND);
+        return;
+    }
+    struct outbox_message m = outbox_message_of(st->wf, e, st->fx->arena);
     vec_push(st->fx->arena, &st->fx->messages, m);
 }
 
@@ -67,6 +74,7 @@ struct outbox_message outbox_message_of(
         .namespace_name = str_dup(arena, i->namespace_name),
         .kind = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED ? OUTBOX_SIGNAL
                                                              : OUTBOX_REQUEST_CANCEL,
+        .flags = i->child_workflow_only ? OUTBOX_CHILD_ONLY : 0,
         .workflow_id = str_dup(arena, i->execution.workflow_id),
         .body = body_of(wf, e, arena) };
     if (i->execution.run_id.len && !uuid_parse(i->execution.run_id, &m.run_id)) {
@@ -83,35 +91,45 @@ static enum event_type outcome_type(bool is_signal, enum err outcome)
     return outcome ? HISTORY_REQUEST_CANCEL_EXTERNAL_FAILED : HISTORY_EXTERNAL_CANCEL_REQUESTED;
 }
 
+static int32_t failed_cause(const struct step *st, bool is_signal, enum err outcome)
+{
+    if (outcome == ERR_NOT_FOUND && st->ev->kind == EVENT_MESSAGE_SETTLED &&
+            str_eq(st->ev->settled.body, STR("namespace"))) {
+        return FAILED_NO_NAMESPACE;
+    }
+    return is_signal && outcome == ERR_INVALID_ARGUMENT ? FAILED_SIGNAL_LIMIT : FAILED_NOT_FOUND;
+}
+
+static void has_ended(struct step *st, const struct outbox_entry *e, enum err outcome)
+{
+    const struct history_event *i = &e->initiated;
+    bool is_signal = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED;
+    struct history_event he = { .type = outcome_type(is_signal, outcome),
+        .initiated_event_id = e->id,
+        .namespace_name = i->namespace_name,
+        .namespace_id = i->namespace_id,
+        .execution = i->execution,
+        .control = i->control };
+    if (outcome) {
+        he.cause = failed_cause(st, is_signal, outcome);
+        he.workflow_task_completed_event_id = i->workflow_task_completed_event_id;
+    }
+    step_happened(st, &he);
+}
+
 enum err outbox_settled(struct step *st)
 {
     struct workflow *wf = st->wf;
     int64_t id = st->ev->settled.message_id;
-    enum err outcome = st->ev->settled.outcome;
     struct map_node *n = map_get(&wf->outbox, str_of(&id, sizeof(id)));
     if (!n) {
-        st->fx->is_duplicate = true;
-        return ERR_NONE;
+        return child_settled(st);
     }
     if (!workflow_is_open(wf)) { /* nobody is left to be told */
         step_record(
                 st, &(struct record){ .kind = RECORD_OUTBOX_SETTLED, .scheduled_event_id = id });
         return ERR_NONE;
     }
-    const struct history_event *i = &map_entry(n, struct outbox_entry, by_id)->initiated;
-    struct history_event he = { .type = outcome_type(
-                                        i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED, outcome),
-        .initiated_event_id = id,
-        .namespace_name = i->namespace_name,
-        .namespace_id = i->namespace_id,
-        .execution = i->execution,
-        .control = i->control };
-    if (outcome) {
-        he.cause = outcome == ERR_INVALID_ARGUMENT && i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED
-                           ? FAILED_SIGNAL_LIMIT
-                           : FAILED_NOT_FOUND;
-        he.workflow_task_completed_event_id = i->workflow_task_completed_event_id;
-    }
-    step_happened(st, &he);
+    has_ended(st, map_entry(n, struct outbox_entry, by_id), st->ev->settled.outcome);
     return ERR_NONE;
 }

@@ -34,14 +34,27 @@ static void check_activity(const struct workflow *wf, const struct activity *a)
     check(a->cancel_requested_event_id < wf->next_event_id);
 }
 
+static void check_child(const struct workflow *wf, const struct child *c)
+{
+    bool is_open_stage =
+            c->stage == CHILD_STARTING || c->stage == CHILD_CONFIRMING || c->stage == CHILD_RUNNING;
+    check(c->initiated_event_id < wf->next_event_id && c->started_event_id < wf->next_event_id);
+    check(workflow_is_open(wf) ? is_open_stage
+                               : c->stage != CHILD_STARTING && c->stage != CHILD_RUNNING);
+    bool is_known = c->stage != CHILD_STARTING && c->stage != CHILD_LATE;
+    check(is_known != uuid_is_zero(c->run_id) && is_known == str_empty(c->initiated));
+    check(implies(c->stage == CHILD_ENDING, c->parent_close_policy != PARENT_CLOSE_ABANDON));
+}
+
 /* An open run always has a reason to be looked at, or waits for the outside with everything delivered. */
 static void check_needs(const struct workflow *wf)
 {
     struct instant durable = workflow_durable_need(wf);
+    bool waits = wf->first_task_at.ns && !workflow_waits_for_parent(wf);
     if (wf->task.state != WORKFLOW_TASK_NONE || wf->timers.len || wf->activities_by_id.len ||
-            wf->first_task_at.ns || wf->run_deadline.ns) {
-        bool forever = wf->task.state == WORKFLOW_TASK_NONE && !wf->timers.len &&
-                       !wf->first_task_at.ns && !wf->run_deadline.ns;
+            waits || wf->run_deadline.ns) {
+        bool forever = wf->task.state == WORKFLOW_TASK_NONE && !wf->timers.len && !waits &&
+                       !wf->run_deadline.ns;
         check(forever || durable.ns != INT64_MAX);
     }
     check(workflow_is_open(wf) || workflow_next_need(wf).ns == INT64_MAX);
@@ -76,5 +89,11 @@ void workflow_check_invariants(const struct workflow *wf)
     check(buffered == wf->buffered_count && bytes == wf->buffered_bytes);
     check(implies(
             !workflow_is_open(wf), !wf->activities_by_id.len && !wf->timers.len && !buffered));
+    map_each(&wf->children, n)
+    {
+        check_child(wf, child_of(n));
+    }
+    check(implies(workflow_is_open(wf), !wf->close_event.len));
+    check(implies(workflow_has_messages(wf), workflow_durable_need(wf).ns != INT64_MAX));
     check_needs(wf);
 }

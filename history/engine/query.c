@@ -23,6 +23,7 @@ void workflow_offers(const struct workflow *wf, struct arena *arena, struct effe
 
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx)
 {
+    child_messages(wf, arena, fx);
     map_each(&wf->outbox, n)
     {
         struct outbox_message m =

@@ -29,7 +29,10 @@ enum record_kind {
     RECORD_ACTIVITY_HEARTBEAT = 14, /* scheduled_event_id, time, details */
     RECORD_OUTBOX_SETTLED = 15,     /* scheduled_event_id: the message */
     RECORD_TASK_UNSTARTED = 16,     /* volatile */
-    RECORD_FIRST_TASK_NOW = 17,     /* the wait for the first workflow task is over */
+    RECORD_FIRST_TASK_NOW =
+            17, /* the wait for the first workflow task is over; time: it goes on until then */
+    RECORD_CHILD_STARTED_LATE =
+            18, /* scheduled_event_id: initiated; run_id: it exists, but this run has ended */
     RECORD_KIND_COUNT,
 };
 

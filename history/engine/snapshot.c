@@ -15,6 +15,7 @@ enum part { /* fields of a snapshot; numbers are stored */
     PART_BUFFERED = 7,
     PART_OUTBOX = 8,
     PART_TASK = 9,
+    PART_CHILD = 10,
 };
 
 #define RUN(number, kind, member)                               \
@@ -42,6 +43,7 @@ static const struct field run_fields[] = {
     RUN(18, BOOL, close_attempted),
     RUN(19, BOOL, cancel_requested),
     RUN(20, I32, signal_count),
+    RUN(21, STR, close_event),
 };
 
 #define TASK(number, kind, member)                                   \
@@ -102,6 +104,25 @@ static const struct field timer_fields[] = {
     TIMER(2, I64, started_event_id),
     TIMER(3, NS, fire_at),
 };
+
+#define CHILD(number, kind, member)                          \
+    {                                                        \
+        number, FIELD_##kind, offsetof(struct child, member) \
+    }
+static const struct field child_fields[] = {
+    CHILD(1, I32, stage),
+    CHILD(2, I64, initiated_event_id),
+    CHILD(3, I64, started_event_id),
+    CHILD(4, I64, completed_event_id),
+    CHILD(5, I32, parent_close_policy),
+    CHILD(6, STR, namespace_name),
+    CHILD(7, STR, workflow_id),
+    CHILD(8, STR, workflow_type),
+    CHILD(9, STR, control),
+    CHILD(10, STR, initiated),
+    CHILD(11, UUID, run_id),
+};
+_Static_assert(sizeof(enum child_stage) == 4, "written as I32");
 
 #define BUFFERED(number, kind, member)                                \
     {                                                                 \
@@ -173,6 +194,10 @@ void workflow_encode(const struct workflow *wf, struct buf *out)
         const struct outbox_entry *e = map_entry(n, struct outbox_entry, by_id);
         encode_event(out, PART_OUTBOX, &e->initiated, e->id);
     }
+    map_each(&wf->children, n)
+    {
+        PUT(out, PART_CHILD, child_fields, child_of(n));
+    }
 }
 
 /* --- decoding: everything borrows from one copy of the bytes ----------------------------------------- */
@@ -240,6 +265,17 @@ static bool decode_outbox(struct workflow *wf, struct str body)
     return true;
 }
 
+static bool decode_child(struct workflow *wf, struct str body)
+{
+    struct child *c = NEW(wf->arena, struct child, 1);
+    if (!fields_read(body, child_fields, ARRAY_LEN(child_fields), wf->arena, c) ||
+            workflow_child(wf, c->initiated_event_id)) {
+        return false;
+    }
+    map_put(&wf->children, &c->by_event, str_of(&c->initiated_event_id, sizeof(int64_t)));
+    return true;
+}
+
 static bool decode_part(struct workflow *wf, const struct wire_field *f)
 {
     switch (f->number) {
@@ -262,6 +298,8 @@ static bool decode_part(struct workflow *wf, const struct wire_field *f)
         return decode_buffered(wf, f->bytes);
     case PART_OUTBOX:
         return decode_outbox(wf, f->bytes);
+    case PART_CHILD:
+        return decode_child(wf, f->bytes);
     default:
         return false;
     }

@@ -46,6 +46,14 @@ static void fill_event(struct step *st, struct history_event *he)
     if (!uuid_is_zero(s->continued_run_id)) {
         he->continued_run_id = uuid_dup(arena, s->continued_run_id);
     }
+    if (s->parent) {
+        he->parent_namespace = s->parent->namespace_name;
+        he->parent_namespace_id = uuid_dup(arena, s->parent->namespace_id);
+        he->parent = (struct execution_ref){ s->parent->workflow_id,
+            uuid_dup(arena, s->parent->run_id) };
+        he->parent_initiated_event_id = s->parent->initiated_event_id;
+        he->root = (struct execution_ref){ s->parent->root_workflow_id, s->parent->root_run_id };
+    }
     he->first_task_backoff = s->first_task_backoff.ns ? s->first_task_backoff : s->start_delay;
     he->expiration = s->expiration;
     if (!he->expiration.ns && s->execution_timeout.ns) {
@@ -60,9 +68,12 @@ enum err start_step(struct step *st)
     struct history_event he;
     check(st->wf->status == 0);
     fill_event(st, &he);
-    bool waits = he.first_task_backoff.ns > 0;
+    bool waits = he.first_task_backoff.ns > 0 || s->waits_for_parent;
     struct instant first_at =
             waits ? instant_add(st->now, he.first_task_backoff) : (struct instant){ 0 };
+    if (s->waits_for_parent) {
+        first_at = INSTANT_NEVER;
+    }
     struct instant deadline = { 0 };
     if (he.run_timeout.ns) {
         deadline = instant_add(instant_add(st->now, he.run_timeout), he.first_task_backoff);

@@ -23,6 +23,7 @@ struct workflow *workflow_new(struct arena *arena)
     map_init(&wf->timers, arena);
     map_init(&wf->request_ids, arena);
     map_init(&wf->outbox, arena);
+    map_init(&wf->children, arena);
     list_init(&wf->buffered);
     list_init(&wf->free_activities);
     list_init(&wf->free_timers);
@@ -83,6 +84,15 @@ void step_event(struct step *st, struct history_event *he)
     check(apply_event(st->wf, he, bytes));
 }
 
+/* What a buffered event is about: the event it closes, or for children the one that asked for it. */
+static int64_t subject_of(const struct history_event *he)
+{
+    if (he->type >= HISTORY_START_CHILD_FAILED && he->type <= HISTORY_CHILD_TERMINATED) {
+        return he->initiated_event_id;
+    }
+    return he->scheduled_event_id ? he->scheduled_event_id : he->started_event_id;
+}
+
 static void buffer_event(struct step *st, const struct history_event *he)
 {
     struct buf attributes;
@@ -93,8 +103,7 @@ static void buffer_event(struct step *st, const struct history_event *he)
                             .time = he->time.ns ? he->time : st->now,
                             .attributes = buf_str(&attributes),
                             .links = he->links,
-                            .scheduled_event_id = he->scheduled_event_id ? he->scheduled_event_id
-                                                                         : he->started_event_id });
+                            .scheduled_event_id = subject_of(he) });
 }
 
 void step_happened_quietly(struct step *st, struct history_event *he)
@@ -115,6 +124,11 @@ void step_happened(struct step *st, struct history_event *he)
 
 /* --- the flush -------------------------------------------------------------------------------------- */
 
+static bool closes_child(enum event_type type)
+{
+    return type >= HISTORY_CHILD_COMPLETED && type <= HISTORY_CHILD_TERMINATED;
+}
+
 static bool closes_activity(enum event_type type)
 {
     return type == HISTORY_ACTIVITY_TASK_COMPLETED || type == HISTORY_ACTIVITY_TASK_FAILED ||
@@ -130,13 +144,28 @@ size_t buffered_in_order(
         list_each(&wf->buffered, node)
         {
             struct buffered_event *b = list_entry(node, struct buffered_event, node);
-            if (closes_activity(b->type) == (pass == 1)) {
+            bool is_last = closes_activity(b->type) || closes_child(b->type);
+            if (is_last == (pass == 1)) {
                 order[n++] = b;
             }
         }
     }
     *ret = order;
     return n;
+}
+
+/* The started event that a closing event speaks of may be in the same buffer: it has just got its id. */
+static void link_started(
+        struct buffered_event **order, const int64_t *ids, size_t end, struct history_event *he)
+{
+    enum event_type started =
+            closes_child(he->type) ? HISTORY_CHILD_STARTED : HISTORY_ACTIVITY_TASK_STARTED;
+    int64_t of = closes_child(he->type) ? he->initiated_event_id : he->scheduled_event_id;
+    for (size_t j = 0; j < end; j++) {
+        if (order[j]->type == started && order[j]->scheduled_event_id == of) {
+            he->started_event_id = ids[j];
+        }
+    }
 }
 
 void step_flush(struct step *st)
@@ -153,11 +182,8 @@ void step_flush(struct step *st)
         const struct buffered_event *b = order[i];
         struct history_event he = { .time = b->time, .links = b->links };
         check(history_event_read_attributes(b->attributes, b->type, st->fx->arena, &he));
-        for (size_t j = 0; closes_activity(b->type) && j < i; j++) {
-            if (order[j]->type == HISTORY_ACTIVITY_TASK_STARTED &&
-                    order[j]->scheduled_event_id == b->scheduled_event_id) {
-                he.started_event_id = ids[j];
-            }
+        if (closes_activity(b->type) || closes_child(b->type)) {
+            link_started(order, ids, i, &he);
         }
         struct str bytes;
         append_event(st, &he, &bytes);
@@ -189,6 +215,8 @@ static enum err step_by_kind(struct step *st)
         [EVENT_RESET_STICKY] = sticky_reset,
         [EVENT_TIME] = time_step,
         [EVENT_MESSAGE_SETTLED] = outbox_settled,
+        [EVENT_FIRST_TASK] = child_first_task,
+        [EVENT_CHILD_CLOSED] = child_closed,
     };
     check((unsigned)st->ev->kind < EVENT_COUNT && table[st->ev->kind]);
     return table[st->ev->kind](st);
@@ -218,6 +246,9 @@ enum err workflow_step(
         fx->first_event_id = wf->next_event_id;
     }
     fx->closed = was_open && !workflow_is_open(wf);
+    if (fx->closed) {
+        child_tell_all(&st);
+    }
     check(!fx->records.overflow);
     return ERR_NONE;
 }

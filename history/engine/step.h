@@ -65,6 +65,8 @@ STEP_FN(activity_canceled);
 STEP_FN(activity_heartbeat);
 STEP_FN(time_step);
 STEP_FN(outbox_settled);
+STEP_FN(child_first_task);
+STEP_FN(child_closed);
 #undef STEP_FN
 
 /* signal.c */
@@ -126,6 +128,14 @@ void close_timed_out(struct step *st);
 void external_initiate(struct step *st, const struct command *cmd);
 struct outbox_message outbox_message_of(
         const struct workflow *wf, const struct outbox_entry *e, struct arena *arena);
+
+/* child.c */
+void child_initiate(struct step *st, const struct command *cmd);
+/* The run has ended: what its children and its parent must hear. */
+void child_tell_all(struct step *st);
+enum err child_settled(struct step *st) MUST_USE;
+/* Messages about children and to the parent, appended to fx->messages. */
+void child_messages(const struct workflow *wf, struct arena *arena, struct effects *fx);
 
 /* limits.c */
 void limits_enforce(struct step *st);

@@ -96,7 +96,7 @@ struct instant workflow_next_need(const struct workflow *wf)
 struct instant workflow_durable_need(const struct workflow *wf)
 {
     struct instant need = INSTANT_NEVER;
-    if (wf->outbox.len) {
+    if (workflow_has_messages(wf)) {
         need = wf->last_event_time;
     }
     if (!workflow_is_open(wf)) {

@@ -80,6 +80,30 @@ struct outbox_entry {
     struct history_event initiated; /* only what the message and the outcome event need */
 };
 
+/* A child workflow that was asked for.
+ *
+ *     STARTING --31--> CONFIRMING --first task sent--> RUNNING --32..36--> gone
+ *        |   `--30--> gone
+ *        |            at the run's end, by the parent close policy:
+ *        |            CONFIRMING, RUNNING -> ENDING -> gone; ABANDON: CONFIRMING stays until sent, RUNNING -> gone
+ *        `--end--> LATE (it may exist already, but may not be started any more) --it exists--> ENDING or CONFIRMING
+ *                                                                               `--it does not--> gone
+ *
+ * In every stage but RUNNING a message is under way; its id is made of the stage and the initiated event's id. */
+enum child_stage { CHILD_STARTING = 1, CHILD_CONFIRMING, CHILD_RUNNING, CHILD_LATE, CHILD_ENDING };
+
+struct child {
+    struct map_node by_event;
+    enum child_stage stage;
+    int64_t initiated_event_id;
+    int64_t started_event_id;    /* 0: its event has no id yet */
+    int64_t completed_event_id;  /* of the completion that asked for it */
+    int32_t parent_close_policy; /* enum parent_close_policy */
+    struct str namespace_name, workflow_id, workflow_type, control;
+    struct str initiated; /* event 29, encoded, until the child is started */
+    struct uuid run_id;   /* its first run; zero until it is started */
+};
+
 struct workflow {
     struct arena *arena;
     /* --- identity and start --- */
@@ -107,6 +131,9 @@ struct workflow {
     struct map timers;
     struct map request_ids;
     struct map outbox;
+    struct map
+            children; /* by initiated event id; after the end those that must still hear something */
+    struct str close_event; /* encoded, until the parent has heard of it */
     struct list buffered;
     uint32_t buffered_count;
     size_t buffered_bytes;
@@ -115,6 +142,17 @@ struct workflow {
 };
 
 struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id);
+struct child *workflow_child(const struct workflow *wf, int64_t initiated_event_id);
+bool workflow_has_messages(const struct workflow *wf);
+static inline bool workflow_has_parent(const struct workflow *wf)
+{
+    return wf->start.parent.workflow_id.len > 0;
+}
+/* A child whose first task waits until its parent knows of it. */
+static inline bool workflow_waits_for_parent(const struct workflow *wf)
+{
+    return wf->first_task_at.ns == INT64_MAX;
+}
 struct user_timer *workflow_timer(const struct workflow *wf, struct str timer_id);
 
 static inline bool workflow_is_open(const struct workflow *wf)
@@ -135,6 +173,11 @@ static inline struct activity *activity_of(struct map_node *n)
 static inline struct activity *activity_after(const struct workflow *wf, struct activity *a)
 {
     return a ? activity_of(map_next(&wf->activities_by_event, &a->by_event)) : NULL;
+}
+
+static inline struct child *child_of(struct map_node *n)
+{
+    return n ? map_entry(n, struct child, by_event) : NULL;
 }
 
 static inline struct user_timer *timer_of(struct map_node *n)

@@ -76,7 +76,8 @@ CREATE TABLE runs (
     backlog_type  smallint
 ) WITH (fillfactor = 90);
 CREATE INDEX runs_by_workflow ON runs (namespace_id, workflow_id);
-CREATE INDEX runs_to_wake ON runs (shard, wake_at, run_key) WHERE wake_at IS NOT NULL AND status = 1;
+-- A closed run wakes too while others are still to hear of its end.
+CREATE INDEX runs_to_wake ON runs (shard, wake_at, run_key) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_backlog_by_queue ON runs (namespace_id, backlog_queue, backlog_type, run_key)
     WHERE backlog_queue IS NOT NULL AND status = 1;
 -- Another condition than above, so that neither query can be planned with the other's index.

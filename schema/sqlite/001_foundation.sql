@@ -43,7 +43,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_workflow ON runs (namespace_id, workflow_id);
 -- Not by shard first: the one process that uses the file owns all of them.
-CREATE INDEX runs_to_wake ON runs (wake_at, run_key) WHERE wake_at IS NOT NULL AND status = 1;
+CREATE INDEX runs_to_wake ON runs (wake_at, run_key) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_backlog_by_queue ON runs (namespace_id, backlog_queue, backlog_type, run_key)
     WHERE backlog_queue IS NOT NULL AND status = 1;
 CREATE INDEX runs_backlog ON runs (run_key) WHERE backlog_queue IS NOT NULL AND status = 1;

@@ -86,6 +86,13 @@ static void random_command(struct player *p, struct command *c, bool last)
         c->marker.marker_name = STR("m");
         return;
     case 8:
+        if (below(p, 2)) {
+            c->type = COMMAND_START_CHILD_WORKFLOW_EXECUTION;
+            c->start_child = (struct command_start_child){ .workflow_id = name(p, "kid", 3),
+                .workflow_type = STR("Child"),
+                .parent_close_policy = (enum parent_close_policy)below(p, 4) };
+            return;
+        }
         c->type = below(p, 2) ? COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION
                               : COMMAND_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION;
         c->external =
@@ -176,11 +183,61 @@ static enum event_kind random_kind(struct player *p)
         EVENT_CLAIM_ACTIVITY, EVENT_ACTIVITY_COMPLETED, EVENT_ACTIVITY_COMPLETED,
         EVENT_ACTIVITY_FAILED, EVENT_ACTIVITY_CANCELED, EVENT_ACTIVITY_HEARTBEAT,
         EVENT_UNCLAIM_ACTIVITY, EVENT_UNCLAIM_WORKFLOW_TASK, EVENT_RESET_STICKY, EVENT_TIME,
-        EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED };
+        EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED, EVENT_MESSAGE_SETTLED, EVENT_CHILD_CLOSED,
+        EVENT_FIRST_TASK };
     if (below(p, 120) == 0) {
         return EVENT_TERMINATE;
     }
     return below(p, 40) == 0 ? EVENT_REQUEST_CANCEL : kinds[below(p, ARRAY_LEN(kinds))];
+}
+
+/* The answer to one of the messages that are under way, or to none. */
+static void random_settled(struct player *p, struct event *ev)
+{
+    struct effects fx;
+    effects_init(&fx, &p->h.arena);
+    workflow_messages(p->h.wf, &p->h.arena, &fx);
+    ev->settled.message_id =
+            fx.messages.len && below(p, 6) ? fx.messages.ptr[below(p, fx.messages.len)].id : 5;
+    ev->settled.outcome = below(p, 3) ? ERR_NONE : below(p, 2) ? ERR_NOT_FOUND : ERR_ALREADY_EXISTS;
+    ev->settled.body = uuid_dup(&p->h.arena, uuid_v4(&p->rand));
+}
+
+/* The end of one of the children, in any of its ways. */
+static void random_child_closed(struct player *p, struct event *ev)
+{
+    static const enum event_type ends[] = { HISTORY_WORKFLOW_EXECUTION_COMPLETED,
+        HISTORY_WORKFLOW_EXECUTION_FAILED, HISTORY_WORKFLOW_EXECUTION_TIMED_OUT,
+        HISTORY_WORKFLOW_EXECUTION_CANCELED, HISTORY_WORKFLOW_EXECUTION_TERMINATED };
+    struct history_event close = { .event_id = 3, .type = ends[below(p, ARRAY_LEN(ends))] };
+    const struct child *chosen = NULL;
+    struct buf b;
+    map_each(&p->h.wf->children, n)
+    {
+        chosen = !chosen || below(p, 2) ? child_of(n) : chosen;
+    }
+    buf_init_arena(&b, &p->h.arena, 4096);
+    history_event_write(&b, &close);
+    ev->child_closed = (struct event_child_closed){ .initiated_event_id =
+                                                            chosen ? chosen->initiated_event_id : 5,
+        .first_run_id =
+                chosen && !uuid_is_zero(chosen->run_id) ? chosen->run_id : uuid_v4(&p->rand),
+        .run_id = uuid_v4(&p->rand),
+        .workflow_id = chosen ? chosen->workflow_id : STR("kid0"),
+        .close_event = buf_str(&b) };
+}
+
+static const struct event_parent *random_parent(struct player *p)
+{
+    struct event_parent *parent = NEW(&p->h.arena, struct event_parent, 1);
+    *parent = (struct event_parent){ .run_id = uuid_v4(&p->rand),
+        .namespace_id = uuid_v4(&p->rand),
+        .namespace_name = STR("ns"),
+        .workflow_id = STR("parent"),
+        .initiated_event_id = 5,
+        .root_workflow_id = STR("root"),
+        .root_run_id = uuid_dup(&p->h.arena, uuid_v4(&p->rand)) };
+    return parent;
 }
 
 static void random_event(struct player *p, struct event *ev)
@@ -198,6 +255,10 @@ static void random_event(struct player *p, struct event *ev)
             .start_delay = DURATION_SECONDS(below(p, 4) ? 0 : below(p, 10)),
             .request_eager_execution = below(p, 5) == 0,
             .input = STR("\x0a\x00") };
+        if (below(p, 3) == 0) {
+            ev->start.parent = random_parent(p);
+            ev->start.waits_for_parent = !ev->start.request_eager_execution;
+        }
         ev->start.retry.is_set = below(p, 2);
         return;
     case EVENT_SIGNAL:
@@ -232,12 +293,11 @@ static void random_event(struct player *p, struct event *ev)
         ev->activity_heartbeat =
                 (struct event_activity_heartbeat){ .ref = random_ref(p), .details = STR("d") };
         return;
+    case EVENT_CHILD_CLOSED:
+        random_child_closed(p, ev);
+        return;
     case EVENT_MESSAGE_SETTLED:
-        ev->settled.message_id =
-                p->h.wf->outbox.len && below(p, 3)
-                        ? map_entry(map_first(&p->h.wf->outbox), struct outbox_entry, by_id)->id
-                        : 5;
-        ev->settled.outcome = below(p, 2) ? ERR_NONE : ERR_NOT_FOUND;
+        random_settled(p, ev);
         return;
     default:
         return;

@@ -52,6 +52,7 @@ static void set_limits(struct scenario *s, struct words *w)
     l->buffered_events = (uint32_t)words_number(w, "buffered_events", l->buffered_events);
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
+    l->pending_children = (uint32_t)words_number(w, "pending_children", l->pending_children);
     l->history_count_suggest = words_number(w, "history_count_suggest", l->history_count_suggest);
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
     l->history_size_error =

@@ -38,9 +38,27 @@ static void external(struct words *w, struct command *c)
     c->external.workflow_id = words_next(w);
     c->external.run_id = words_get(w, "run");
     c->external.namespace_name = words_get(w, "namespace");
+    c->external.child_workflow_only = words_has(w, "child_only");
     if (c->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION) {
         c->external.signal_name = words_next(w);
     }
+}
+
+static void child(struct scenario *s, struct words *w, struct command *c)
+{
+    struct str type = words_get(w, "type"), policy = words_get(w, "policy");
+    c->start_child = (struct command_start_child){ .workflow_id = words_next(w),
+        .workflow_type = type.len ? type : STR("Child"),
+        .task_queue = words_get(w, "queue"),
+        .namespace_name = words_get(w, "namespace"),
+        .cron_schedule = words_get(w, "cron"),
+        .input = words_get(w, "input_size").len ? large(&s->h.arena, w, "input_size")
+                                                : payloads_of(&s->h.arena, words_get(w, "input")),
+        .run_timeout = words_duration(w, "run_timeout"),
+        .retry = words_retry(s, w),
+        .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
+                               : str_eq(policy, STR("cancel")) ? PARENT_CLOSE_REQUEST_CANCEL
+                                                               : PARENT_CLOSE_UNSPECIFIED };
 }
 
 static void continue_as_new(struct scenario *s, struct words *w, struct command *c)
@@ -131,6 +149,9 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
     case 8:
     case 12:
         external(w, c);
+        return true;
+    case 11:
+        child(s, w, c);
         return true;
     case 13:
         c->upsert.search_attributes = payloads_of(a, words_next(w));

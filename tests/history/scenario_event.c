@@ -1,4 +1,5 @@
 /* Turns an input line of a scenario into an event for the engine. */
+#include "history/engine/child.h"
 #include "tests/history/scenario.h"
 
 static struct uuid fixed_uuid(uint8_t n)
@@ -30,6 +31,18 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .attempt = (int32_t)words_number(w, "attempt", 0),
         .memo = payloads_of(a, words_get(w, "memo")),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
+    if (words_has(w, "as_child")) {
+        struct event_parent *parent = NEW(a, struct event_parent, 1);
+        *parent = (struct event_parent){ .namespace_id = fixed_uuid(1),
+            .run_id = fixed_uuid(9),
+            .namespace_name = STR("default"),
+            .workflow_id = STR("parent"),
+            .initiated_event_id = 5,
+            .root_workflow_id = STR("root"),
+            .root_run_id = uuid_dup(a, fixed_uuid(8)) };
+        ev->start.parent = parent;
+        ev->start.waits_for_parent = !words_has(w, "in_chain");
+    }
     struct event_signal *signal = NEW(a, struct event_signal, 1);
     signal->signal_name = words_get(w, "with_signal");
     signal->request_id = words_get(w, "signal_request_id");
@@ -136,14 +149,54 @@ static bool event_completed(
     return scenario_commands(s, commands, c);
 }
 
-static void event_settled(struct words *w, struct event *ev)
+/* "settle 5", "settle first-task 5": the message about event 5. */
+static void event_settled(struct scenario *s, struct words *w, struct event *ev)
 {
     int64_t id = 0;
+    enum message_topic topic = words_has(w, "first-task") ? MESSAGE_FIRST_TASK
+                               : words_has(w, "policy")   ? MESSAGE_POLICY
+                               : words_has(w, "closed")   ? MESSAGE_CLOSED
+                                                          : MESSAGE_START;
+    int64_t run = words_number(w, "run", 0);
+    bool no_namespace = words_has(w, "no-namespace");
     check(str_to_i64(words_next(w), &id));
-    ev->settled.message_id = id;
-    ev->settled.outcome = words_has(w, "not-found") ? ERR_NOT_FOUND
-                          : words_has(w, "refused") ? ERR_INVALID_ARGUMENT
-                                                    : ERR_NONE;
+    ev->settled.message_id = message_id(topic, id);
+    ev->settled.outcome = words_has(w, "not-found") || no_namespace ? ERR_NOT_FOUND
+                          : words_has(w, "refused")                 ? ERR_INVALID_ARGUMENT
+                          : words_has(w, "exists")                  ? ERR_ALREADY_EXISTS
+                                                                    : ERR_NONE;
+    ev->settled.body = no_namespace ? STR("namespace")
+                       : run        ? uuid_dup(&s->h.arena, fixed_uuid((uint8_t)run))
+                                    : STR("");
+}
+
+/* "child-closed 5 completed run=7": the chain that began with run 7 has ended so. */
+static void event_child_closed(struct scenario *s, struct words *w, struct event *ev)
+{
+    struct buf b;
+    int64_t id = 0, run = words_number(w, "run", 7), last = words_number(w, "last", run);
+    struct history_event he = { .event_id = 9, .time = scenario_epoch };
+    check(str_to_i64(words_next(w), &id));
+    he.type = words_has(w, "failed")       ? HISTORY_WORKFLOW_EXECUTION_FAILED
+              : words_has(w, "canceled")   ? HISTORY_WORKFLOW_EXECUTION_CANCELED
+              : words_has(w, "timed-out")  ? HISTORY_WORKFLOW_EXECUTION_TIMED_OUT
+              : words_has(w, "terminated") ? HISTORY_WORKFLOW_EXECUTION_TERMINATED
+                                           : HISTORY_WORKFLOW_EXECUTION_COMPLETED;
+    (void)words_has(w, "completed");
+    if (he.type == HISTORY_WORKFLOW_EXECUTION_FAILED) {
+        he.failure = failure_of_text(&s->h.arena, w, STR("broken"));
+        he.retry_state = RETRY_STATE_RETRY_POLICY_NOT_SET;
+    }
+    he.result = he.details = payloads_of(&s->h.arena, words_get(w, "says"));
+    buf_init_arena(&b, &s->h.arena, 1024 * 1024);
+    history_event_write(&b, &he);
+    struct str workflow_id = words_get(w, "id");
+    ev->child_closed = (struct event_child_closed){ .initiated_event_id = id,
+        .first_run_id = fixed_uuid((uint8_t)run),
+        .run_id = fixed_uuid((uint8_t)last),
+        .workflow_id = workflow_id.len ? workflow_id : STR("kid"),
+        .workflow_type = STR("Child"),
+        .close_event = buf_str(&b) };
 }
 
 static const struct {
@@ -167,6 +220,8 @@ static const struct {
     { "reset-sticky", EVENT_RESET_STICKY },
     { "time", EVENT_TIME },
     { "settle", EVENT_MESSAGE_SETTLED },
+    { "first-task", EVENT_FIRST_TASK },
+    { "child-closed", EVENT_CHILD_CLOSED },
 };
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
@@ -225,8 +280,12 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         ev->workflow_task_failed.failure = failure_of_text(&s->h.arena, w, words_next(w));
         return true;
     case EVENT_MESSAGE_SETTLED:
-        event_settled(w, ev);
+        event_settled(s, w, ev);
         return true;
+    case EVENT_CHILD_CLOSED:
+        event_child_closed(s, w, ev);
+        return true;
+    case EVENT_FIRST_TASK:
     case EVENT_RESET_STICKY:
     case EVENT_TIME:
         return true;

@@ -1,5 +1,6 @@
 /* The effects of a step as text: events with the attributes that rules speak of, and what else must happen. */
 #include "common/model/wire.h"
+#include "history/engine/child.h"
 #include "history/engine/retry.h"
 #include "tests/history/scenario.h"
 
@@ -119,6 +120,17 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "details", payload_text(he->details));
     put_s(out, "reason", he->reason);
     put_s(out, "to", he->execution.workflow_id);
+    bool about_child =
+            he->type >= HISTORY_START_CHILD_INITIATED && he->type <= HISTORY_CHILD_TERMINATED;
+    if (about_child && !he->execution.workflow_id.len) {
+        put_s(out, "child", he->workflow_id);
+    }
+    if (about_child) {
+        put_s(out, "run", str_drop(he->execution.run_id, he->execution.run_id.len ? 34 : 0));
+        put_i(out, "policy", he->parent_close_policy);
+    }
+    put_s(out, "parent", he->parent.workflow_id);
+    put_s(out, "root", he->root.workflow_id);
     put_i(out, "suggest_continue_as_new", he->suggest_continue_as_new);
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
@@ -156,6 +168,20 @@ static void print_activity(const struct activity_start *a, const char *title, st
     buf_append_byte(out, '\n');
 }
 
+static void print_message(const struct outbox_message *m, struct buf *out)
+{
+    static const char *const kinds[] = { [OUTBOX_SIGNAL] = "signal",
+        [OUTBOX_REQUEST_CANCEL] = "request-cancel",
+        [OUTBOX_START_CHILD] = "start-child",
+        [OUTBOX_FIRST_TASK] = "first-task",
+        [OUTBOX_TERMINATE] = "terminate",
+        [OUTBOX_CHILD_CLOSED] = "child-closed" };
+    buf_printf(out, "    message %lld %s to " STR_FMT "%s%s\n", (long long)message_event_id(m->id),
+            kinds[m->kind], STR_ARG(m->workflow_id),
+            m->flags & OUTBOX_CHILD_ONLY ? " (child only)" : "",
+            m->flags & OUTBOX_SOURCE_CLOSED ? " (only if it exists)" : "");
+}
+
 static void print_offers(const struct effects *fx, struct buf *out)
 {
     for (size_t i = 0; i < fx->offers.len; i++) {
@@ -166,8 +192,7 @@ static void print_offers(const struct effects *fx, struct buf *out)
     }
     for (size_t i = 0; i < fx->messages.len; i++) {
         const struct outbox_message *m = &fx->messages.ptr[i];
-        buf_printf(out, "    message %lld %s to " STR_FMT "\n", (long long)m->id,
-                m->kind == OUTBOX_SIGNAL ? "signal" : "request-cancel", STR_ARG(m->workflow_id));
+        print_message(m, out);
     }
     if (fx->successor) {
         const struct event_start *n = fx->successor;
@@ -179,7 +204,7 @@ static void print_offers(const struct effects *fx, struct buf *out)
         put_s(out, "memo", payload_text(n->memo));
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
-        buf_printf(out, "%s\n", n->retry.is_set ? " retry" : "");
+        buf_printf(out, "%s%s\n", n->retry.is_set ? " retry" : "", n->parent ? " as-child" : "");
     }
 }
 

@@ -283,9 +283,8 @@ static void scan_wakes(struct sim_db *db, struct store_scan_wakes *s, struct are
     map_each(&db->runs, n)
     {
         const struct store_run_row *r = &map_entry(n, struct sim_run, node)->row;
-        if (r->status == WORKFLOW_RUNNING && r->wake_at.ns != INSTANT_NEVER.ns &&
-                r->wake_at.ns <= s->until.ns && wake_order(r, &after) > 0 &&
-                has_shard(s->shards, s->shard_count, r->shard)) {
+        if (r->wake_at.ns != INSTANT_NEVER.ns && r->wake_at.ns <= s->until.ns &&
+                wake_order(r, &after) > 0 && has_shard(s->shards, s->shard_count, r->shard)) {
             vec_push(arena, &rows, *r);
         }
     }

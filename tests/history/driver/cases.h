@@ -47,6 +47,11 @@
     X(queries_nobody_waits_for_are_forgotten)           \
     X(undelivered_queries_are_offered_again)            \
     X(queries_follow_a_shard)                           \
+    X(a_child_and_its_parent)                           \
+    X(policies_survive_a_crash)                         \
+    X(a_taken_id_is_no_child)                           \
+    X(a_cancelled_child_must_be_ones_own)               \
+    X(many_children_end_with_their_parent)              \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

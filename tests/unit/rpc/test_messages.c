@@ -185,11 +185,11 @@ Test(messages, shutdown_outbox_give)
     struct msg_shutdown_worker sr;
     check_round_trip(msg_shutdown_worker, s, sr);
     buf_reset(&wire);
-    struct msg_outbox o = { id_of(1), id_of(2), STR("a"), INT64_MIN, 2, id_of(3), STR("b"),
+    struct msg_outbox o = { id_of(1), id_of(2), STR("a"), INT64_MIN, 2, 3, id_of(3), STR("b"),
         STR("body") };
     struct msg_outbox outbox;
     check_round_trip(msg_outbox, o, outbox);
-    cr_assert_eq(outbox.id, INT64_MIN);
+    cr_assert(outbox.id == INT64_MIN && outbox.kind == 2 && outbox.flags == 3);
     buf_reset(&wire);
     uint32_t shards[] = { 0, 127, 128, 16383 };
     struct msg_shard_give g = { id_of(1), shards, 4 };

@@ -1,7 +1,7 @@
 /* The workflows that the tests run. They go into one bundle, which the worker makes. */
 import {
-  ActivityFailure, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal,
-  isCancellation, proxyActivities, setHandler, sleep, workflowInfo,
+  ActivityFailure, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, executeChild,
+  getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, sleep, startChild, workflowInfo,
 } from '@temporalio/workflow';
 import type { ActivityOptions } from '@temporalio/workflow';
 import type * as activities from './activities.ts';
@@ -154,4 +154,117 @@ export async function queried(): Promise<void> {
   });
   setHandler(finish, () => void (finished = true));
   await condition(() => finished);
+}
+
+/* --- parents and others: a child's id is its parent's with "/child" --- */
+
+function childId(name = 'child'): string {
+  return `${workflowInfo().workflowId}/${name}`;
+}
+
+export async function parentOfHello(): Promise<string> {
+  return executeChild(hello, { workflowId: childId(), args: ['child'] });
+}
+
+export async function grandparent(): Promise<string> {
+  return executeChild(parentOfHello, { workflowId: childId('middle') });
+}
+
+export async function parentOfMany(count: number): Promise<string[]> {
+  return Promise.all(Array.from({ length: count }, (_, i) =>
+    executeChild(echoPayload, { workflowId: childId(`${i}`), args: [`${i}`] })));
+}
+
+export async function parentOfFailing(): Promise<void> {
+  await executeChild(failing, { workflowId: childId() });
+}
+
+export async function thirdTime(): Promise<number> {
+  const { attempt } = workflowInfo();
+  if (attempt < 3) throw ApplicationFailure.retryable('again');
+  return attempt;
+}
+
+export async function parentOfRetried(): Promise<number> {
+  return executeChild(thirdTime, { workflowId: childId(), retry: { initialInterval: '10ms', maximumAttempts: 5 } });
+}
+
+export async function parentSignals(): Promise<string[]> {
+  const child = await startChild(collectSignals, { workflowId: childId() });
+  await child.signal(note, 'one');
+  await child.signal(note, 'two');
+  await child.signal(finish);
+  return child.result();
+}
+
+export async function parentCancels(): Promise<string> {
+  const scope = new CancellationScope();
+  try {
+    await scope.run(async () => {
+      const child = await startChild(sleeper, { workflowId: childId() });
+      await sleep(10);
+      scope.cancel();
+      await child.result();
+    });
+  } catch (err) {
+    if (isCancellation(err)) return 'cancelled';
+    throw err;
+  }
+  return 'completed';
+}
+
+export async function parentOfSleeper(policy: 'TERMINATE' | 'REQUEST_CANCEL' | 'ABANDON'): Promise<void> {
+  await executeChild(sleeper, { workflowId: childId(), parentClosePolicy: policy });
+}
+
+export async function moving(moved = false): Promise<void> {
+  if (!moved) await continueAsNew<typeof moving>(true);
+  await sleep('1 hour');
+}
+
+export async function parentOfMoving(): Promise<void> {
+  await executeChild(moving, { workflowId: childId() });
+}
+
+export async function parentOfChain(): Promise<number> {
+  return executeChild(counted, { workflowId: childId(), args: [3] });
+}
+
+export async function parentOfTaken(): Promise<string> {
+  try {
+    await executeChild(hello, { workflowId: childId(), args: ['nobody'] });
+    return 'completed';
+  } catch (err) {
+    return (err as Error).name;
+  }
+}
+
+/* The same child id twice; gives how the second start went. */
+export async function reuses(policy: 'ALLOW_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'REJECT_DUPLICATE'): Promise<string> {
+  await executeChild(echoPayload, { workflowId: childId(), args: ['first'] });
+  try {
+    return await executeChild(echoPayload, { workflowId: childId(), args: ['second'], workflowIdReusePolicy: policy });
+  } catch (err) {
+    return (err as Error).name;
+  }
+}
+
+export async function signalsAnother(id: string): Promise<string> {
+  const other = getExternalWorkflowHandle(id);
+  try {
+    await other.signal(note, 'from another');
+    await other.signal(finish);
+    return 'sent';
+  } catch (err) {
+    return (err as Error).message;
+  }
+}
+
+export async function cancelsAnother(id: string): Promise<string> {
+  try {
+    await getExternalWorkflowHandle(id).cancel();
+    return 'sent';
+  } catch (err) {
+    return (err as Error).message;
+  }
 }

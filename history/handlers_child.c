@@ -1,0 +1,156 @@
+/* Messages between a parent and its children: start, the nod for the first task, the end. Their forms are the engine's
+ * (engine/child.c). Each may come more than once; the answer is the same then. */
+#include "common/model/wire.h"
+#include "history/engine_view.h"
+#include "history/handlers.h"
+
+enum { FIELDS_MAX = 8 };
+
+/* The body's fields by number: numbers, and strings or messages. */
+struct fields {
+    uint64_t number[FIELDS_MAX];
+    struct str bytes[FIELDS_MAX];
+};
+
+static bool take_fields(struct call *call, struct fields *ret)
+{
+    struct str body = call->outbox.body;
+    struct wire_field f;
+    *ret = (struct fields){ 0 };
+    while (wire_next(&body, &f)) {
+        if (f.number < FIELDS_MAX) {
+            ret->number[f.number] = f.varint;
+            ret->bytes[f.number] = f.bytes;
+        }
+    }
+    return wire_ok(body);
+}
+
+static void malformed(struct call *call)
+{
+    struct fail f = { 0 };
+    fail(&f, ERR_UNAVAILABLE, "message in an unknown form");
+    call_fail_now(call, &f);
+}
+
+/* ---- start ----------------------------------------------------------------------------------------------- */
+
+static void reply_run(struct call *call, const struct execution *ex, struct uuid run_id)
+{
+    call_reply(call, ex, uuid_dup(&call->arena, run_id));
+}
+
+static void refuse_closed(struct call *call, const struct execution *ex)
+{
+    struct fail f = { 0 };
+    fail(&f, ERR_NOT_FOUND, "the parent has ended before the child was started");
+    call_fail(call, ex, &f);
+}
+
+static void start_child(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct execution *old)
+{
+    struct start_existing existing = { 0 };
+    const struct event_parent *p = origin->parent;
+    if (old) {
+        existing = engine_view_existing(old->wf);
+        if (engine_view_is_child(old->wf, p->workflow_id, p->run_id, p->initiated_event_id)) {
+            reply_run(call, old, existing.first_run_id); /* started by an earlier delivery */
+            return;
+        }
+    }
+    if (call->outbox.flags & OUTBOX_SOURCE_CLOSED) {
+        refuse_closed(call, old);
+        return;
+    }
+    enum start_decision decision = start_decide(old ? &existing : NULL, origin->request_id,
+            (enum id_reuse_policy)r->workflow_id_reuse_policy, ID_CONFLICT_UNSPECIFIED);
+    if (decision != START_NEW && decision != START_TERMINATE_THEN_NEW) {
+        start_refuse(call, old, &existing);
+        return;
+    }
+    struct execution *ex = start_run(call, r, origin, old, decision == START_TERMINATE_THEN_NEW);
+    if (ex) {
+        reply_run(call, ex, ex->run_id);
+    }
+}
+
+void handle_start_child(struct call *call)
+{
+    const struct msg_outbox *m = &call->outbox;
+    struct fields f;
+    struct fail fail = { 0 };
+    struct execution *old = NULL;
+    Api__StartWorkflowExecutionRequest *r = NULL;
+    if (take_fields(call, &f)) {
+        r = api_decode(&api__start_workflow_execution_request__descriptor, &call->arena, f.bytes[1],
+                &fail);
+    }
+    if (!r) {
+        malformed(call);
+        return;
+    }
+    if (chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &old) == WANT_WAIT) {
+        return;
+    }
+    struct event_parent parent = { .namespace_id = m->source_namespace_id,
+        .run_id = m->source_run_id,
+        .namespace_name = f.bytes[3],
+        .workflow_id = m->source_workflow_id,
+        .initiated_event_id = (int64_t)f.number[2],
+        .root_workflow_id = f.bytes[4],
+        .root_run_id = f.bytes[5] };
+    struct start_origin origin = {
+        .namespace_name = text(r->namespace_), .request_id = text(r->request_id), .parent = &parent
+    };
+    start_child(call, r, &origin, old);
+}
+
+/* ---- the first task, the end ------------------------------------------------------------------------------ */
+
+void handle_first_task(struct call *call)
+{
+    struct execution *ex;
+    struct event ev;
+    struct effects fx;
+    struct uuid run_id;
+    if (!uuid_parse(call->outbox.body, &run_id)) {
+        malformed(call);
+        return;
+    }
+    if (!handler_find_key(call, run_id, 0, &ex)) {
+        return;
+    }
+    execution_event(call->history, ex, EVENT_FIRST_TASK, &ev);
+    if (handler_step(call, ex, &ev, &fx)) {
+        handler_reply(call, ex, NULL);
+    }
+}
+
+void handle_child_closed(struct call *call)
+{
+    const struct msg_outbox *m = &call->outbox;
+    struct fields f;
+    struct uuid run_id, first;
+    struct execution *ex;
+    struct event ev;
+    struct effects fx;
+    if (!take_fields(call, &f) || !uuid_parse(f.bytes[2], &run_id) ||
+            !uuid_parse(f.bytes[3], &first)) {
+        malformed(call);
+        return;
+    }
+    if (!handler_find_key(call, run_id, 0, &ex)) {
+        return;
+    }
+    execution_event(call->history, ex, EVENT_CHILD_CLOSED, &ev);
+    ev.child_closed = (struct event_child_closed){ .initiated_event_id = (int64_t)f.number[1],
+        .first_run_id = first,
+        .run_id = m->source_run_id,
+        .workflow_id = m->source_workflow_id,
+        .workflow_type = f.bytes[4],
+        .close_event = f.bytes[5] };
+    if (handler_step(call, ex, &ev, &fx)) {
+        handler_reply(call, ex, NULL);
+    }
+}
