@@ -198,8 +198,8 @@ static void log_stats(const struct process_lane *pl)
     if (pl->frontend) {
         struct frontend_stats s = frontend_stats(pl->frontend);
         log_debug("frontend_stats", LOG_U64("calls", s.calls), LOG_U64("failed", s.failed),
-                LOG_U64("history_retries", s.history_retries), LOG_U64("polls_empty", s.polls_empty),
-                LOG_U64("polls_matched", s.polls_matched),
+                LOG_U64("history_retries", s.history_retries),
+                LOG_U64("polls_empty", s.polls_empty), LOG_U64("polls_matched", s.polls_matched),
                 LOG_U64("claims_obsolete", s.claims_obsolete),
                 LOG_U64("tasks_returned", s.tasks_returned));
     }

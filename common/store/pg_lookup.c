@@ -95,7 +95,8 @@ static void ask_alone(struct pg_op *op)
 /* Facts: while anything waits, busy is true: the request is the connection's, or a finish runs. */
 static void end_overdue(struct pg_lookup *lu, struct instant now)
 {
-    while (!list_empty(&lu->waiting) && !instant_before(now, first(&lu->waiting)->request.deadline)) {
+    while (!list_empty(&lu->waiting) &&
+            !instant_before(now, first(&lu->waiting)->request.deadline)) {
         struct pg_op *op = list_entry(list_pop(&lu->waiting), struct pg_op, in_lookup);
         lu->waiting_count--;
         pg_op_finish(&op->request, PG_EXPIRED);

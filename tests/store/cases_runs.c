@@ -158,7 +158,8 @@ static void current_runs_of_many_ids_at_once(void)
     struct store_load loads[ASKED + 2];
     for (int i = 0; i < ASKED + 2; i++) {
         int name = i < ASKED ? i : 3 * (i - ASKED);
-        loads[i] = (struct store_load){ .namespace_id = ns, .workflow_id = str_from_cstr(names[name]) };
+        loads[i] = (struct store_load){ .namespace_id = ns,
+            .workflow_id = str_from_cstr(names[name]) };
         begin(w.sl, load, &loads[i]);
     }
     for (int i = 0; i < ASKED + 2; i++) {
