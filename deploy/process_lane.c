@@ -223,8 +223,9 @@ static void log_stats(const struct process_lane *pl)
     }
 }
 
-void process_lane_close(struct process_lane *pl)
+static void close_services(struct lane_task *task)
 {
+    struct process_lane *pl = container_of(task, struct process_lane, step);
     log_stats(pl);
     frontend_free(pl->frontend);
     if (pl->grpc) {
@@ -237,6 +238,13 @@ void process_lane_close(struct process_lane *pl)
     cluster_lane_free(pl->cl);
     store_lane_close(pl->sl);
     process_lane_done(pl);
+}
+
+/* Behind what the services have deferred to the end of a turn: such a task is part of what is freed. */
+void process_lane_close(struct process_lane *pl)
+{
+    pl->step.run = close_services;
+    lane_defer(pl->lane, &pl->step);
 }
 
 void process_lane_free(struct process_lane *pl)
