@@ -193,6 +193,10 @@ static void conn_event(uv_poll_t *uv, int status, int events)
         conn_step(c, PQconnectPoll(c->pg));
         return;
     }
+    if (status < 0) {
+        c->poll->events =
+                0; /* libuv has stopped it: what is still to be read must be polled for anew */
+    }
     if (events & UV_WRITABLE) {
         PGconn *pg = c->pg;
         pg_conn_flush(c);
