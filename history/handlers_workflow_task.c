@@ -26,7 +26,7 @@ static struct str completed_fields(
         struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
 {
     struct buf out;
-    buf_init_arena(&out, arena, (size_t)4 << 20);
+    buf_init_arena(&out, arena, (size_t)128 << 20); /* as large as the largest request may be */
     wire_opt_bytes(&out, 4, text(r->binary_checksum));
     wire_opt_bytes(&out, 5, api_bytes(r->worker_version_stamp));
     wire_opt_bytes(&out, 6, api_bytes(r->sdk_metadata));
@@ -166,7 +166,7 @@ void handle_workflow_task_failed(struct call *call)
     }
     execution_event(call->history, ex, EVENT_WORKFLOW_TASK_FAILED, &ev);
     struct buf fields;
-    buf_init_arena(&fields, &call->arena, (size_t)1 << 20);
+    buf_init_arena(&fields, &call->arena, (size_t)128 << 20); /* as above */
     wire_opt_bytes(&fields, 9, text(r->binary_checksum));
     wire_opt_bytes(&fields, 10, api_bytes(r->worker_version));
     ev.workflow_task_failed = (struct event_workflow_task_failed){
