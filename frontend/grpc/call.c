@@ -105,18 +105,23 @@ static void abandon(struct call *c, enum grpc_cancel why)
     }
 }
 
+void callee_break(struct call *call, const struct fail *f, enum grpc_cancel why)
+{
+    if (call->state == CALL_OWNED) {
+        callee_send_fail(call, f);
+        callee_drop_request(call);
+        abandon(call, why);
+    } else {
+        callee_fail(call, f);
+    }
+}
+
 static void on_deadline(struct lane_timer *timer)
 {
     struct call *c = container_of(timer, struct call, timer);
     struct fail f;
     fail(&f, ERR_DEADLINE_EXCEEDED, "the deadline passed");
-    if (c->state == CALL_OWNED) {
-        callee_send_fail(c, &f);
-        callee_drop_request(c);
-        abandon(c, GRPC_CANCEL_DEADLINE);
-    } else {
-        callee_fail(c, &f);
-    }
+    callee_break(c, &f, GRPC_CANCEL_DEADLINE);
 }
 
 void callee_start_timer(struct call *call)

@@ -28,6 +28,7 @@ struct grpc_method {
 enum grpc_cancel {
     GRPC_CANCEL_CLIENT,   /* reset by the client, or its connection was lost */
     GRPC_CANCEL_DEADLINE, /* the client has been told DEADLINE_EXCEEDED */
+    GRPC_CANCEL_REQUEST, /* a later message of a streaming call was refused; the client has been told why */
 };
 
 struct grpc_call {

@@ -101,6 +101,8 @@ void callee_start_timer(struct call *call);
 void callee_drop_request(struct call *call);
 
 /* answer.c */
+/* Ends a call for what its client did or let pass; a handler that holds it is told. */
+void callee_break(struct call *call, const struct fail *f, enum grpc_cancel why);
 void callee_fail(struct call *call, const struct fail *f);
 void callee_send_fail(struct call *call, const struct fail *f);
 void callee_undelivered(struct call *call);

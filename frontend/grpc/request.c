@@ -148,7 +148,7 @@ static bool deliver(struct call *c)
     struct str message = frame_message(&c->reader);
     struct fail f;
     if (callee_decompress(c, &message, &f)) {
-        callee_fail(c, &f);
+        callee_break(c, &f, GRPC_CANCEL_REQUEST);
         return false;
     }
     if (c->pub.on_message) {
@@ -188,7 +188,7 @@ void request_data(struct h2_stream *stream, struct str bytes)
                                ? fail(&f, ERR_PROTOCOL, "more than one message for a unary method")
                                : take(c, &bytes, &f);
         if (err) {
-            callee_fail(c, &f);
+            callee_break(c, &f, GRPC_CANCEL_REQUEST);
             return;
         }
         if (c->pub.method->is_streaming && frame_is_complete(&c->reader) && !deliver(c)) {
@@ -208,7 +208,7 @@ void request_ended(struct h2_stream *stream)
     if (c->state == CALL_OWNED && c->pub.method->is_streaming) {
         if (c->reader.prefix_len) {
             fail(&f, ERR_PROTOCOL, "the request ends within a message");
-            callee_fail(c, &f);
+            callee_break(c, &f, GRPC_CANCEL_REQUEST);
         } else if (c->pub.on_half_close) {
             c->pub.on_half_close(&c->pub);
         }
@@ -221,7 +221,7 @@ void request_ended(struct h2_stream *stream)
         fail(&f, ERR_PROTOCOL,
                 c->reader.prefix_len ? "the request ends within a message"
                                      : "the request has no message");
-        callee_fail(c, &f);
+        callee_break(c, &f, GRPC_CANCEL_REQUEST);
         return;
     }
     c->state = CALL_READY;

@@ -63,6 +63,23 @@ Test(grpc_services, a_watch_without_a_request_or_with_two_is_refused)
     close_world();
 }
 
+Test(grpc_services, a_watch_whose_later_message_is_refused_is_over)
+{
+    open_world(&grpc_plain);
+    const char *path = "/grpc.health.v1.Health/Watch";
+    int open = h2_client_call(w.client, path, STR("\0\0\0\0\0\x27\0\0\0\0"), false, NULL);
+    int ended = h2_client_call(w.client, path, STR("\0\0\0\0\0\0\0"), true, NULL);
+    exchange();
+    expect_status(open, "13", "grpc: received unexpected payload format 39");
+    expect_status(ended, "13", "the request ends within a message");
+    h2_client_reset(w.client, open);
+    exchange();
+    cr_assert_eq(grpc_server_calls(w.server), 0);
+    health_set_serving(w.health, true); /* nobody is left to be told */
+    exchange();
+    close_world();
+}
+
 /* One request of reflection; true when the answer contains the text. */
 static bool reflect(struct str request, struct str text)
 {
