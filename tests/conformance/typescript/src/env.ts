@@ -11,13 +11,14 @@ import * as activities from './activities.ts';
 import { bundlePath } from './bundle_path.ts';
 
 /* Several frontends: clients talk to the first, workers to the last. */
-const addresses = (process.env.TEMPORAL_ADDRESSES ?? process.env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233').split(/[ ,]+/);
+const env = process.env;
+const addresses = (env.PERDURE_ADDRESSES ?? env.TEMPORAL_ADDRESSES ?? env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233').split(/[ ,]+/);
 export const clientAddress = addresses[0]!;
 export const workerAddress = addresses.at(-1)!;
-export const namespace = process.env.TEMPORAL_NAMESPACE ?? 'default';
+export const namespace = env.PERDURE_NAMESPACE ?? env.TEMPORAL_NAMESPACE ?? 'default';
 
 Runtime.install({
-  logger: new DefaultLogger((process.env.SDK_LOG as 'INFO') ?? 'ERROR', () => {}),
+  logger: new DefaultLogger((env.SDK_LOG as 'INFO') ?? 'ERROR', () => {}),
   telemetryOptions: { logging: { filter: 'OFF' } },
 });
 
