@@ -413,9 +413,16 @@ void workflow_dump(const struct workflow *wf, struct buf *out);
 
 /* ---- reset ------------------------------------------------------------------------------------- */
 
-enum reset_exclude { RESET_EXCLUDE_SIGNALS = 1, RESET_EXCLUDE_UPDATES = 2 };
+enum reset_exclude {
+    RESET_EXCLUDE_SIGNALS = 1,
+    RESET_EXCLUDE_UPDATES = 2,
+    RESET_EXCLUDE_CHILDREN =
+            4, /* what was heard of children: never excluded in the base run itself */
+};
 /* Does this encoded event of the base run's rest happen again in the new run? */
 bool reset_reapplies(struct str event, uint32_t exclude);
+/* May a reset begin after these events? ERR_INVALID_ARGUMENT: there is no workflow task then. */
+enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f) MUST_USE;
 /* The records of a log row that only has events of another run. */
 void reset_copy_records(struct buf *records, int64_t event_count);
 

@@ -23,7 +23,8 @@ bool reset_reapplies(struct str event, uint32_t exclude)
     case HISTORY_CHILD_CANCELED:
     case HISTORY_CHILD_TIMED_OUT:
     case HISTORY_CHILD_TERMINATED:
-        return true; /* if the copied events have the child: reapply_child */
+        return !(
+                exclude & RESET_EXCLUDE_CHILDREN); /* if the copied events have it: reapply_child */
     default:
         return false;
     }
@@ -156,20 +157,29 @@ static void send_all(struct step *st)
     }
 }
 
+enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f)
+{
+    int64_t at = wf->next_event_id;
+    struct str rest = copied, bytes;
+    if (has_task_after(wf, copied)) {
+        return ERR_NONE;
+    }
+    while (history_next(&rest, &bytes)) {
+        at++;
+    }
+    return fail(f, ERR_INVALID_ARGUMENT,
+            "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, "
+            "WorkflowTaskStarted + 1]: %lld",
+            (long long)at);
+}
+
 enum err reset_step(struct step *st)
 {
     const struct event_reset *r = &st->ev->reset;
     struct workflow *wf = st->wf;
-    if (!has_task_after(wf, r->copied)) {
-        int64_t at = wf->next_event_id;
-        struct str rest = r->copied, bytes;
-        while (history_next(&rest, &bytes)) {
-            at++;
-        }
-        return fail(st->fail, ERR_INVALID_ARGUMENT,
-                "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, "
-                "WorkflowTaskStarted + 1]: %lld",
-                (long long)at);
+    enum err err = reset_check(wf, r->copied, st->fail);
+    if (err) {
+        return err;
     }
     step_copy(st, r->copied);
     begin_anew(st);

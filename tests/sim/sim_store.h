@@ -37,6 +37,8 @@ void sim_db_set_away(struct sim_db *db, bool away);
 void sim_db_fence(struct sim_db *db, struct uuid member);
 uint64_t sim_db_commits(const struct sim_db *db); /* batches stored so far */
 /* For checkers: calls visit for every run, in order of insertion; rows borrowed. */
+/* Rows of runs, doomed ones included, and of their logs. */
+size_t sim_db_rows(const struct sim_db *db);
 void sim_db_each_run(struct sim_db *db,
         void (*visit)(void *arg, const struct store_run_row *run,
                 const struct store_snapshot_row *snapshot, const struct store_log_row *log,

@@ -419,3 +419,13 @@ void sim_db_each_run(struct sim_db *db,
         }
     }
 }
+
+size_t sim_db_rows(const struct sim_db *db)
+{
+    size_t rows = 0;
+    map_each(&db->runs, n)
+    {
+        rows += 1 + map_entry(n, struct sim_run, node)->log.len;
+    }
+    return rows + db->currents.len;
+}
