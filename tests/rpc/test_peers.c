@@ -305,7 +305,10 @@ static void test_notices_while_busy(void)
     world_peer(&w, p.url, uuid_of(CALLEE));
     expect_echo();
     kill(p.pid, SIGSTOP);
-    calls_start(&w, many, CALLS, M_ECHO, str_of(body, BODY), long_time);
+    for (int i = 0; i < CALLS; i += 10) { /* until the socket takes no more either */
+        calls_start(&w, many + i, 10, M_ECHO, str_of(body, BODY), long_time);
+        turn_end(&w);
+    }
     call_wait(&many[CALLS - 1]);
     check(many[CALLS - 1].result == RPC_BUSY);
     lane_run(w.lane, do_notify, NULL);
