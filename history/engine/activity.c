@@ -15,6 +15,7 @@
  * Leaves timeouts to activity_timeout.c and retry arithmetic to retry.c. */
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 static const char not_found[] =
         "invalid activityID or activity already timed out or invoking workflow is completed";
@@ -364,23 +365,29 @@ void activity_store_start(struct step *st, struct activity *a)
 
 /* --- when its time has come -------------------------------------------------------------------------- */
 
+static void one_is_due(struct step *st, struct activity *a)
+{
+    struct activity_due due = activity_due(a);
+    if (due.what == DUE_TIMEOUT && due.at.ns <= st->now.ns) {
+        activity_timed_out(st, a, due.timeout);
+        return;
+    }
+    if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED &&
+            a->attempt_scheduled_time.ns <= st->now.ns) {
+        activity_mark_dispatched(st->wf, a);
+        offer(st, a);
+    }
+    if (a->is_start_volatile && a->durable_at.ns <= st->now.ns) {
+        activity_store_start(st, a);
+    }
+}
+
+/* Everything that is due now, once, in the order of scheduling, whatever moment each had been due at. */
 void activity_time(struct step *st)
 {
-    struct workflow *wf = st->wf;
-    activity_each(wf, a)
-    {
-        struct activity_due due = activity_due(a);
-        if (due.what == DUE_TIMEOUT && due.at.ns <= st->now.ns) {
-            activity_timed_out(st, a, due.timeout);
-            continue;
-        }
-        if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED &&
-                a->attempt_scheduled_time.ns <= st->now.ns) {
-            activity_mark_dispatched(a);
-            offer(st, a);
-        }
-        if (a->is_start_volatile && a->durable_at.ns <= st->now.ns) {
-            activity_store_start(st, a);
-        }
+    int64_t *ids;
+    size_t count = tally_due_activities(st->wf, st->fx->arena, st->now, &ids);
+    for (size_t i = 0; i < count; i++) {
+        one_is_due(st, workflow_activity(st->wf, ids[i]));
     }
 }

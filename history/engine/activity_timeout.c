@@ -2,8 +2,6 @@
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
-static const struct duration longest = { (int64_t)100 * 365 * 24 * 3600 * 1000000000 };
-
 static struct duration clip(struct duration d, struct duration max)
 {
     return max.ns > 0 && (d.ns == 0 || d.ns > max.ns) ? max : d;
@@ -22,9 +20,9 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
         *why = "Activity timeouts cannot be negative.";
         return false;
     }
-    s2c = duration_min(s2c, longest);
-    s2s = duration_min(s2s, longest);
-    stc = duration_min(stc, longest);
+    s2c = duration_min(s2c, duration_longest);
+    s2s = duration_min(s2s, duration_longest);
+    stc = duration_min(stc, duration_longest);
     if (s2c.ns) {
         s2s = clip(s2s, s2c);
         stc = clip(stc, s2c);

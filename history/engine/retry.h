@@ -23,6 +23,9 @@ struct failure_info {
 struct failure_info failure_parse(struct str failure);
 bool failure_is_retryable(const struct failure_info *info, const struct retry_policy *policy);
 
+/* What a user may ask for at most: 100 years. */
+#define duration_longest ((struct duration){ (int64_t)100 * 365 * 24 * 3600 * 1000000000 })
+
 struct retry_verdict {
     enum retry_state state; /* IN_PROGRESS: again after delay */
     struct duration delay;

@@ -115,7 +115,8 @@ struct failure_info;
 enum retry_state activity_retry(
         struct step *st, struct activity *a, const struct failure_info *info, struct str failure);
 void activity_store_start(struct step *st, struct activity *a);
-void activity_mark_dispatched(struct activity *a); /* volatile, in apply.c */
+void activity_mark_dispatched(
+        struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
 /* close.c */
