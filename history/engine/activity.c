@@ -181,7 +181,9 @@ static struct activity *find(struct step *st, const struct activity_ref *ref, bo
     if (!ref->started_time.ns) {
         return may_be_unstarted ? a : NULL;
     }
-    return instant_before(ref->started_time, a->attempt_scheduled_time) ? NULL : a;
+    bool fits = !instant_before(ref->started_time, a->attempt_scheduled_time) &&
+                !step_is_of_the_future(st, ref->started_time);
+    return fits ? a : NULL;
 }
 
 /* The token brings a start back that a crash has lost. Called when nothing can be refused any more. */
@@ -229,15 +231,25 @@ void activity_close_event(struct step *st, struct activity *a, struct history_ev
     step_happened(st, he);
 }
 
+/* Another attempt, or the end. */
+static void end_failed(struct step *st, struct activity *a, struct str failure, struct str identity)
+{
+    struct failure_info info = failure_parse(failure);
+    enum retry_state state = activity_retry(st, a, &info, failure);
+    if (state != RETRY_STATE_IN_PROGRESS) {
+        struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
+            .failure = failure,
+            .identity = identity,
+            .retry_state = (int32_t)state };
+        activity_close_event(st, a, &he);
+    }
+}
+
 /* What a worker has sent is too large to be kept: the activity fails for good, the worker is answered normally. */
 static void fail_by_size(
         struct step *st, struct activity *a, struct str message, struct str identity)
 {
-    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
-        .identity = identity,
-        .failure = server_failure(st->fx->arena, message),
-        .retry_state = RETRY_STATE_NON_RETRYABLE_FAILURE };
-    activity_close_event(st, a, &he);
+    end_failed(st, a, server_failure(st->fx->arena, message), identity);
 }
 
 static bool is_too_large(const struct step *st, struct str payload)
@@ -290,21 +302,18 @@ enum err activity_failed(struct step *st)
         return fail(st->fail, ERR_INVALID_ARGUMENT, "Failure must have ApplicationFailureInfo.");
     }
     revive(st, a, &e->ref);
-    if (is_too_large(st, e->failure)) {
-        fail_by_size(st, a, STR("Failure exceeds size limit."), e->identity);
-        return ERR_NONE;
-    }
-    if (!str_empty(e->last_heartbeat_details) && !is_too_large(st, e->last_heartbeat_details)) {
+    if (is_too_large(st, e->last_heartbeat_details)) {
+        vec_push(st->fx->arena, &st->fx->failures,
+                server_failure(st->fx->arena, STR("Heartbeat details exceed size limit.")));
+    } else if (!str_empty(e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }
-    enum retry_state state = activity_retry(st, a, &info, e->failure);
-    if (state != RETRY_STATE_IN_PROGRESS) {
-        struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
-            .failure = e->failure,
-            .identity = e->identity,
-            .retry_state = (int32_t)state };
-        activity_close_event(st, a, &he);
+    struct str failure = e->failure;
+    if (is_too_large(st, failure)) {
+        failure = failure_cut(st->fx->arena, failure, true, st->limits->blob_size_error / 4);
+        vec_push(st->fx->arena, &st->fx->failures, failure);
     }
+    end_failed(st, a, failure, e->identity);
     return ERR_NONE;
 }
 
@@ -342,7 +351,7 @@ enum err activity_heartbeat(struct step *st)
     }
     revive(st, a, &e->ref);
     if (is_too_large(st, e->details)) {
-        fail_by_size(st, a, STR("Record heartbeat details exceed size limit."), e->identity);
+        fail_by_size(st, a, STR("Heartbeat details exceed size limit."), e->identity);
         st->fx->cancel_requested = true;
         return ERR_NONE;
     }

@@ -36,6 +36,7 @@ static bool apply_task_started_record(struct workflow *wf, const struct record *
     state_keep(wf, &t->worker_version, r->worker_version);
     t->history_size = r->history_size;
     t->suggest_continue_as_new = r->flag;
+    t->suggest_reasons = r->suggest_reasons;
     return true;
 }
 

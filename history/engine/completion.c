@@ -100,6 +100,22 @@ static void accept(struct step *st, const struct event_workflow_task_completed *
     next_task(st, c, original);
 }
 
+/* More than one transaction may hold: the run ends, none of the commands happens. */
+static enum err refuse_transaction(struct step *st, size_t size)
+{
+    struct buf details;
+    (void)fail(&st->fx->answer, ERR_INVALID_ARGUMENT,
+            "transaction size of %zu bytes exceeds limit of %zu bytes", size,
+            st->limits->transaction_size_error);
+    buf_init_arena(&details, st->fx->arena, 4096);
+    text_payloads(&details,
+            str_printf(st->fx->arena, "transaction size of %zu bytes exceeds limit of %zu bytes",
+                    size, st->limits->transaction_size_error));
+    close_terminate(st, STR("Transaction size exceeds limit."), buf_str(&details),
+            STR("history-service"), (struct str){ 0 });
+    return ERR_NONE;
+}
+
 enum err workflow_task_completed(struct step *st)
 {
     const struct event_workflow_task_completed *c = &st->ev->workflow_task_completed;
@@ -120,6 +136,10 @@ enum err workflow_task_completed(struct step *st)
     }
     if (refusal.cause || refusal.terminate) {
         return refuse(st, c, &refusal);
+    }
+    size_t size = limits_completion_bytes(wf, c);
+    if (size > st->limits->transaction_size_error) {
+        return refuse_transaction(st, size);
     }
     accept(st, c);
     return ERR_NONE;

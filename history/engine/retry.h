@@ -44,6 +44,9 @@ struct str timeout_failure(struct arena *arena, struct str message, enum timeout
         struct str last_heartbeat_details, struct str cause);
 /* An encoded failure by the server itself, never retried. */
 struct str server_failure(struct arena *arena, struct str message);
+/* Payloads of one JSON text. The text must need no escapes. */
+void text_payloads(struct buf *out, struct str text);
 const char *timeout_type_name(enum timeout_type type);
-/* A failure reduced to its cut message, type and flags: for the state, which must stay small. */
-struct str failure_cut(struct arena *arena, struct str failure, size_t message_max);
+/* A failure of the server whose cause is this failure and its causes, cut to about `max` bytes: type and
+ * non_retryable stay, then come the texts of the outermost, then those of its cause, as far as there is room. */
+struct str failure_cut(struct arena *arena, struct str failure, bool non_retryable, size_t max);

@@ -29,6 +29,7 @@ struct workflow_task {
     struct str identity, request_id, worker_version;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons; /* bit n-1: the API's reason n */
 };
 
 enum activity_state { ACTIVITY_SCHEDULED, ACTIVITY_STARTED };
