@@ -16,8 +16,12 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
     if (*why) {
         return false;
     }
-    if (s2c.ns < 0 || s2s.ns < 0 || stc.ns < 0 || hb.ns < 0) {
-        *why = "Activity timeouts cannot be negative.";
+    *why = s2c.ns < 0   ? "invalid ScheduleToCloseTimeout: negative duration."
+           : s2s.ns < 0 ? "invalid ScheduleToStartTimeout: negative duration."
+           : stc.ns < 0 ? "invalid StartToCloseTimeout: negative duration."
+           : hb.ns < 0  ? "invalid HeartbeatTimeout: negative duration."
+                        : NULL;
+    if (*why) {
         return false;
     }
     s2c = duration_min(s2c, duration_longest);
@@ -30,8 +34,7 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
         s2c = run;
         s2s = s2s.ns ? s2s : run;
     } else {
-        *why = "A valid StartToClose or ScheduleToCloseTimeout is not set on "
-               "ScheduleActivityTaskCommand.";
+        *why = "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity.";
         return false;
     }
     if (run.ns > 0) {

@@ -142,9 +142,11 @@ static bool check_child(struct check *c, const struct command *cmd)
     if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
         return command_refuse(c, bad, "cross namespace commands are not allowed");
     }
-    if (why) {
+    if (why) { /* ids may be too long to be repeated */
+        size_t max = c->st->limits->id_length;
         return command_refuse(c, bad, "%s WorkflowId=" STR_FMT " WorkflowType=" STR_FMT, why,
-                STR_ARG(in->workflow_id), STR_ARG(in->workflow_type));
+                STR_ARG(in->workflow_id.len > max ? STR("...") : in->workflow_id),
+                STR_ARG(in->workflow_type.len > max ? STR("...") : in->workflow_type));
     }
     if (command_is_too_large(c, in->input)) {
         return command_refuse_size(

@@ -74,7 +74,8 @@ static void next_task(
     }
     if (c->return_new_workflow_task) {
         st->fx->offers.len--; /* it is handed out right here */
-        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, st->wf->task.is_sticky);
+        /* the worker still has the run, sticky or not: only what is new is sent */
+        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true);
     }
 }
 

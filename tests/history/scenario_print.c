@@ -132,6 +132,9 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "parent", he->parent.workflow_id);
     put_s(out, "root", he->root.workflow_id);
     put_i(out, "suggest_continue_as_new", he->suggest_continue_as_new);
+    for (size_t i = 0; i < he->suggest_reasons.len; i++) {
+        put_i(out, "suggest_reason", he->suggest_reasons.ptr[i]);
+    }
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
     if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
@@ -232,6 +235,11 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         print_activity(&fx->eager_activities.ptr[i], "eager activity", out);
     }
     buf_printf(out, "%s", fx->cancel_requested ? "    cancel requested\n" : "");
+    for (size_t i = 0; i < fx->failures.len; i++) {
+        buf_printf(out, "    the worker is told:");
+        put_failure(out, "failure", fx->failures.ptr[i]);
+        buf_append_byte(out, '\n');
+    }
     print_offers(fx, out);
     buf_printf(out, "%s", fx->closed ? "    closed\n" : "");
 }
