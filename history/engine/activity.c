@@ -204,7 +204,7 @@ static enum err missing(struct step *st, const struct activity_ref *ref)
     if (!workflow_is_open(st->wf)) {
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
-    if (!ref->scheduled_event_id) {
+    if (!ref->scheduled_event_id && !map_get(&st->wf->activities_by_id, ref->activity_id)) {
         return fail(st->fail, ERR_NOT_FOUND,
                 "cannot find pending activity with ActivityID " STR_FMT
                 ", check workflow execution history for more details",

@@ -133,6 +133,10 @@ static void drop_stale_offers(struct step *st)
         }
     }
     fx->offers.len = kept;
+    if (!workflow_is_open(
+                st->wf)) { /* the same completion has closed the run: nobody waits for them */
+        fx->eager_activities.len = 0;
+    }
 }
 
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c)

@@ -54,6 +54,17 @@ static struct str payload_text(struct str payloads)
     return STR("(payload)");
 }
 
+/* Of a timeout. */
+static struct str last_details(struct str timeout)
+{
+    struct wire_field f;
+    struct str details = { 0 };
+    while (wire_next(&timeout, &f)) {
+        details = f.number == 2 ? f.bytes : details;
+    }
+    return details;
+}
+
 static void put_failure(struct buf *out, const char *name, struct str failure)
 {
     struct wire_field f;
@@ -62,15 +73,25 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
         return;
     }
     buf_printf(out, " %s=\"", name);
-    struct str cause = { 0 };
+    struct str cause = { 0 }, details = { 0 };
     while (wire_next(&failure, &f)) {
         if (f.number == 1) {
-            buf_append_str(out, f.bytes);
+            enum { SHOWN = 200 };
+            buf_append_str(out, f.bytes.len > SHOWN ? str_of(f.bytes.ptr, SHOWN) : f.bytes);
+            buf_printf(out, "%s", f.bytes.len > SHOWN ? "..." : "");
         } else if (f.number == 4) {
             cause = f.bytes;
+        } else if (f.number == 6) {
+            details = last_details(f.bytes);
         }
     }
-    buf_printf(out, "\"%s", info.kind == FAILURE_TIMEOUT ? "(timeout)" : "");
+    buf_printf(out, "\"%s",
+            info.kind != FAILURE_TIMEOUT                ? ""
+            : info.timeout == TIMEOUT_SCHEDULE_TO_CLOSE ? "(ScheduleToClose)"
+            : info.timeout == TIMEOUT_SCHEDULE_TO_START ? "(ScheduleToStart)"
+            : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
+                                                        : "(StartToClose)");
+    put_s(out, "last_heartbeat", payload_text(details));
     put_failure(out, "because", cause);
 }
 

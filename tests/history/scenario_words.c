@@ -113,7 +113,7 @@ struct str words_large(struct arena *arena, struct words *w, const char *key)
     return str_of(p, (size_t)n);
 }
 
-/* type=..., non_retryable, next=5s, size=N; "kind=canceled|timeout|server" instead of an application's; "nothing" */
+/* type=..., non_retryable, next=5s, size=N; "kind=canceled|timeout|server|activity" instead of an application's; "nothing" */
 struct str failure_of_text(struct arena *arena, struct words *w, struct str message)
 {
     struct buf b;
@@ -126,6 +126,7 @@ struct str failure_of_text(struct arena *arena, struct words *w, struct str mess
     uint32_t field = str_eq(kind, STR("timeout"))    ? 6
                      : str_eq(kind, STR("canceled")) ? 7
                      : str_eq(kind, STR("server"))   ? 9
+                     : str_eq(kind, STR("activity")) ? 12
                                                      : 5;
     size_t mark = wire_begin(&b, field);
     if (field != 5) {
@@ -134,9 +135,11 @@ struct str failure_of_text(struct arena *arena, struct words *w, struct str mess
     }
     wire_opt_bytes(&b, 1, words_get(w, "type"));
     wire_opt_varint(&b, 2, words_has(w, "non_retryable"));
-    struct duration next = words_duration(w, "next");
-    if (next.ns) {
-        wire_put_duration(&b, 4, next);
+    struct str next = words_get(w, "next");
+    struct duration delay = { 0 };
+    if (next.len) {
+        check(duration_parse(next, &delay));
+        wire_put_duration(&b, 4, delay);
     }
     wire_end(&b, mark);
     return buf_str(&b);
