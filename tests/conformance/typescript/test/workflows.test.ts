@@ -95,7 +95,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
 
   test('signal_order: signals arrive in order', async () => {
     const taskQueue = unique('signals');
-    const texts = Array.from({ length: 20 }, (_, i) => `note ${i}`);
+    const texts = Array.from({ length: 100 }, (_, i) => `note ${i}`);
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.collectSignals, { taskQueue, workflowId: taskQueue });
       for (const text of texts) await handle.signal(workflows.note, text);
