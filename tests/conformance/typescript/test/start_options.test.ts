@@ -8,10 +8,7 @@ import * as workflows from '../src/workflows.ts';
 
 describe('start options', { concurrency: 8, timeout: 60_000 }, () => {
   let client: Client;
-  before(async () => {
-    client = await connect();
-    await addSearchAttributes(client);
-  });
+  before(async () => void (client = await connect()));
   after(disconnect);
 
   test('start_returns_run_id: the run id that describe tells', async () => {
@@ -122,6 +119,7 @@ describe('start options', { concurrency: 8, timeout: 60_000 }, () => {
 
   test('start_search_attributes: told with their types to the workflow and by describe', async () => {
     const taskQueue = unique('attributes');
+    await addSearchAttributes(client);
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.tellsAttributes, {
         taskQueue, workflowId: taskQueue,
@@ -196,6 +194,7 @@ describe('start options', { concurrency: 8, timeout: 60_000 }, () => {
 
   test('continue_as_new: memo and search attributes carry over', async () => {
     const taskQueue = unique('carry-over');
+    await addSearchAttributes(client);
     const start = { taskQueue, memo: { colour: 'blue' }, typedSearchAttributes: [{ key: workflows.keyword, value: 'first' }, { key: workflows.number, value: 1 }] };
     await withWorker(taskQueue, async () => {
       const kept = await client.workflow.start(workflows.tellsAttributesInNextRun, { ...start, workflowId: `${taskQueue}/kept` });
@@ -240,6 +239,7 @@ describe('start options', { concurrency: 8, timeout: 60_000 }, () => {
 
   test('upsert_search_attributes: what the workflow changed is told by describe', async () => {
     const taskQueue = unique('upsert-attributes');
+    await addSearchAttributes(client);
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.changesSearchAttributes, {
         taskQueue, workflowId: taskQueue,
