@@ -14,6 +14,7 @@ import io.temporal.failure.ChildWorkflowFailure;
 import io.temporal.workflow.Async;
 import io.temporal.workflow.CancellationScope;
 import io.temporal.workflow.ChildWorkflowOptions;
+import io.temporal.workflow.ContinueAsNewOptions;
 import io.temporal.workflow.SignalMethod;
 import io.temporal.workflow.Workflow;
 import io.temporal.workflow.WorkflowInterface;
@@ -226,7 +227,10 @@ class ChildTest {
       @Override
       public String run(boolean next) {
         if (next) return StartTest.TellsAttributes.Impl.tell();
-        return Workflow.newContinueAsNewStub(TellsAttributesInNextRun.class).run(true);
+        // This SDK carries only the search attributes over by itself.
+        var memo = Map.<String, Object>of("colour", Workflow.getMemo("colour", String.class));
+        var options = ContinueAsNewOptions.newBuilder().setMemo(memo).build();
+        return Workflow.newContinueAsNewStub(TellsAttributesInNextRun.class, options).run(true);
       }
     }
   }
