@@ -26,6 +26,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /** What every test needs: a client, workers with task queues of their own, histories, waiting for conditions. */
@@ -51,7 +52,14 @@ final class Env {
         WorkflowServiceStubsOptions.newBuilder().setTarget(address).build(), Duration.ofSeconds(30));
   }
 
-  /** A connection of its own, which a test may cut. */
+  /** A client's connection with options of its own. */
+  static WorkflowServiceStubs connect(Consumer<WorkflowServiceStubsOptions.Builder> change) {
+    var options = WorkflowServiceStubsOptions.newBuilder().setTarget(ADDRESSES[0]);
+    change.accept(options);
+    return WorkflowServiceStubs.newConnectedServiceStubs(options.build(), Duration.ofSeconds(30));
+  }
+
+  /** A connection of workers, which a test may cut. */
   static WorkflowServiceStubs connectWorkers() {
     return connect(ADDRESSES[ADDRESSES.length - 1]);
   }
