@@ -1,7 +1,7 @@
 /* What every test needs: a client, workers with task queues of their own, waiting for conditions. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
@@ -11,13 +11,14 @@ import * as activities from './activities.ts';
 import { bundlePath } from './bundle_path.ts';
 
 /* Several frontends: clients talk to the first, workers to the last. */
-const addresses = (process.env.TEMPORAL_ADDRESSES ?? process.env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233').split(/[ ,]+/);
+const env = process.env;
+const addresses = (env.PERDURE_ADDRESSES ?? env.TEMPORAL_ADDRESSES ?? env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233').split(/[ ,]+/);
 export const clientAddress = addresses[0]!;
 export const workerAddress = addresses.at(-1)!;
-export const namespace = process.env.TEMPORAL_NAMESPACE ?? 'default';
+export const namespace = env.PERDURE_NAMESPACE ?? env.TEMPORAL_NAMESPACE ?? 'default';
 
 Runtime.install({
-  logger: new DefaultLogger((process.env.SDK_LOG as 'INFO') ?? 'ERROR', () => {}),
+  logger: new DefaultLogger((env.SDK_LOG as 'INFO') ?? 'ERROR', () => {}),
   telemetryOptions: { logging: { filter: 'OFF' } },
 });
 
@@ -39,11 +40,29 @@ export function unique(name: string): string {
   return `${name}-${randomUUID()}`;
 }
 
+/* One for all workers of a file. */
+export async function nativeConnection(): Promise<NativeConnection> {
+  native ??= await NativeConnection.connect({ address: workerAddress });
+  return native;
+}
+
+/* The search attributes that the tests use, made known to the namespace. */
+export async function addSearchAttributes(client: Client): Promise<void> {
+  const { KEYWORD, INT } = IndexedValueType;
+  const wanted = { ConformanceKeyword: KEYWORD, ConformanceInt: INT };
+  for (const [name, type] of Object.entries(wanted)) {
+    try {
+      await client.connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: type } });
+    } catch (err) {
+      if (!isGrpcServiceError(err) || err.code !== 6 /* already exists */) throw err;
+    }
+  }
+}
+
 export async function newWorker(taskQueue: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
   if (!existsSync(bundlePath)) throw new Error('the workflows are not bundled; use npm test');
-  native ??= await NativeConnection.connect({ address: workerAddress });
   return Worker.create({
-    connection: native, namespace, taskQueue, activities, workflowBundle: { codePath: bundlePath },
+    connection: await nativeConnection(), namespace, taskQueue, activities, workflowBundle: { codePath: bundlePath },
     maxConcurrentWorkflowTaskPolls: 2, maxConcurrentActivityTaskPolls: 2, shutdownGraceTime: 0, ...options,
   });
 }
@@ -63,6 +82,9 @@ export async function eventually<T>(what: string, probe: () => Promise<T | undef
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
+
+const indexed = proto.temporal.api.enums.v1.IndexedValueType;
+const IndexedValueType = { KEYWORD: indexed.INDEXED_VALUE_TYPE_KEYWORD, INT: indexed.INDEXED_VALUE_TYPE_INT };
 
 export const EventType = proto.temporal.api.enums.v1.EventType;
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;

@@ -12,7 +12,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
 
   const once = { maximumAttempts: 1 };
 
-  test('a failing activity is retried, and each attempt knows its number', async () => {
+  test('activity_retry: a failing activity is retried, and each attempt knows its number', async () => {
     const taskQueue = unique('retried'), workflowId = taskQueue;
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.retried, { taskQueue, workflowId, args: [taskQueue, 3] });
@@ -24,14 +24,14 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('a non-retryable failure is not retried', async () => {
+  test('activity_non_retryable: a non-retryable failure is not retried', async () => {
     const taskQueue = unique('not-retried');
     const seen = await withWorker(taskQueue, () =>
       client.workflow.execute(workflows.notRetried, { taskQueue, workflowId: taskQueue, args: [taskQueue] }));
     assert.deepEqual(seen, { type: 'ForGood', message: 'for good', attempts: 1, retryState: 'NON_RETRYABLE_FAILURE' });
   });
 
-  test('attempts run out', async () => {
+  test('activity_attempts_run_out: attempts run out', async () => {
     const taskQueue = unique('attempts');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -41,7 +41,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(seen.retryState, 'MAXIMUM_ATTEMPTS_REACHED');
   });
 
-  test('a listed error type is not retried', async () => {
+  test('activity_non_retryable: a listed error type is not retried', async () => {
     const taskQueue = unique('listed');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -50,7 +50,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(seen.retryState, 'NON_RETRYABLE_FAILURE');
   });
 
-  test('start-to-close timeout', async () => {
+  test('activity_start_to_close_timeout: start-to-close timeout', async () => {
     const taskQueue = unique('start-to-close');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.oneActivity, {
@@ -63,7 +63,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('a start-to-close timeout is retried', async () => {
+  test('activity_start_to_close_timeout: a start-to-close timeout is retried', async () => {
     const taskQueue = unique('timeout-retried');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -72,7 +72,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(seen.result, 2);
   });
 
-  test('schedule-to-close timeout ends the retries', async () => {
+  test('activity_schedule_to_close_timeout: schedule-to-close timeout ends the retries', async () => {
     const taskQueue = unique('schedule-to-close');
     const began = Date.now();
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
@@ -84,7 +84,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.ok(Date.now() - began >= 990, 'not before its time');
   });
 
-  test('schedule-to-start timeout on a queue without a worker', async () => {
+  test('activity_schedule_to_start_timeout: schedule-to-start timeout on a queue without a worker', async () => {
     const taskQueue = unique('schedule-to-start');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -94,7 +94,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(seen.timeoutType, 'SCHEDULE_TO_START');
   });
 
-  test('a heartbeat timeout carries the details to the next attempt', async () => {
+  test('activity_heartbeat_timeout: a heartbeat timeout carries the details to the next attempt', async () => {
     const taskQueue = unique('heartbeat');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -103,7 +103,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.deepEqual(seen.result, { attempt: 2, heartbeatDetails: { progress: 42 } });
   });
 
-  test('a last heartbeat timeout surfaces with the details', async () => {
+  test('activity_heartbeat_timeout: a last heartbeat timeout surfaces with the details', async () => {
     const taskQueue = unique('heartbeat-last');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -113,7 +113,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.deepEqual(seen.details, { progress: 42 });
   });
 
-  test('describe shows a pending activity and its attempt', async () => {
+  test('describe_pending: describe shows a pending activity and its attempt', async () => {
     const taskQueue = unique('pending');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.oneActivity, {

@@ -24,20 +24,20 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     throw new assert.AssertionError({ message: 'the workflow completed' });
   }
 
-  test('hello', async () => {
+  test('start_hello: hello', async () => {
     const taskQueue = unique('hello');
     assert.equal(await withWorker(taskQueue, () =>
       client.workflow.execute(workflows.hello, { taskQueue, workflowId: taskQueue, args: ['Perdure'] })), 'Hello, Perdure!');
   });
 
-  test('a timer fires when it is due', async () => {
+  test('timer: a timer fires when it is due', async () => {
     const taskQueue = unique('timer');
     const slept = await withWorker(taskQueue, () =>
       client.workflow.execute(workflows.timer, { taskQueue, workflowId: taskQueue, args: [300] }));
     assert.ok(slept >= 300 && slept < 10_000, `slept ${slept} ms`);
   });
 
-  test('a signal releases a waiting workflow', async () => {
+  test('signal_releases: a signal releases a waiting workflow', async () => {
     const taskQueue = unique('signal');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.waitForSignal, { taskQueue, workflowId: taskQueue });
@@ -47,14 +47,14 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('a signal that comes before any worker is kept', async () => {
+  test('signal_before_worker: a signal that comes before any worker is kept', async () => {
     const taskQueue = unique('early-signal');
     const handle = await client.workflow.start(workflows.waitForSignal, { taskQueue, workflowId: taskQueue });
     await handle.signal(workflows.go);
     assert.equal(await withWorker(taskQueue, () => handle.result()), 'released');
   });
 
-  test('signal with start', async () => {
+  test('start_with_signal: signal with start', async () => {
     const taskQueue = unique('signal-with-start');
     const start = { taskQueue, workflowId: taskQueue, signal: workflows.go, signalArgs: [] as [] };
     const handle = await client.workflow.signalWithStart(workflows.waitForSignal, start);
@@ -63,7 +63,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(await withWorker(taskQueue, () => handle.result()), 'released');
   });
 
-  test('signal with start signals a workflow that is there', async () => {
+  test('start_with_signal: signal with start signals a workflow that is there', async () => {
     const taskQueue = unique('signal-with-start-open');
     const start = { taskQueue, workflowId: taskQueue, signal: workflows.note };
     await withWorker(taskQueue, async () => {
@@ -77,7 +77,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('cancellation, with a clean-up', async () => {
+  test('cancel_with_cleanup: cancellation, with a clean-up', async () => {
     const taskQueue = unique('cancel');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.cancellable, { taskQueue, workflowId: taskQueue });
@@ -93,9 +93,9 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('signals arrive in order', async () => {
+  test('signal_order: signals arrive in order', async () => {
     const taskQueue = unique('signals');
-    const texts = Array.from({ length: 20 }, (_, i) => `note ${i}`);
+    const texts = Array.from({ length: 100 }, (_, i) => `note ${i}`);
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.collectSignals, { taskQueue, workflowId: taskQueue });
       for (const text of texts) await handle.signal(workflows.note, text);
@@ -104,7 +104,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('the client follows continue-as-new', async () => {
+  test('continue_as_new: the client follows continue-as-new', async () => {
     const taskQueue = unique('continue');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.counted, { taskQueue, workflowId: taskQueue, args: [3] });
@@ -139,7 +139,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal((err.cause.cause as ApplicationFailure).type, 'ForGood');
   });
 
-  test('a failed workflow is retried when its start says so', async () => {
+  test('start_retry: a failed workflow is retried when its start says so', async () => {
     const taskQueue = unique('workflow-retry');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.failingActivity, {
@@ -151,7 +151,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('a workflow task that fails is tried again', async () => {
+  test('task_failure_retried: a workflow task that fails is tried again', async () => {
     const taskQueue = unique('clumsy');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.clumsy, { taskQueue, workflowId: taskQueue });
@@ -160,7 +160,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('run timeout', async () => {
+  test('start_run_timeout: run timeout', async () => {
     const taskQueue = unique('run-timeout');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.sleeper, {
@@ -171,7 +171,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('execution timeout, without any worker', async () => {
+  test('start_execution_timeout: execution timeout, without any worker', async () => {
     const taskQueue = unique('execution-timeout');
     const handle = await client.workflow.start(workflows.sleeper, {
       taskQueue, workflowId: taskQueue, workflowExecutionTimeout: '1s',
@@ -180,7 +180,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal((await typesOf(handle)).at(-1), 'WORKFLOW_EXECUTION_TIMED_OUT');
   });
 
-  test('terminate', async () => {
+  test('terminate: the client sees it with its reason', async () => {
     const taskQueue = unique('terminate');
     const handle = await client.workflow.start(workflows.sleeper, { taskQueue, workflowId: taskQueue });
     await handle.terminate('enough');
@@ -214,18 +214,18 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('a signal to an unknown workflow', async () => {
+  test('signal_unknown_workflow: a signal to an unknown workflow', async () => {
     await assert.rejects(client.workflow.getHandle(unique('nobody')).signal(workflows.go), WorkflowNotFoundError);
   });
 
-  test('a signal to a closed workflow', async () => {
+  test('signal_closed_workflow: a signal to a closed workflow', async () => {
     const taskQueue = unique('closed');
     const handle = await client.workflow.start(workflows.sleeper, { taskQueue, workflowId: taskQueue });
     await handle.terminate();
     await assert.rejects(handle.signal(workflows.go), WorkflowNotFoundError);
   });
 
-  test('an id in use is refused, and free again after the end', async () => {
+  test('start_id_in_use_is_refused: an id in use is refused, and free again after the end', async () => {
     const taskQueue = unique('twice'), workflowId = taskQueue;
     const handle = await client.workflow.start(workflows.sleeper, { taskQueue, workflowId });
     await assert.rejects(client.workflow.start(workflows.sleeper, { taskQueue, workflowId }),
@@ -243,14 +243,14 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     await next.terminate();
   });
 
-  test('an unknown namespace', async () => {
+  test('start_unknown_namespace: an unknown namespace', async () => {
     const stranger = new Client({ connection: client.connection, namespace: unique('nowhere') });
     await assert.rejects(
       stranger.workflow.start(workflows.sleeper, { taskQueue: 'any', workflowId: unique('nowhere') }),
       (err: Error) => err.name === 'NamespaceNotFoundError');
   });
 
-  test('a payload of 1.5 MB there and back', async () => {
+  test('start_large_payload: a payload of 1.5 MB there and back', async () => {
     const taskQueue = unique('large');
     const payload = 'ä0123456789'.repeat(125_000);
     assert.ok(Buffer.byteLength(payload) >= 1_500_000);

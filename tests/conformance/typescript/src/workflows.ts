@@ -268,3 +268,7 @@ export async function cancelsAnother(id: string): Promise<string> {
     return (err as Error).message;
   }
 }
+
+export * from './option_workflows.ts';
+export * from './message_workflows.ts';
+export { changing, evolving } from './code_before.ts';

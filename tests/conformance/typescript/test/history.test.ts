@@ -86,7 +86,7 @@ describe('history', { concurrency: 4, timeout: 60_000 }, () => {
     });
   });
 
-  test('many steps, links throughout, and it replays', async () => {
+  test('replay: many steps, links throughout, and it replays', async () => {
     const taskQueue = unique('many-steps');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.manySteps, { taskQueue, workflowId: taskQueue, args: [5] });
@@ -101,7 +101,7 @@ describe('history', { concurrency: 4, timeout: 60_000 }, () => {
     });
   });
 
-  test('pages join on', async () => {
+  test('history_paging: pages join on', async () => {
     const taskQueue = unique('pages');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.manySteps, { taskQueue, workflowId: taskQueue, args: [3] });

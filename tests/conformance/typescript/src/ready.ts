@@ -1,10 +1,12 @@
-/* Waits until every address in TEMPORAL_ADDRESSES answers for the namespace. Argument: for how many seconds. */
+/* Waits until every address in PERDURE_ADDRESSES answers for the namespace. Argument: for how many seconds. */
 import { Connection } from '@temporalio/client';
 
-const namespace = process.env.TEMPORAL_NAMESPACE ?? 'default';
+const env = process.env;
+const namespace = env.PERDURE_NAMESPACE ?? env.TEMPORAL_NAMESPACE ?? 'default';
+const addresses = (env.PERDURE_ADDRESSES ?? env.TEMPORAL_ADDRESSES ?? '127.0.0.1:7233').split(/[ ,]+/);
 const end = Date.now() + 1000 * Number(process.argv[2] ?? 30);
 
-for (const address of (process.env.TEMPORAL_ADDRESSES ?? '127.0.0.1:7233').split(',')) {
+for (const address of addresses) {
   for (;;) {
     let connection: Connection | undefined;
     try {

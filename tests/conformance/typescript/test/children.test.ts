@@ -35,7 +35,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     throw new assert.AssertionError({ message: 'the workflow completed' });
   }
 
-  test('a child gives its result, and both know of each other', async () => {
+  test('child_result: a child gives its result, and both know of each other', async () => {
     const taskQueue = unique('child');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfHello, { taskQueue, workflowId: taskQueue });
@@ -71,7 +71,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a failing child fails its parent with its cause', async () => {
+  test('child_result: a failing child fails its parent with its cause', async () => {
     const taskQueue = unique('failing-child');
     await withWorker(taskQueue, async () => {
       const err = await failure(client.workflow.execute(workflows.parentOfFailing, { taskQueue, workflowId: taskQueue }));
@@ -97,7 +97,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a parent cancels its child', async () => {
+  test('child_cancel: a parent cancels its child', async () => {
     const taskQueue = unique('cancelled-child');
     await withWorker(taskQueue, async () => {
       assert.equal(await client.workflow.execute(workflows.parentCancels, { taskQueue, workflowId: taskQueue }), 'cancelled');
@@ -105,7 +105,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('cancelling the parent cancels the child', async () => {
+  test('child_cancel: cancelling the parent cancels the child', async () => {
     const taskQueue = unique('cancelled-parent');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfSleeper, { taskQueue, workflowId: taskQueue, args: ['TERMINATE'] });
@@ -129,7 +129,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
   });
 
   for (const [policy, end] of [['TERMINATE', 'TERMINATED'], ['REQUEST_CANCEL', 'CANCELLED'], ['ABANDON', 'RUNNING']] as const) {
-    test(`parent close policy ${policy}`, async () => {
+    test(`child_parent_close_policies: parent close policy ${policy}`, async () => {
       const taskQueue = unique('policy');
       await withWorker(taskQueue, async () => {
         const parent = await client.workflow.start(workflows.parentOfSleeper, { taskQueue, workflowId: taskQueue, args: [policy] });
@@ -149,7 +149,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   }
 
-  test('the policy finds a child that has continued as new', async () => {
+  test('child_parent_close_policies: the policy finds a child that has continued as new', async () => {
     const taskQueue = unique('policy-chain');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfMoving, { taskQueue, workflowId: taskQueue });
@@ -162,7 +162,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a parent hears of the end of a chain', async () => {
+  test('child_continue_as_new: a parent hears of the end of a chain', async () => {
     const taskQueue = unique('child-chain');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfChain, { taskQueue, workflowId: taskQueue });
@@ -172,7 +172,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a child whose id is taken is not started', async () => {
+  test('child_id_taken: a child whose id is taken is not started', async () => {
     const taskQueue = unique('taken');
     await withWorker(taskQueue, async () => {
       const other = await client.workflow.start(workflows.sleeper, { taskQueue, workflowId: `${taskQueue}/child` });
@@ -194,7 +194,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a workflow signals another one', async () => {
+  test('signal_external: a workflow signals another one', async () => {
     const taskQueue = unique('external-signal');
     await withWorker(taskQueue, async () => {
       const other = await client.workflow.start(workflows.collectSignals, { taskQueue, workflowId: `${taskQueue}/other` });
@@ -206,7 +206,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a workflow cancels another one', async () => {
+  test('cancel_external: a workflow cancels another one', async () => {
     const taskQueue = unique('external-cancel');
     await withWorker(taskQueue, async () => {
       const other = await client.workflow.start(workflows.sleeper, { taskQueue, workflowId: `${taskQueue}/other` });
@@ -216,7 +216,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('a signal to nobody fails', async () => {
+  test('signal_external_unknown: a signal to nobody fails', async () => {
     const taskQueue = unique('nobody');
     await withWorker(taskQueue, async () => {
       const sender = await client.workflow.start(workflows.signalsAnother, { taskQueue, workflowId: taskQueue, args: [`${taskQueue}/nobody`] });

@@ -30,7 +30,7 @@ describe('workers', { concurrency: 4, timeout: 60_000 }, () => {
     await once(child, 'exit');
   }
 
-  test('without a cache each task replays', async () => {
+  test('no_cache: without a cache each task replays', async () => {
     const taskQueue = unique('no-cache');
     const seen = await withWorker(taskQueue, () =>
       client.workflow.execute(workflows.manySteps, { taskQueue, workflowId: taskQueue, args: [5] }),
@@ -49,7 +49,7 @@ describe('workers', { concurrency: 4, timeout: 60_000 }, () => {
     }, { maxCachedWorkflows: 1 });
   });
 
-  test('a worker that is killed between two tasks is replaced', async () => {
+  test('sticky_fallback: a worker that is killed between two tasks is replaced', async () => {
     const taskQueue = unique('killed');
     const child = await childWorker(taskQueue);
     const handle = await client.workflow.start(workflows.twoHalves, { taskQueue, workflowId: taskQueue });
@@ -62,7 +62,7 @@ describe('workers', { concurrency: 4, timeout: 60_000 }, () => {
     assert.equal(completed.length, 2, 'the first activity did not run again');
   });
 
-  test('an activity whose worker is killed runs again elsewhere', async () => {
+  test('activity_worker_killed: an activity whose worker is killed runs again elsewhere', async () => {
     const taskQueue = unique('killed-activity');
     const child = await childWorker(taskQueue);
     const handle = await client.workflow.start(workflows.oneActivity, {
@@ -80,7 +80,7 @@ describe('workers', { concurrency: 4, timeout: 60_000 }, () => {
     assert.equal(started!.activityTaskStartedEventAttributes!.attempt, 2);
   });
 
-  test('a worker ends in order while workflows are open, and another goes on', async () => {
+  test('worker_shutdown: a worker ends in order while workflows are open, and another goes on', async () => {
     const taskQueue = unique('orderly');
     const first = await newWorker(taskQueue);
     const running = first.run();
