@@ -80,6 +80,8 @@ static void check_run_end(const struct run_check *r)
         return;
     case EV_FAILED:
         if (p.attempt > p.program.fails || !r->new_run.len) {
+            fprintf(stderr, "attempt %u of %u, retry state %lld\n", p.attempt, p.program.fails,
+                    (long long)ev_int(r->events.ptr[r->events.len - 1].attributes, 2));
             bad_end(r, "unplanned");
         }
         return;
@@ -177,6 +179,17 @@ static void check_signal_order(const struct run_check *r)
     }
 }
 
+static void print_chain(struct str workflow_id)
+{
+    map_each(&run_checks, n)
+    {
+        const struct run_check *r = map_entry(n, struct run_check, node);
+        if (str_eq(r->workflow_id, workflow_id)) {
+            run_check_print(r);
+        }
+    }
+}
+
 static void check_script(const struct script *s)
 {
     check_chain(s->id);
@@ -187,12 +200,15 @@ static void check_script(const struct script *s)
     {
         const struct run_check *r = map_entry(n, struct run_check, node);
         if (str_eq(r->workflow_id, s->id)) {
-            cancelled |= r->cancel_requested;
+            /* to cancel what has ended is a success, too */
+            bool had_ended = !r->new_run.len && r->closed_at.ns <= s->cancel_acknowledged_at.ns;
+            cancelled |= r->cancel_requested || had_ended;
             terminated |= r->close == EV_TERMINATED;
             started |= str_eq(r->run_id, s->run_id);
         }
     }
     if (!cancelled || !terminated || !started) {
+        print_chain(s->id);
         violation("an acknowledged %s of " STR_FMT " is lost",
                 !started ? "start" : cancelled ? "termination" : "cancellation", STR_ARG(s->id));
     }

@@ -193,6 +193,7 @@ static void close_event(struct run_check *r, const struct ev *e)
     must(r, e, implies(e->type == EV_TIMED_OUT, e->time.ns >= r->run_until.ns));
     must(r, e, implies(e->type == EV_CANCELED, r->cancel_requested));
     r->close = e->type;
+    r->closed_at = world.now;
     r->new_run = new_run[e->type] ? ev_bytes(e->attributes, new_run[e->type]) : STR("");
     r->result = e->type == EV_COMPLETED ? payloads_text(ev_bytes(e->attributes, 1)) : STR("");
 }

@@ -29,6 +29,7 @@ struct run_check {
     unsigned attempt;
     bool cancel_requested;
     enum ev_type close; /* 0: open */
+    struct instant closed_at; /* the world's time */
     struct str result, new_run;
     VEC(struct thing) things;
     VEC(struct str) signals; /* names, in order */

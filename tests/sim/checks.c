@@ -150,6 +150,7 @@ bool checks_all_closed(void)
 
 void checks_print_open(void)
 {
+    diagnose_hosts();
     for (unsigned i = 0; i < world.swarm.workflows; i++) {
         if (!scripts[i].closed) {
             fprintf(stderr, STR_FMT " %s\n", STR_ARG(scripts[i].id),
@@ -169,6 +170,7 @@ void checks_print_open(void)
                             : (long long)(row->wake_at.ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
                     STR_ARG(row->backlog_queue));
             run_check_print(r);
+            diagnose_run(r->key);
         }
     }
 }

@@ -13,3 +13,7 @@ void checks_print_open(void);
 /* At the end. */
 void checks_final(void);
 uint64_t checks_events(void); /* events that were checked */
+
+/* diagnose.c: what production holds of a run; of all processes. */
+void diagnose_run(run_key key);
+void diagnose_hosts(void);

@@ -230,6 +230,7 @@ static void on_cancelled(struct api_call *call, enum err err, struct str body, c
 {
     struct client *c = container_of(call, struct client, call);
     c->script->cancel_acknowledged |= !err;
+    c->script->cancel_acknowledged_at = world.now;
     if (err && !is_retryable(err) && err != ERR_NOT_FOUND) {
         violation("a cancellation fails: %s: %s", err_name(err), text);
     }

@@ -3,7 +3,7 @@
 #include "tests/sim/program.h"
 
 struct decision {
-    const struct progress *p;
+    struct progress *p; /* a copy: what is over as soon as it is decided is marked in it */
     struct arena *arena;
     Api__Command **commands;
     size_t count, max;
@@ -143,7 +143,7 @@ static void begin(struct decision *d, unsigned group, unsigned step)
 
 static void cancel(struct decision *d, unsigned group, unsigned step)
 {
-    const struct step_state *st = &d->p->state[group][step];
+    struct step_state *st = &d->p->state[group][step];
     if (d->p->program.step[group][step].kind == STEP_CANCELLED_ACTIVITY) {
         Api__Command *c = add(d, API__COMMAND_TYPE__COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK);
         Api__RequestCancelActivityTaskCommandAttributes *m =
@@ -158,6 +158,8 @@ static void cancel(struct decision *d, unsigned group, unsigned step)
     Api__CancelTimerCommandAttributes *m =
             api_new(d->arena, &api__cancel_timer_command_attributes__descriptor);
     m->timer_id = text(d, step_name(d->arena, group, step));
+    st->over = true;
+    st->outcome = 'x';
     c->attributes_case = API__COMMAND__ATTRIBUTES_CANCEL_TIMER_COMMAND_ATTRIBUTES;
     c->cancel_timer_command_attributes = m;
 }
@@ -181,6 +183,12 @@ static void end_continued(struct decision *d)
     m->workflow_type = api_new(d->arena, &api__workflow_type__descriptor);
     m->workflow_type->name = text(d, program_type(d->arena, p->seed, p->depth, p->runs_left - 1));
     m->task_queue = queue(d, "wq");
+    if (p->depth == 0 && world.swarm.features & FEATURE_WORKFLOW_RETRY) {
+        m->retry_policy = api_new(d->arena, &api__retry_policy__descriptor);
+        m->retry_policy->initial_interval = api_duration(d->arena, DURATION_MS(300));
+        m->retry_policy->backoff_coefficient = 2;
+        m->retry_policy->maximum_attempts = 5;
+    }
     c->attributes_case =
             API__COMMAND__ATTRIBUTES_CONTINUE_AS_NEW_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
     c->continue_as_new_workflow_execution_command_attributes = m;
@@ -223,12 +231,12 @@ static bool decide_group(struct decision *d, unsigned g)
     const struct program *p = &d->p->program;
     bool others_over = true, over = true;
     for (unsigned s = 0; s < p->steps[g]; s++) {
-        const struct step_state *st = &d->p->state[g][s];
-        over &= st->over;
-        others_over &= st->over || is_cancelled_kind(p->step[g][s].kind);
+        struct step_state *st = &d->p->state[g][s];
         if (!st->begun) {
             begin(d, g, s);
         }
+        st->over |= p->step[g][s].kind == STEP_MARKER;
+        others_over &= st->over || is_cancelled_kind(p->step[g][s].kind);
     }
     for (unsigned s = 0; s < p->steps[g]; s++) {
         const struct step_state *st = &d->p->state[g][s];
@@ -236,6 +244,7 @@ static bool decide_group(struct decision *d, unsigned g)
                 !st->cancelled) {
             cancel(d, g, s);
         }
+        over &= st->over;
     }
     return over;
 }
@@ -243,7 +252,8 @@ static bool decide_group(struct decision *d, unsigned g)
 size_t progress_decide(
         const struct progress *p, struct arena *arena, Api__Command **ret, size_t max)
 {
-    struct decision d = { .p = p, .arena = arena, .commands = ret, .max = max };
+    struct progress now = *p;
+    struct decision d = { .p = &now, .arena = arena, .commands = ret, .max = max };
     if (p->closed) {
         return 0;
     }

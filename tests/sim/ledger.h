@@ -19,6 +19,7 @@ struct script {
     unsigned unsure_starts;
     bool started, closed;
     bool cancel_sent, cancel_acknowledged, terminate_sent, terminate_acknowledged;
+    struct instant cancel_acknowledged_at;
     unsigned signals;          /* sent; their names are "s0", "s1", ... in this order */
     unsigned unsure_signal[SIGNALS_MAX]; /* how often the outcome of this one was unknown */
     bool acknowledged[SIGNALS_MAX];

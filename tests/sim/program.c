@@ -185,7 +185,6 @@ static void take_event(struct progress *p, const struct ev *e)
         if (st) {
             st->begun = e->id;
             st->over |= e->type == EV_MARKER;
-            st->outcome = e->type == EV_MARKER ? 'm' : st->outcome;
         }
     }
     int64_t begun = ev_beginning(e);
@@ -197,12 +196,14 @@ static void take_event(struct progress *p, const struct ev *e)
     }
 }
 
-static void count_signals(struct progress *p)
+static void count_others(struct progress *p)
 {
     unsigned wanted = 0;
     for (unsigned g = 0; g < p->program.groups; g++) {
         for (unsigned s = 0; s < p->program.steps[g]; s++) {
-            if (p->program.step[g][s].kind == STEP_SIGNALS) {
+            if (p->program.step[g][s].kind == STEP_MARKER) {
+                p->state[g][s].outcome = 'm';
+            } else if (p->program.step[g][s].kind == STEP_SIGNALS) {
                 wanted += p->program.step[g][s].signals;
                 p->state[g][s].begun = 1;
                 p->state[g][s].over = p->signals >= wanted;
@@ -229,7 +230,7 @@ bool progress_read(
         is_first = false;
         take_event(p, &e);
     }
-    count_signals(p);
+    count_others(p);
     return !bad && !is_first;
 }
 
