@@ -405,6 +405,19 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
     }
 }
 
+bool sim_db_run(struct sim_db *db, run_key key, const struct store_run_row **run,
+        const struct store_log_row **log, size_t *log_count)
+{
+    struct sim_run *r = find_run(db, key);
+    if (!has_row(r)) {
+        return false;
+    }
+    *run = &r->row;
+    *log = r->log.ptr;
+    *log_count = r->log.len;
+    return true;
+}
+
 void sim_db_each_run(struct sim_db *db,
         void (*visit)(void *arg, const struct store_run_row *run,
                 const struct store_snapshot_row *snapshot, const struct store_log_row *log,

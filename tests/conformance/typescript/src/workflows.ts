@@ -269,6 +269,9 @@ export async function cancelsAnother(id: string): Promise<string> {
   }
 }
 
+export * from './option_workflows.ts';
+export * from './message_workflows.ts';
+export { changing, evolving } from './code_before.ts';
 /* Two activities one after the other, and whatever is noted until it is told to finish. */
 export async function twoTallies(key: string): Promise<{ first: number; second: number; random: number; notes: string[] }> {
   const notes: string[] = [];
@@ -305,7 +308,3 @@ export async function parentOfCollector(cancels: boolean): Promise<string[]> {
     throw err;
   }
 }
-
-export * from './option_workflows.ts';
-export * from './message_workflows.ts';
-export { changing, evolving } from './code_before.ts';
