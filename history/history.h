@@ -13,6 +13,7 @@
 #include "history/shard.h"
 #include "history/sweep.h"
 #include "history/wheel.h"
+#include "history/zones.h"
 
 enum history_state {
     HISTORY_CLAIMING, /* waits for its writer: refuses everything */
@@ -49,6 +50,7 @@ struct history {
     struct dispatch dispatch;
     struct outbox outbox;
     struct sweep sweep;
+    struct zones zones;
     struct history_stats stats;
     void (*stopped)(void *ctx);
     void *stopped_ctx;

@@ -51,7 +51,7 @@ struct str api_token_encode(struct arena *arena, const struct api_token *t)
     wire_opt_bytes(&out, FIELD_REQUEST_ID, t->request_id);
     wire_opt_bytes(&out, FIELD_ACTIVITY_ID, t->activity_id);
     wire_opt_varint(&out, FIELD_HISTORY_SIZE, (uint64_t)t->history_size);
-    wire_opt_varint(&out, FIELD_SUGGEST, t->suggest_continue_as_new);
+    wire_opt_varint(&out, FIELD_SUGGEST, t->suggest_reasons | t->suggest_continue_as_new);
     wire_opt_varint(&out, FIELD_NEXT_EVENT_ID, (uint64_t)t->next_event_id);
     wire_opt_varint(&out, FIELD_END_EVENT_ID, (uint64_t)t->end_event_id);
     wire_opt_varint(&out, FIELD_WAITING, t->is_waiting);
@@ -134,7 +134,8 @@ static void token_take_varint(struct api_token *t, const struct wire_field *fiel
         t->history_size = v;
         break;
     case FIELD_SUGGEST:
-        t->suggest_continue_as_new = v != 0;
+        t->suggest_continue_as_new = v & 1;
+        t->suggest_reasons = (uint32_t)v & ~1U;
         break;
     case FIELD_NEXT_EVENT_ID:
         t->next_event_id = v;

@@ -36,6 +36,7 @@ static bool apply_task_started_record(struct workflow *wf, const struct record *
     state_keep(wf, &t->worker_version, r->worker_version);
     t->history_size = r->history_size;
     t->suggest_continue_as_new = r->flag;
+    t->suggest_reasons = r->suggest_reasons;
     return true;
 }
 
@@ -96,6 +97,7 @@ static bool apply_activity_retry(struct activity *a, struct workflow *wf, const 
     a->attempt = r->attempt;
     a->stamp++;
     a->attempt_scheduled_time = r->time;
+    a->last_complete = r->original_time;
     state_keep(wf, &a->last_failure, r->failure);
     state_keep(wf, &a->last_identity, r->identity);
     return true;

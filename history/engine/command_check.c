@@ -1,5 +1,6 @@
 /* Checks all commands of a completion before any is applied, against the state as the commands before it will
  * have left it. So a refused command has no trace to undo. Applies nothing; see command_apply.c. */
+#include "history/engine/cron.h"
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
@@ -15,6 +16,7 @@ struct overlay {
     })
     scheduled;
     int64_t next_event_id;
+    struct str memo, search_attributes; /* after the upserts so far; no pointer: none yet */
     size_t activities_pending, signals_pending, cancels_pending, children_pending;
 };
 
@@ -194,6 +196,7 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
     const struct command_continue_as_new *in = &cmd->continue_as_new;
     const enum workflow_task_failed_cause bad = CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES;
     const char *why = retry_policy_problem(&in->retry);
+    why = why ? why : cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
     if (why) {
         return refuse(c, bad, why);
     }
@@ -279,10 +282,8 @@ static const char *child_problem(const struct check *c, const struct command_sta
     if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
         return "cross namespace commands are not allowed";
     }
-    if (in->cron_schedule.len) { /* better no child than one that never repeats */
-        return "cron schedules are not served yet";
-    }
-    return retry_policy_problem(&in->retry);
+    const char *why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
+    return why ? why : retry_policy_problem(&in->retry);
 }
 
 static bool check_child(struct check *c, const struct command *cmd)
@@ -370,6 +371,17 @@ static bool check_upsert(struct check *c, const struct command *cmd)
         return refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
+    if (is_too_large(c, cmd->upsert.search_attributes)) {
+        return refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+                "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.");
+    }
+    if (!properties_fit(c->st->fx->arena, &c->over.search_attributes,
+                workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes,
+                c->st->limits->search_attributes_size_error)) {
+        return refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+                "UpsertWorkflowSearchAttributesCommandAttributes. SearchAttributes exceed size "
+                "limit.");
+    }
     return true;
 }
 
@@ -379,9 +391,14 @@ static bool check_modify(struct check *c, const struct command *cmd)
         return refuse(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
                 "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
     }
-    if (cmd->modify_properties.upserted_memo.len > c->st->limits->memo_size_error) {
+    if (is_too_large(c, cmd->modify_properties.upserted_memo)) {
         return refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
-                "ModifyWorkflowPropertiesCommandAttributes.UpsertedMemo exceeds size limit.");
+                "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.");
+    }
+    if (!properties_fit(c->st->fx->arena, &c->over.memo, workflow_memo(c->st->wf),
+                cmd->modify_properties.upserted_memo, c->st->limits->memo_size_error)) {
+        return refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+                "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.");
     }
     return true;
 }

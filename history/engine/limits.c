@@ -4,6 +4,8 @@
 const struct engine_limits engine_limits_default = {
     .blob_size_error = 2 * 1024 * 1024,
     .memo_size_error = 2 * 1024 * 1024,
+    .search_attributes_size_error = 40 * 1024,
+    .callbacks = 32,
     .id_length = 1000,
     .history_count_suggest = 4096,
     .history_count_error = 51200,
@@ -23,11 +25,17 @@ const struct engine_limits engine_limits_default = {
     .activity_start_grace = { 500000000 },
 };
 
-bool limits_suggest(const struct step *st)
+uint32_t limits_suggest(const struct step *st)
 {
     const struct workflow *wf = st->wf;
-    return wf->next_event_id > st->limits->history_count_suggest ||
-           wf->history_size >= (int64_t)st->limits->history_size_suggest;
+    uint32_t reasons = 0;
+    if (wf->history_size >= (int64_t)st->limits->history_size_suggest) {
+        reasons |= 1U << SUGGEST_HISTORY_SIZE;
+    }
+    if (wf->next_event_id > st->limits->history_count_suggest) {
+        reasons |= 1U << SUGGEST_HISTORY_EVENTS;
+    }
+    return reasons;
 }
 
 static void end_run(struct step *st, struct str reason)

@@ -110,6 +110,19 @@ void workflow_task_schedule(struct step *st)
 
 /* --- starting --------------------------------------------------------------------------------------- */
 
+/* The packed enum of event 6. */
+static struct str reasons_packed(struct arena *arena, uint32_t reasons)
+{
+    char *bytes = NEW(arena, char, 32);
+    size_t n = 0;
+    for (unsigned r = 1; r < 32; r++) {
+        if (reasons >> r & 1) {
+            bytes[n++] = (char)r;
+        }
+    }
+    return str_of(bytes, n);
+}
+
 static void started_events(const struct workflow *wf, struct arena *arena,
         struct history_event *scheduled, struct history_event *started)
 {
@@ -129,6 +142,9 @@ static void started_events(const struct workflow *wf, struct arena *arena,
         .worker_version = t->worker_version,
         .history_size = t->history_size,
         .suggest_continue_as_new = t->suggest_continue_as_new };
+    if (t->suggest_reasons) {
+        started->suggest_reasons = reasons_packed(arena, t->suggest_reasons);
+    }
 }
 
 void workflow_task_write_started(struct step *st)
@@ -164,7 +180,8 @@ static void answer_started(struct step *st)
                 .identity = str_dup(arena, t->identity),
                 .request_id = str_dup(arena, t->request_id),
                 .history_size = t->history_size,
-                .suggest_continue_as_new = t->suggest_continue_as_new },
+                .suggest_continue_as_new = t->suggest_continue_as_new,
+                .suggest_reasons = t->suggest_reasons },
         .previous_started_event_id = wf->previous_started_event_id,
         .from_event_id = t->started_sticky ? wf->previous_started_event_id + 1 : 1,
         .to_event_id = wf->next_event_id - 1,
@@ -177,6 +194,7 @@ void workflow_task_start(struct step *st, struct str identity, struct str reques
         struct str version, bool from_sticky)
 {
     struct workflow *wf = st->wf;
+    uint32_t reasons = limits_suggest(st);
     step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED,
                             .is_volatile = true,
                             .time = st->now,
@@ -185,7 +203,8 @@ void workflow_task_start(struct step *st, struct str identity, struct str reques
                             .request_id = request_id,
                             .worker_version = version,
                             .history_size = wf->history_size,
-                            .flag = limits_suggest(st),
+                            .flag = reasons != 0,
+                            .suggest_reasons = reasons,
                             .sticky = from_sticky });
     answer_started(st);
 }
@@ -271,6 +290,7 @@ bool workflow_task_accept(struct step *st, const struct workflow_task_token *tok
                             .request_id = token->request_id,
                             .history_size = token->history_size,
                             .flag = token->suggest_continue_as_new,
+                            .suggest_reasons = token->suggest_reasons,
                             .sticky = t->is_sticky });
     return true;
 }

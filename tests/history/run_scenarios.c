@@ -52,6 +52,10 @@ static void set_limits(struct scenario *s, struct words *w)
     l->buffered_events = (uint32_t)words_number(w, "buffered_events", l->buffered_events);
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
+    l->callbacks = (uint32_t)words_number(w, "callbacks", l->callbacks);
+    l->memo_size_error = (size_t)words_number(w, "memo_size", (int64_t)l->memo_size_error);
+    l->search_attributes_size_error = (size_t)words_number(
+            w, "search_attributes_size", (int64_t)l->search_attributes_size_error);
     l->pending_children = (uint32_t)words_number(w, "pending_children", l->pending_children);
     l->history_count_suggest = words_number(w, "history_count_suggest", l->history_count_suggest);
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
@@ -72,6 +76,8 @@ static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
         scenario_print(s, ERR_NONE, NULL, &fx, out);
     } else if (words_has(w, "dump")) {
         dump(s, out);
+    } else if (words_has(w, "properties")) {
+        scenario_print_properties(s->h.wf, out);
     } else if (words_has(w, "needs")) {
         needs(s, out);
     } else if (words_has(w, "limits")) {

@@ -9,6 +9,14 @@ static struct str large(struct arena *arena, struct words *w, const char *key)
     return str_of(p, (size_t)n);
 }
 
+/* "name size=N" */
+static struct str large_property(struct arena *arena, struct words *w)
+{
+    struct str value = large(arena, w, "size"), name = words_next(w);
+    return properties_of(
+            arena, str_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(name), STR_ARG(value)));
+}
+
 static void activity(struct scenario *s, struct words *w, struct command *c)
 {
     struct arena *a = &s->h.arena;
@@ -51,7 +59,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .workflow_type = type.len ? type : STR("Child"),
         .task_queue = words_get(w, "queue"),
         .namespace_name = words_get(w, "namespace"),
-        .cron_schedule = words_get(w, "cron"),
+        .cron_schedule = schedule_of(&s->h.arena, words_get(w, "cron")),
         .input = words_get(w, "input_size").len ? large(&s->h.arena, w, "input_size")
                                                 : payloads_of(&s->h.arena, words_get(w, "input")),
         .run_timeout = words_duration(w, "run_timeout"),
@@ -59,6 +67,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
                                : str_eq(policy, STR("cancel")) ? PARENT_CLOSE_REQUEST_CANCEL
                                                                : PARENT_CLOSE_UNSPECIFIED };
+    c->start_child.cron_zone = zone_of_schedule(s, c->start_child.cron_schedule);
 }
 
 static void continue_as_new(struct scenario *s, struct words *w, struct command *c)
@@ -67,11 +76,14 @@ static void continue_as_new(struct scenario *s, struct words *w, struct command 
     c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
         .task_queue = words_get(w, "queue"),
         .input = payloads_of(a, words_get(w, "input")),
-        .memo = payloads_of(a, words_get(w, "memo")),
+        .memo = properties_of(a, words_get(w, "memo")),
+        .search_attributes = properties_of(a, words_get(w, "sa")),
+        .cron_schedule = schedule_of(a, words_get(w, "cron")),
         .run_timeout = words_duration(w, "run_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
         .retry = words_retry(s, w),
         .backoff_start_interval = words_duration(w, "backoff") };
+    c->continue_as_new.cron_zone = zone_of_schedule(s, c->continue_as_new.cron_schedule);
 }
 
 static void marker(struct scenario *s, struct words *w, struct command *c)
@@ -154,10 +166,12 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
         child(s, w, c);
         return true;
     case 13:
-        c->upsert.search_attributes = payloads_of(a, words_next(w));
+        c->upsert.search_attributes =
+                words_get(w, "size").len ? large_property(a, w) : properties_of(a, words_next(w));
         return true;
     case 16:
-        c->modify_properties.upserted_memo = payloads_of(a, words_next(w));
+        c->modify_properties.upserted_memo =
+                words_get(w, "size").len ? large_property(a, w) : properties_of(a, words_next(w));
         return true;
     default:
         s->problem = "unknown command";
