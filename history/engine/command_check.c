@@ -1,50 +1,23 @@
 /* Checks all commands of a completion before any is applied, against the state as the commands before it will
  * have left it. So a refused command has no trace to undo. Applies nothing; see command_apply.c. */
+#include "history/engine/check.h"
 #include "history/engine/cron.h"
 #include "history/engine/retry.h"
-#include "history/engine/step.h"
 
-/* What the commands checked so far will have changed. */
-struct overlay {
-    struct map timers, activities; /* id -> struct change */
-    struct map canceled;           /* scheduled event id -> struct change */
-    struct map children;           /* workflow id -> struct change: asked for by this completion */
-    VEC(struct scheduled {
-        int64_t event_id;
-        struct str activity_id;
-        bool is_eager;
-    })
-    scheduled;
-    int64_t next_event_id;
-    struct str memo, search_attributes; /* after the upserts so far; no pointer: none yet */
-    size_t activities_pending, signals_pending, cancels_pending, children_pending;
-};
-
-struct change {
-    struct map_node node;
-    bool is_present;
-};
-
-struct check {
-    struct step *st;
-    struct overlay over;
-    struct command_refusal *refusal;
-};
-
-static bool refuse(struct check *c, enum workflow_task_failed_cause cause, const char *text)
+bool check_refuse(struct check *c, enum workflow_task_failed_cause cause, const char *text)
 {
     c->refusal->cause = cause;
     c->refusal->text = str_from_cstr(text);
     return false;
 }
 
-static bool refuse_size(struct check *c, enum workflow_task_failed_cause cause, const char *text)
+bool check_refuse_size(struct check *c, enum workflow_task_failed_cause cause, const char *text)
 {
     c->refusal->terminate = true;
-    return refuse(c, cause, text);
+    return check_refuse(c, cause, text);
 }
 
-static void set_change(struct check *c, struct map *map, struct str key, bool is_present)
+void check_set(struct check *c, struct map *map, struct str key, bool is_present)
 {
     struct map_node *n = map_get(map, key);
     struct change *change =
@@ -55,14 +28,13 @@ static void set_change(struct check *c, struct map *map, struct str key, bool is
     }
 }
 
-/* -1: the overlay says nothing. */
-static int get_change(const struct map *map, struct str key)
+int check_get(const struct map *map, struct str key)
 {
     struct map_node *n = map_get(map, key);
     return n ? map_entry(n, struct change, node)->is_present : -1;
 }
 
-static bool is_too_large(const struct check *c, struct str payload)
+bool check_is_too_large(const struct check *c, struct str payload)
 {
     return payload.len > c->st->limits->blob_size_error;
 }
@@ -78,31 +50,31 @@ static bool check_schedule_activity(struct check *c, const struct command *cmd)
     struct history_event he;
     const char *why;
     if (str_empty(in->activity_id)) {
-        return refuse(c, bad, "ActivityId is not set on ScheduleActivityTaskCommand.");
+        return check_refuse(c, bad, "ActivityId is not set on ScheduleActivityTaskCommand.");
     }
     if (str_empty(in->activity_type)) {
-        return refuse(c, bad, "ActivityType is not set on ScheduleActivityTaskCommand.");
+        return check_refuse(c, bad, "ActivityType is not set on ScheduleActivityTaskCommand.");
     }
     if (in->activity_id.len > max || in->activity_type.len > max || in->task_queue.len > max) {
-        return refuse(c, bad, "ActivityId, ActivityType or TaskQueue exceeds length limit.");
+        return check_refuse(c, bad, "ActivityId, ActivityType or TaskQueue exceeds length limit.");
     }
     if (!activity_defaults(wf, in, &he, &why)) {
-        return refuse(c, bad, why);
+        return check_refuse(c, bad, why);
     }
-    if (is_too_large(c, in->input)) {
-        return refuse_size(
+    if (check_is_too_large(c, in->input)) {
+        return check_refuse_size(
                 c, bad, "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
     }
-    int change = get_change(&c->over.activities, in->activity_id);
+    int change = check_get(&c->over.activities, in->activity_id);
     if (change == 1 || (change < 0 && map_get(&wf->activities_by_id, in->activity_id))) {
-        return refuse(c, CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID, "");
+        return check_refuse(c, CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID, "");
     }
     if (c->over.activities_pending >= c->st->limits->pending_activities) {
-        return refuse(c, CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
+        return check_refuse(c, CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
                 "the number of pending activities has reached the per-workflow limit");
     }
     c->over.activities_pending++;
-    set_change(c, &c->over.activities, in->activity_id, true);
+    check_set(c, &c->over.activities, in->activity_id, true);
     struct scheduled s = { c->over.next_event_id, in->activity_id, activity_is_eager(wf, in) };
     vec_push(c->st->fx->arena, &c->over.scheduled, s);
     return true;
@@ -137,16 +109,16 @@ static bool check_cancel_activity(struct check *c, const struct command *cmd)
         }
     }
     if (!activity_id.len && !is_close_buffered(wf, id)) {
-        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+        return check_refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
                 "ScheduledEventId is not that of a pending activity.");
     }
-    if ((a && a->cancel_requested_event_id) || get_change(&c->over.canceled, key) == 1) {
-        return refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+    if ((a && a->cancel_requested_event_id) || check_get(&c->over.canceled, key) == 1) {
+        return check_refuse(c, CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
                 "Cancellation of the activity is already requested.");
     }
-    set_change(c, &c->over.canceled, key, true);
+    check_set(c, &c->over.canceled, key, true);
     if (activity_id.len && !is_started) { /* ends at once: its id is free again */
-        set_change(c, &c->over.activities, activity_id, false);
+        check_set(c, &c->over.activities, activity_id, false);
         c->over.activities_pending--;
     }
     return true;
@@ -157,19 +129,19 @@ static bool check_start_timer(struct check *c, const struct command *cmd)
     struct str id = cmd->start_timer.timer_id;
     const enum workflow_task_failed_cause bad = CAUSE_BAD_START_TIMER_ATTRIBUTES;
     if (str_empty(id)) {
-        return refuse(c, bad, "TimerId is not set on StartTimerCommand.");
+        return check_refuse(c, bad, "TimerId is not set on StartTimerCommand.");
     }
     if (id.len > c->st->limits->id_length) {
-        return refuse(c, bad, "TimerId on StartTimerCommand exceeds length limit.");
+        return check_refuse(c, bad, "TimerId on StartTimerCommand exceeds length limit.");
     }
     if (cmd->start_timer.start_to_fire.ns < 0) {
-        return refuse(c, bad, "An invalid StartToFireTimeout is set on StartTimerCommand.");
+        return check_refuse(c, bad, "An invalid StartToFireTimeout is set on StartTimerCommand.");
     }
-    int change = get_change(&c->over.timers, id);
+    int change = check_get(&c->over.timers, id);
     if (change == 1 || (change < 0 && workflow_timer(c->st->wf, id))) {
-        return refuse(c, CAUSE_START_TIMER_DUPLICATE_ID, "");
+        return check_refuse(c, CAUSE_START_TIMER_DUPLICATE_ID, "");
     }
-    set_change(c, &c->over.timers, id, true);
+    check_set(c, &c->over.timers, id, true);
     return true;
 }
 
@@ -178,16 +150,16 @@ static bool check_cancel_timer(struct check *c, const struct command *cmd)
     struct str id = cmd->cancel_timer.timer_id;
     const enum workflow_task_failed_cause bad = CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES;
     if (str_empty(id)) {
-        return refuse(c, bad, "TimerId is not set on CancelTimerCommand.");
+        return check_refuse(c, bad, "TimerId is not set on CancelTimerCommand.");
     }
-    int change = get_change(&c->over.timers, id);
+    int change = check_get(&c->over.timers, id);
     bool exists =
             change == 1 || (change < 0 && (workflow_timer(c->st->wf, id) ||
                                                   buffered_timer(c->st->wf, id, c->st->fx->arena)));
     if (!exists) {
-        return refuse(c, bad, "TimerId is not found.");
+        return check_refuse(c, bad, "TimerId is not found.");
     }
-    set_change(c, &c->over.timers, id, false);
+    check_set(c, &c->over.timers, id, false);
     return true;
 }
 
@@ -198,139 +170,49 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
     const char *why = retry_policy_problem(&in->retry);
     why = why ? why : cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
     if (why) {
-        return refuse(c, bad, why);
+        return check_refuse(c, bad, why);
     }
     if (in->workflow_type.len > c->st->limits->id_length ||
             in->task_queue.len > c->st->limits->id_length) {
-        return refuse(c, bad,
+        return check_refuse(c, bad,
                 "WorkflowType or TaskQueue on ContinueAsNewWorkflowExecutionCommand exceeds length "
                 "limit.");
     }
     if (in->run_timeout.ns < 0 || in->task_timeout.ns < 0 || in->backoff_start_interval.ns < 0) {
-        return refuse(
+        return check_refuse(
                 c, bad, "Timeouts on ContinueAsNewWorkflowExecutionCommand cannot be negative.");
     }
-    if (is_too_large(c, in->input)) {
-        return refuse_size(c, bad,
+    if (check_is_too_large(c, in->input)) {
+        return check_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes.Input exceeds size limit.");
     }
     if (in->memo.len > c->st->limits->memo_size_error) {
-        return refuse_size(
+        return check_refuse_size(
                 c, bad, "ContinueAsNewWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
     }
-    return true;
-}
-
-static bool check_external(struct check *c, const struct command *cmd)
-{
-    const struct command_external *in = &cmd->external;
-    bool is_signal = cmd->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION;
-    enum workflow_task_failed_cause bad =
-            is_signal ? CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES
-                      : CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES;
-    size_t *pending = is_signal ? &c->over.signals_pending : &c->over.cancels_pending;
-    struct uuid run_id;
-    if (str_empty(in->workflow_id) || in->workflow_id.len > c->st->limits->id_length) {
-        return refuse(c, bad, "WorkflowId is not set or exceeds length limit.");
-    }
-    if (in->run_id.len && !uuid_parse(in->run_id, &run_id)) {
-        return refuse(c, bad, "Invalid RunId set on command.");
-    }
-    if (is_signal && str_empty(in->signal_name)) {
-        return refuse(c, bad, "SignalName is not set on SignalExternalWorkflowExecutionCommand.");
-    }
-    if (!str_empty(in->namespace_name) && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
-        return refuse(c, bad, "cross namespace commands are not allowed");
-    }
-    if (is_signal && is_too_large(c, in->input)) {
-        return refuse_size(c, bad,
-                "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.");
-    }
-    if (!is_signal && str_empty(in->run_id) &&
-            get_change(&c->over.children, in->workflow_id) == 1) {
-        return refuse(c, bad,
-                "Start and RequestCancel for child workflow is not allowed in same workflow task.");
-    }
-    if (*pending >= (is_signal ? c->st->limits->pending_signals : c->st->limits->pending_cancels)) {
-        return refuse(c,
-                is_signal ? CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED
-                          : CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED,
-                "too many are pending");
-    }
-    (*pending)++;
-    return true;
-}
-
-/* What is wrong with the ids, names and times of a child; NULL: nothing. */
-static const char *child_problem(const struct check *c, const struct command_start_child *in)
-{
-    size_t max = c->st->limits->id_length;
-    if (str_empty(in->workflow_id)) {
-        return "Required field WorkflowId is not set on StartChildWorkflowExecutionCommand.";
-    }
-    if (str_empty(in->workflow_type)) {
-        return "Required field WorkflowType is not set on StartChildWorkflowExecutionCommand.";
-    }
-    if (in->workflow_id.len > max || in->workflow_type.len > max || in->task_queue.len > max ||
-            in->cron_schedule.len > max) {
-        return "WorkflowId, WorkflowType or TaskQueue on StartChildWorkflowExecutionCommand "
-               "exceeds length limit.";
-    }
-    if (in->execution_timeout.ns < 0 || in->run_timeout.ns < 0 || in->task_timeout.ns < 0) {
-        return "Timeouts on StartChildWorkflowExecutionCommand cannot be negative.";
-    }
-    if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
-        return "cross namespace commands are not allowed";
-    }
-    const char *why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
-    return why ? why : retry_policy_problem(&in->retry);
-}
-
-static bool check_child(struct check *c, const struct command *cmd)
-{
-    const struct command_start_child *in = &cmd->start_child;
-    const enum workflow_task_failed_cause bad = CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES;
-    const char *why = child_problem(c, in);
-    if (why) {
-        return refuse(c, bad, why);
-    }
-    if (is_too_large(c, in->input)) {
-        return refuse_size(
-                c, bad, "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.");
-    }
-    if (in->memo.len > c->st->limits->memo_size_error) {
-        return refuse_size(
-                c, bad, "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
-    }
-    if (c->over.children_pending >= c->st->limits->pending_children) {
-        return refuse(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
-                "the number of pending child workflow executions has reached the per-workflow "
-                "limit");
-    }
-    c->over.children_pending++;
-    set_change(c, &c->over.children, in->workflow_id, true);
     return true;
 }
 
 static bool check_closing(struct check *c, const struct command *cmd)
 {
     if (cmd->type == COMMAND_FAIL_WORKFLOW_EXECUTION && str_empty(cmd->fail.failure)) {
-        return refuse(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        return check_refuse(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
                 "Failure is not set on FailWorkflowExecutionCommand.");
     }
-    if (cmd->type == COMMAND_COMPLETE_WORKFLOW_EXECUTION && is_too_large(c, cmd->complete.result)) {
-        return refuse_size(c, CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
+    if (cmd->type == COMMAND_COMPLETE_WORKFLOW_EXECUTION &&
+            check_is_too_large(c, cmd->complete.result)) {
+        return check_refuse_size(c, CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
                 "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.");
     }
-    if (cmd->type == COMMAND_FAIL_WORKFLOW_EXECUTION && is_too_large(c, cmd->fail.failure)) {
-        return refuse_size(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+    if (cmd->type == COMMAND_FAIL_WORKFLOW_EXECUTION && check_is_too_large(c, cmd->fail.failure)) {
+        return check_refuse_size(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
                 "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.");
     }
     if (cmd->type == COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION && !check_continue_as_new(c, cmd)) {
         return false;
     }
     if (c->st->wf->buffered_count) { /* the workflow has not seen everything that it would end */
-        return refuse(c, CAUSE_UNHANDLED_COMMAND, "");
+        return check_refuse(c, CAUSE_UNHANDLED_COMMAND, "");
     }
     return true;
 }
@@ -339,18 +221,18 @@ static bool check_marker(struct check *c, const struct command *cmd)
 {
     size_t total = cmd->marker.failure.len;
     if (str_empty(cmd->marker.marker_name)) {
-        return refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+        return check_refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
                 "MarkerName is not set on RecordMarkerCommand.");
     }
     if (cmd->marker.marker_name.len > c->st->limits->id_length) {
-        return refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+        return check_refuse(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
                 "MarkerName on RecordMarkerCommand exceeds length limit.");
     }
     for (size_t i = 0; i < cmd->marker.detail_count; i++) {
         total += cmd->marker.details[i].payloads.len;
     }
     if (total > c->st->limits->blob_size_error) {
-        return refuse_size(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+        return check_refuse_size(c, CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
                 "RecordMarkerCommandAttributes.Details exceeds size limit.");
     }
     return true;
@@ -368,17 +250,17 @@ struct command_rule {
 static bool check_upsert(struct check *c, const struct command *cmd)
 {
     if (str_empty(cmd->upsert.search_attributes)) {
-        return refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+        return check_refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
-    if (is_too_large(c, cmd->upsert.search_attributes)) {
-        return refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+    if (check_is_too_large(c, cmd->upsert.search_attributes)) {
+        return check_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.");
     }
     if (!properties_fit(c->st->fx->arena, &c->over.search_attributes,
                 workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes,
                 c->st->limits->search_attributes_size_error)) {
-        return refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+        return check_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes. SearchAttributes exceed size "
                 "limit.");
     }
@@ -388,16 +270,16 @@ static bool check_upsert(struct check *c, const struct command *cmd)
 static bool check_modify(struct check *c, const struct command *cmd)
 {
     if (str_empty(cmd->modify_properties.upserted_memo)) {
-        return refuse(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+        return check_refuse(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
                 "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
     }
-    if (is_too_large(c, cmd->modify_properties.upserted_memo)) {
-        return refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+    if (check_is_too_large(c, cmd->modify_properties.upserted_memo)) {
+        return check_refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
                 "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.");
     }
     if (!properties_fit(c->st->fx->arena, &c->over.memo, workflow_memo(c->st->wf),
                 cmd->modify_properties.upserted_memo, c->st->limits->memo_size_error)) {
-        return refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+        return check_refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
                 "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.");
     }
     return true;
@@ -488,7 +370,7 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
         const struct command *cmd = &completed->commands[i];
         const struct command_rule *rule = rule_of(cmd->type);
         if (!rule->rule) {
-            refuse(&c, rule->bad, "this command is not supported by this server version");
+            check_refuse(&c, rule->bad, "this command is not supported by this server version");
             return ERR_NONE;
         }
         if (!cmd->has_attributes) {
