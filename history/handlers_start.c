@@ -6,6 +6,9 @@
 #include "history/handlers.h"
 #include "history/start_check.h"
 
+/* Longer times are taken for this one: 100 years. */
+#define SPAN_MAX DURATION_SECONDS(INT64_C(100) * 365 * 86400)
+
 static bool take_durations(
         struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_start *s)
 {
@@ -21,6 +24,11 @@ static bool take_durations(
     if (!retry_policy_decode(&call->arena, r->retry_policy, &s->retry, &f)) {
         call_fail_now(call, &f);
         return false;
+    }
+    struct duration *spans[] = { &s->execution_timeout, &s->run_timeout, &s->task_timeout,
+        &s->start_delay };
+    for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
+        *spans[i] = duration_min(*spans[i], SPAN_MAX);
     }
     return true;
 }

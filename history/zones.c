@@ -3,6 +3,9 @@
 #include "history/zones.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+#include "common/obs/log.h"
 
 #include "history/engine/cron.h"
 
@@ -17,6 +20,10 @@ void zones_init(struct zones *zones, const char *directory)
 {
     *zones = (struct zones){ .directory = directory ? directory : "/usr/share/zoneinfo" };
     map_init(&zones->by_name, NULL);
+    if (access(zones->directory, R_OK)) {
+        log_warn("no_time_zones", LOG_CSTR("directory", zones->directory),
+                LOG_CSTR("effect", "cron schedules that name a zone are refused"));
+    }
 }
 
 void zones_deinit(struct zones *zones)

@@ -117,13 +117,13 @@ const char *retry_policy_problem(const struct retry_policy *p)
         return NULL;
     }
     if (p->initial_interval.ns < 0) {
-        return "InitialInterval cannot be negative on retry policy.";
+        return "invalid InitialInterval set on retry policy: negative duration";
     }
     if (p->backoff_coefficient != 0 && !(p->backoff_coefficient >= 1)) {
         return "BackoffCoefficient cannot be less than 1 on retry policy.";
     }
     if (p->maximum_interval.ns < 0) {
-        return "MaximumInterval cannot be negative on retry policy.";
+        return "invalid MaximumInterval set on retry policy: negative duration";
     }
     if (p->maximum_interval.ns && p->maximum_interval.ns < p->initial_interval.ns) {
         return "MaximumInterval cannot be less than InitialInterval on retry policy.";

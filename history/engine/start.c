@@ -16,6 +16,9 @@ static struct str uuid_or(struct arena *arena, struct uuid id, struct uuid other
 
 enum { FIELD_STARTED_CALLBACKS = 30 };
 
+/* A longer wait would be the same as for ever, which means something else here. */
+#define BACKOFF_MAX DURATION_SECONDS(INT64_C(100) * 365 * 86400)
+
 /* How long the first task waits. The first run of a cron schedule waits for its time, as the later ones do; whoever
  * follows another run is told. */
 static void fill_backoff(struct step *st, struct history_event *he)
@@ -27,6 +30,7 @@ static void fill_backoff(struct step *st, struct history_event *he)
         (void)cron_backoff(
                 s->cron_schedule, st->ev->zone, st->now, st->now, &he->first_task_backoff);
     }
+    he->first_task_backoff = duration_min(he->first_task_backoff, BACKOFF_MAX);
 }
 
 static void fill_event(struct step *st, struct history_event *he)
