@@ -104,6 +104,10 @@ static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const s
     m->cancel_requested = wf->cancel_requested;
     m->original_start_time = api_timestamp(arena, wf->start.time);
     put_request_ids(arena, wf, m);
+    m->reset_run_id = uuid_text(arena, wf->reset_run_id);
+    if (!uuid_is_zero(wf->base_run_id)) {
+        m->last_reset_time = api_timestamp(arena, wf->start_time);
+    }
     return m;
 }
 

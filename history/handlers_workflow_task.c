@@ -17,6 +17,7 @@ static struct workflow_task_token task_token(const struct api_token *t)
         .history_size = t->history_size,
         .suggest_continue_as_new = t->suggest_continue_as_new,
         .suggest_reasons = t->suggest_reasons,
+        .worker_version = t->worker_version,
     };
 }
 

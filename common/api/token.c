@@ -28,6 +28,8 @@ enum {
     FIELD_REVERSE = 20,
     FIELD_CLOSE_ONLY = 21,
     FIELD_SUFFIX = 22,
+    FIELD_SUGGEST_REASONS = 70,
+    FIELD_WORKER_VERSION = 71,
     ENCODED_MAX = 1 << 20,
     DECODED_MAX = 64 << 10, /* so that what was taken in can be written again */
 };
@@ -51,13 +53,15 @@ struct str api_token_encode(struct arena *arena, const struct api_token *t)
     wire_opt_bytes(&out, FIELD_REQUEST_ID, t->request_id);
     wire_opt_bytes(&out, FIELD_ACTIVITY_ID, t->activity_id);
     wire_opt_varint(&out, FIELD_HISTORY_SIZE, (uint64_t)t->history_size);
-    wire_opt_varint(&out, FIELD_SUGGEST, t->suggest_reasons | t->suggest_continue_as_new);
+    wire_opt_varint(&out, FIELD_SUGGEST, t->suggest_continue_as_new);
     wire_opt_varint(&out, FIELD_NEXT_EVENT_ID, (uint64_t)t->next_event_id);
     wire_opt_varint(&out, FIELD_END_EVENT_ID, (uint64_t)t->end_event_id);
     wire_opt_varint(&out, FIELD_WAITING, t->is_waiting);
     wire_opt_varint(&out, FIELD_REVERSE, t->is_reverse);
     wire_opt_varint(&out, FIELD_CLOSE_ONLY, t->close_only);
     wire_opt_bytes(&out, FIELD_SUFFIX, t->suffix);
+    wire_opt_varint(&out, FIELD_SUGGEST_REASONS, (uint64_t)t->suggest_reasons);
+    wire_opt_bytes(&out, FIELD_WORKER_VERSION, t->worker_version);
     check(!out.overflow);
     return buf_str(&out);
 }
@@ -95,6 +99,9 @@ static bool token_take_bytes(struct api_token *t, const struct wire_field *field
         return take_text(field->bytes, &t->activity_id);
     case FIELD_SUFFIX:
         t->suffix = field->bytes;
+        break;
+    case FIELD_WORKER_VERSION:
+        t->worker_version = field->bytes;
         break;
     default:
         break; /* of a newer release */
@@ -134,8 +141,10 @@ static void token_take_varint(struct api_token *t, const struct wire_field *fiel
         t->history_size = v;
         break;
     case FIELD_SUGGEST:
-        t->suggest_continue_as_new = v & 1;
-        t->suggest_reasons = (uint32_t)v & ~1U;
+        t->suggest_continue_as_new = v != 0;
+        break;
+    case FIELD_SUGGEST_REASONS:
+        t->suggest_reasons = (int32_t)v;
         break;
     case FIELD_NEXT_EVENT_ID:
         t->next_event_id = v;

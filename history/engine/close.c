@@ -83,7 +83,8 @@ static void keep_callbacks(struct step *st, struct event_start *n)
 /* A run that lived for less than a second does not make the chain spin: its successor waits for the rest. */
 static struct duration successor_backoff(const struct step *st, struct duration asked)
 {
-    struct duration lived = instant_since(st->now, workflow_execution_time(st->wf));
+    struct instant began = instant_add(st->wf->start_time, st->wf->start.first_task_backoff);
+    struct duration lived = instant_since(st->now, began);
     int64_t rest = DURATION_SECONDS(1).ns - (lived.ns > 0 ? lived.ns : 0);
     return rest > asked.ns ? (struct duration){ rest } : asked;
 }
@@ -141,6 +142,11 @@ static void fail_run(struct step *st, const struct command *cmd)
 {
     const struct workflow *wf = st->wf;
     struct failure_info info = failure_parse(cmd->fail.failure);
+    if (wf->start.retry.maximum_interval.ns >
+            0) { /* for runs the cap holds for an asked delay as well */
+        info.next_retry_delay =
+                duration_min(info.next_retry_delay, wf->start.retry.maximum_interval);
+    }
     struct retry_verdict v =
             retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
     struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_FAILED,
