@@ -241,6 +241,7 @@ static void reset_read_done(struct store_op *op, enum err err, const struct fail
         call->run = reset_finish;
         chain_submit(chain_get(h, call->api.namespace_id, call->api.workflow_id), call);
     }
+    history_idle(h);
 }
 
 /* What is wanted is durable. */
