@@ -30,6 +30,8 @@ static const struct api_row {
     [API_RESPOND_ACTIVITY_CANCELED_BY_ID] = { handle_activity_canceled_by_id },
     [API_RECORD_ACTIVITY_HEARTBEAT_BY_ID] = { handle_activity_heartbeat_by_id },
     [API_RESET_STICKY] = { handle_reset_sticky },
+    [API_RESET_WORKFLOW] = { handle_reset },
+    [API_DELETE_WORKFLOW] = { handle_delete },
 };
 
 /* ---- arrival ----------------------------------------------------------------------------------------- */

@@ -166,6 +166,9 @@ void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
     if (q->poll_count > 0 && q->backlog > 0) {
         at = instant_min(at, instant_add(now, e->limits.stall));
     }
+    if (instant_is_set(q->foreign_since)) {
+        at = instant_min(at, instant_add(q->foreign_since, e->limits.foreign_kept));
+    }
     list_remove(&q->idle);
     if (queue_is_idle(q)) {
         list_append(&e->idle, &q->idle);

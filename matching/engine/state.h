@@ -49,11 +49,12 @@ struct queue {
     uint64_t backlog;   /* sum over the sources */
     struct rate_limit limit;
     struct rate_count added, handed;
-    struct instant used_at;      /* last event of any kind */
-    struct instant alive_until;  /* sticky: the worker counts as alive */
-    struct instant closed_until; /* sticky: it said goodbye; late polls get nothing */
-    size_t size;                 /* of this allocation: the key's bytes follow */
-    char key[];                  /* type and kind, namespace id, name */
+    struct instant used_at;       /* last event of any kind */
+    struct instant foreign_since; /* another's by the last word about it; {0}: ours */
+    struct instant alive_until;   /* sticky: the worker counts as alive */
+    struct instant closed_until;  /* sticky: it said goodbye; late polls get nothing */
+    size_t size;                  /* of this allocation: the key's bytes follow */
+    char key[];                   /* type and kind, namespace id, name */
 };
 
 struct poller {
