@@ -155,7 +155,9 @@ static bool apply_reset(struct workflow *wf, const struct record *r)
     wf->reset_request_id = state_kept(wf, r->details);
     activity_each(wf, a)
     {
+        tally_activity_leave(wf, a);
         a->scheduled_time = a->attempt_scheduled_time = r->time;
+        tally_activity_enter(wf, a);
     }
     return true;
 }

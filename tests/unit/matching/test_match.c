@@ -171,6 +171,16 @@ Test(match, a_lost_member_takes_its_offers_along)
     cr_assert_eq(w.fx.answers.ptr[0].backlog, 4);
 }
 
+Test(match, a_shard_that_moves_leaves_no_task_behind)
+{
+    struct matching_offer o = world_offer(1, 10);
+    world_advertise(&w, 1, 1, "q", 0, &o, 1);
+    world_advertise(&w, 2, 1, "q", 0, &o, 1);
+    world_event(&w, (struct matching_event){ .kind = MATCHING_MEMBER_GONE, .member = world_id(1) });
+    world_poll(&w, 1, "q");
+    cr_assert_eq(world_answer(&w, 1), 1);
+}
+
 static bool keeps_none(void *ctx, uint64_t hash)
 {
     return hash != *(uint64_t *)ctx;
