@@ -24,10 +24,7 @@ static void demand_send(struct matching *m, const struct matching_demand *demand
         const struct msg_demanded_queue *queues, size_t count)
 {
     struct rpc_peer *peer = cluster_member_peer(m->cl, demand->to.member);
-    if (!peer) {
-        m->stats.demands_unroutable++;
-        return;
-    }
+    check(peer); /* reaches() */
     struct msg_demand msg = { demand->incarnation, queues, count };
     struct buf body;
     buf_init_arena(&body, lane_scratch(m->lane), 4 * DEMAND_BODY_MAX);
@@ -41,6 +38,16 @@ static void demand_send(struct matching *m, const struct matching_demand *demand
     rpc_notify(m->rl, peer, RPC_HISTORY_DEMAND, demand->to.lane, buf_str(&body));
 }
 
+/* Who is not in our view, or not alive in it, hears of it with the view that has it: it may be newer
+ * than ours, and what is not told here is told nowhere else. */
+static bool reaches(void *ctx, struct uuid member)
+{
+    struct matching *m = ctx;
+    bool known = cluster_member_peer(m->cl, member) != NULL;
+    m->stats.demands_delayed += !known;
+    return known;
+}
+
 static void on_flush(struct lane_task *task)
 {
     struct matching *m = container_of(task, struct matching, flush);
@@ -51,7 +58,7 @@ static void on_flush(struct lane_task *task)
         free(m);
         return;
     }
-    matching_flush(m->engine, &demands);
+    matching_flush(m->engine, &demands, reaches, m);
     for (size_t i = 0; i < demands.list.len; i++) {
         const struct matching_demand *d = &demands.list.ptr[i];
         struct msg_demanded_queue *queues = NEW(scratch, struct msg_demanded_queue, d->queues.len);

@@ -169,8 +169,9 @@ void matching_engine_free(struct matching_engine *engine);
 enum err matching_step(struct matching_engine *engine, const struct matching_event *ev,
         struct matching_effects *fx, struct fail *f) MUST_USE;
 
-/* Takes out what advertisers must hear. */
-void matching_flush(struct matching_engine *engine, struct matching_demands *ret);
+/* Takes out what advertisers must hear; whoever reaches() says no to hears it with a later flush. */
+void matching_flush(struct matching_engine *engine, struct matching_demands *ret,
+        bool (*reaches)(void *ctx, struct uuid member), void *ctx);
 
 /* When MATCHING_TIME has something to do; INSTANT_NEVER: not by itself. */
 struct instant matching_next_need(const struct matching_engine *engine);
