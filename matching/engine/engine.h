@@ -82,7 +82,7 @@ enum matching_event_kind {
     MATCHING_POLL_EXPIRED,    /* the parked poll's time is up: it is answered empty */
     MATCHING_POLL_GONE,       /* nobody waits for its answer any more */
     MATCHING_ADVERTISE,       /* one queue of one advertiser: figures and offers */
-    MATCHING_MEMBER_GONE,     /* a history process: everything it advertised is void */
+    MATCHING_MEMBER_GONE,     /* a history process is dead: everything it advertised is void */
     MATCHING_WORKER_SHUTDOWN, /* the worker of this sticky queue said goodbye */
     /* The queues for which keeps() says no belong to somebody else now: their polls leave, their
      * offers after foreign_kept. Whoever advertised them may know it better than we do. */
