@@ -55,6 +55,8 @@ uint64_t sim_db_commits(const struct sim_db *db); /* batches stored so far */
 bool sim_db_run(struct sim_db *db, run_key key, const struct store_run_row **run,
         const struct store_log_row **log, size_t *log_count);
 /* For checkers: calls visit for every run, in order of insertion; rows borrowed. */
+/* Rows of runs, doomed ones included, and of their logs. */
+size_t sim_db_rows(const struct sim_db *db);
 void sim_db_each_run(struct sim_db *db,
         void (*visit)(void *arg, const struct store_run_row *run,
                 const struct store_snapshot_row *snapshot, const struct store_log_row *log,

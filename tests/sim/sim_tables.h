@@ -7,6 +7,7 @@
 struct sim_run {
     struct map_node node;
     struct store_run_row row;
+    bool exists;                        /* its row does */
     struct store_snapshot_row snapshot; /* seq 0: none */
     VEC(struct store_log_row) log;      /* by seq */
 };
