@@ -7,6 +7,7 @@
 
 #include "history/history.h"
 #include "history/queries.h"
+#include "history/view.h"
 
 enum {
     SNAPSHOT_TAIL_MIN = 16 << 10 /* bytes of log below which no snapshot is written on the way */
@@ -105,6 +106,9 @@ static struct store_run_row *execution_put_row(struct execution *ex, struct batc
 {
     struct committer *c = &ex->chain->history->committer;
     struct store_run_row row = execution_row(ex);
+    if (ex->status != WORKFLOW_RUNNING) {
+        row.view = view_of_end(ex, &b->arena);
+    }
     if (ex->row_batch != b->number) {
         ex->row_index = batch_run_update(c, b, &row);
         ex->row_batch = b->number;
@@ -112,6 +116,9 @@ static struct store_run_row *execution_put_row(struct execution *ex, struct batc
     }
     struct store_run_row *p = ex->row_is_insert ? &b->rows.run_inserts.ptr[ex->row_index]
                                                 : &b->rows.run_updates.ptr[ex->row_index];
+    if (ex->row_is_insert) {
+        row.view = view_join(p->view, row.view, &b->arena);
+    }
     *p = row;
     ex->dirty = b->number;
     return p;
@@ -304,6 +311,7 @@ enum err execution_start(struct chain *chain, struct event *ev, struct arena *ar
     ex->start_time = ev->now;
     ex->stored_wake = workflow_durable_need(ex->wf);
     struct store_run_row row = execution_row(ex);
+    row.view = view_of_start(ex, &b->arena);
     ex->row_index = batch_run_insert(&h->committer, b, &row);
     ex->row_batch = b->number;
     ex->row_is_insert = true;
