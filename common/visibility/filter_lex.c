@@ -43,7 +43,7 @@ static struct token string(struct lexer *l, size_t at, char quote)
 
 static struct token number(struct lexer *l, size_t at)
 {
-    size_t end = at + (l->all.ptr[at] == '-' || l->all.ptr[at] == '+');
+    size_t end = at + 1; /* a digit, a point or a sign */
     while (end < l->all.len) {
         char c = l->all.ptr[end], before = l->all.ptr[end - 1];
         bool is_exponent_sign = (c == '-' || c == '+') && (before == 'e' || before == 'E');
