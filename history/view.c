@@ -19,9 +19,9 @@ static struct str document(struct arena *arena, struct str search_attributes)
     return out.overflow ? (struct str){ 0 } : buf_str(&out);
 }
 
-const struct store_view *view_of_start(const struct execution *ex, struct arena *arena)
+static struct store_view *view_of(const struct workflow *wf, struct arena *arena)
 {
-    struct list_view v = engine_view_list(ex->wf);
+    struct list_view v = engine_view_list(wf);
     struct store_view *ret = NEW(arena, struct store_view, 1);
     *ret = (struct store_view){
         .workflow_type = str_dup(arena, v.workflow_type),
@@ -36,6 +36,19 @@ const struct store_view *view_of_start(const struct execution *ex, struct arena 
     };
     ret->search = document(arena, ret->search_attributes);
     return ret;
+}
+
+const struct store_view *view_of_start(const struct workflow *wf, struct arena *arena)
+{
+    return view_of(wf, arena);
+}
+
+const struct store_view *view_of_staged(
+        const struct workflow *wf, struct instant begins, struct arena *arena)
+{
+    struct store_view *v = view_of(wf, arena);
+    v->execution_time = begins;
+    return v;
 }
 
 const struct store_view *view_of_end(const struct execution *ex, struct arena *arena)

@@ -4,7 +4,10 @@
 #include "history/execution.h"
 
 /* For the run's insert; in the arena. */
-const struct store_view *view_of_start(const struct execution *ex, struct arena *arena);
+const struct store_view *view_of_start(const struct workflow *wf, struct arena *arena);
+/* The same of a run that is being copied and will begin then. */
+const struct store_view *view_of_staged(
+        const struct workflow *wf, struct instant begins, struct arena *arena);
 /* For an update of a closed run: the figures. */
 const struct store_view *view_of_end(const struct execution *ex, struct arena *arena);
 /* A run that ends in the batch of its start: both in one row. end NULL: only the start. */

@@ -92,7 +92,7 @@ static void open_part(struct buf *out, struct arena *arena, enum sql_dialect dia
     if (at->key) {
         put(out, " UNION ALL ");
         select_from(out, arena, dialect, op, 0);
-        buf_printf(out, " AND r.close_time > %lld AND NOT (",
+        buf_printf(out, " AND r.close_time > %lld AND r.status > 1 AND NOT (",
                 (long long)(at->began.ns - DURATION_SECONDS(CLOCKS_DIFFER_SECONDS).ns));
         closed_then(out, dialect, at);
         put(out, ")");
@@ -107,7 +107,7 @@ static void closed_part(struct buf *out, struct arena *arena, enum sql_dialect d
 {
     const struct store_place *at = &op->after;
     select_from(out, arena, dialect, op, 1);
-    put(out, " AND r.close_time IS NOT NULL");
+    put(out, " AND r.close_time IS NOT NULL AND r.status > 1");
     if (at->key) {
         put(out, " AND ");
         closed_then(out, dialect, at);
@@ -149,7 +149,7 @@ void count_sql(struct buf *out, struct arena *arena, enum sql_dialect dialect,
     put_uuid(out, dialect, op->namespace_id);
     put(out, " AND ");
     filter_sql(out, arena, dialect, op->filter);
-    put(out, " GROUP BY r.status");
+    put(out, " AND r.status > 0 GROUP BY r.status");
 }
 
 void list_page(struct store_list_runs *op, struct str moment, struct instant now)

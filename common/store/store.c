@@ -81,6 +81,11 @@ void store_count_runs(struct store_lane *sl, struct store_count_runs *op)
     sl->ops->start(sl, STORE_COUNT_RUNS, &op->op);
 }
 
+void store_scan_doomed(struct store_lane *sl, struct store_scan_doomed *op)
+{
+    sl->ops->start(sl, STORE_SCAN_DOOMED, &op->op);
+}
+
 void store_beat(struct store_lane *sl, struct store_beat *op)
 {
     sl->ops->start(sl, STORE_BEAT, &op->op);

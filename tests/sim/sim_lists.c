@@ -50,7 +50,7 @@ enum err sim_list(struct sim_db *db, struct store_list_runs *l, struct instant n
     {
         const struct sim_run *r = map_entry(n, struct sim_run, node);
         struct store_listed row = { r->row, r->view, closed_then(r, &l->after) };
-        if (r->row.key && uuid_eq(r->row.namespace_id, l->namespace_id) &&
+        if ((int)r->row.status != RUN_DOOMED && uuid_eq(r->row.namespace_id, l->namespace_id) &&
                 is_behind(&row, &l->after) && filter_eval(l->filter, &row, arena)) {
             vec_push(arena, &rows, row);
         }
@@ -74,7 +74,7 @@ void sim_count(struct sim_db *db, struct store_count_runs *c, struct arena *aren
     {
         const struct sim_run *r = map_entry(n, struct sim_run, node);
         struct store_listed row = { r->row, r->view, false };
-        if (r->row.key && uuid_eq(r->row.namespace_id, c->namespace_id) &&
+        if ((int)r->row.status != RUN_DOOMED && uuid_eq(r->row.namespace_id, c->namespace_id) &&
                 filter_eval(c->filter, &row, arena)) {
             c->counts[r->row.status]++;
         }
