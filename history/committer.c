@@ -68,6 +68,12 @@ size_t batch_run_update(struct committer *c, struct batch *b, const struct store
     return b->rows.run_updates.len - 1;
 }
 
+void batch_view(struct committer *c, struct batch *b, const struct store_view_row *row)
+{
+    vec_push(&b->arena, &b->rows.views, *row);
+    batch_count(c, b, row->memo.len + 2 * row->search_attributes.len);
+}
+
 size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row)
 {
     vec_push(&b->arena, &b->rows.currents, *row);

@@ -124,8 +124,8 @@ struct list_view engine_view_list(const struct workflow *wf)
         .workflow_type = wf->start.workflow_type,
         .task_queue = wf->start.task_queue.name,
         .execution_time = instant_add(wf->start_time, wf->start.first_task_backoff),
-        .memo = wf->start.memo,
-        .search_attributes = wf->start.search_attributes,
+        .memo = workflow_memo(wf),
+        .search_attributes = workflow_search_attributes(wf),
         .history_length = wf->next_event_id - 1,
         .history_size = wf->history_size,
     };

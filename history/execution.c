@@ -254,6 +254,9 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     h->stats.steps++;
     if (fx->changed) {
         execution_put_log(ex, b, fx);
+        if (fx->shows_changed) {
+            view_put(ex, b);
+        }
         if (fx->closed) {
             execution_closed(ex, b, ev->now);
         } else {

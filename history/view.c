@@ -51,6 +51,19 @@ const struct store_view *view_of_staged(
     return v;
 }
 
+void view_put(const struct execution *ex, struct batch *b)
+{
+    struct list_view v = engine_view_list(ex->wf);
+    struct store_view_row row = {
+        .key = ex->key,
+        .memo = str_dup(&b->arena, v.memo),
+        .search_attributes = str_dup(&b->arena, v.search_attributes),
+        .group = ex->chain->group,
+    };
+    row.search = document(&b->arena, row.search_attributes);
+    batch_view(&ex->chain->history->committer, b, &row);
+}
+
 const struct store_view *view_of_end(const struct execution *ex, struct arena *arena)
 {
     struct list_view v = engine_view_list(ex->wf);
