@@ -3,6 +3,7 @@
 #include "history/engine/child.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
+#include "history/start_check.h"
 
 /* A chained client names the first run: the current one must be of its chain. */
 static bool belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
@@ -27,6 +28,10 @@ static bool is_meant(struct call *call, struct execution *ex, const struct msg_o
     if (!from || !(from->flags & OUTBOX_CHILD_ONLY) ||
             engine_view_is_child(ex->wf, from->source_workflow_id, from->source_run_id, 0)) {
         return true;
+    }
+    if ((from->flags & OUTBOX_SOURCE_RESET) &&
+            engine_view_is_child_of_id(ex->wf, from->source_workflow_id, 0)) {
+        return true; /* it was started by the run that the caller is a reset of */
     }
     struct fail f = { 0 };
     fail(&f, ERR_NOT_FOUND, "workflow is not a child of the caller");
@@ -70,7 +75,7 @@ static enum err check_signal(
     if (r->input.len > max || r->header.len > max) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
-    return ERR_NONE;
+    return links_check(r->links, r->n_links, f);
 }
 
 void handle_signal(struct call *call)
@@ -83,6 +88,16 @@ void handle_signal(struct call *call)
     } else if (r) {
         signal_run(call, r, NULL);
     }
+}
+
+static bool links_are_good(struct call *call, const ProtobufCBinaryData *links, size_t count)
+{
+    struct fail f = { 0 };
+    if (links_check(links, count, &f)) {
+        call_fail_now(call, &f);
+        return false;
+    }
+    return true;
 }
 
 static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecutionRequest *r,
@@ -114,7 +129,7 @@ void handle_request_cancel(struct call *call)
 {
     Api__RequestCancelWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__request_cancel_workflow_execution_request);
-    if (r) {
+    if (r && links_are_good(call, r->links, r->n_links)) {
         cancel_run(call, r, NULL);
     }
 }
@@ -142,7 +157,7 @@ void handle_terminate(struct call *call)
 {
     Api__TerminateWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__terminate_workflow_execution_request);
-    if (r) {
+    if (r && links_are_good(call, r->links, r->n_links)) {
         terminate_run(call, r);
     }
 }

@@ -43,6 +43,7 @@ struct history_config {
     struct duration stall_max;   /* database away for so long: calls get Unavailable; default 2 s */
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
+    const char *zone_directory;  /* TZif files by zone name; NULL: /usr/share/zoneinfo */
     uint32_t buffered_queries;   /* of a run, that wait for a workflow task; default 1 */
     uint32_t direct_queries;     /* of a run, that are tasks of their own; default 1000 */
     struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */
@@ -57,6 +58,7 @@ struct history_stats {
     uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
     uint64_t messages_sent, messages_received, unsent_tasks, late_answers;
+    uint64_t resets, deletes, reaped_runs, reaped_rows;
     size_t cached_runs, cached_bytes, uncommitted_bytes, open_requests; /* now */
     uint32_t shards;
 };

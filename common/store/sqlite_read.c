@@ -10,7 +10,7 @@ static struct instant opt_instant(sqlite3_stmt *q, int col, struct instant null)
                    : (struct instant){ sqlite3_column_int64(q, col) };
 }
 
-static void run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret)
+void sqlite_run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret)
 {
     *ret = (struct store_run_row){
         .key = sqlite3_column_int64(q, 0),
@@ -47,7 +47,7 @@ static int collect_runs(sqlite3_stmt *q, struct arena *arena, run_rows *ret)
     int rc = SQLITE_OK;
     while (sq_row(q, &rc)) {
         struct store_run_row row;
-        run_row(q, arena, &row);
+        sqlite_run_row(q, arena, &row);
         vec_push(arena, ret, row);
     }
     return rc;
@@ -61,7 +61,7 @@ static enum err read_one(struct sqlite_db *db, sqlite3_stmt *q, struct arena *ar
     if (!sq_row(q, &rc)) {
         return rc == SQLITE_OK ? fail(f, ERR_NOT_FOUND, "no such run") : sq_fail(db, rc, f);
     }
-    run_row(q, arena, ret);
+    sqlite_run_row(q, arena, ret);
     *current = sqlite3_column_int(q, 11) != 0;
     sqlite3_reset(q);
     return ERR_NONE;
@@ -190,10 +190,30 @@ static enum err scan_backlog(struct sqlite_db *db, struct sqlite_job *job, struc
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
 }
 
+static enum err scan_doomed(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_scan_doomed *s = OP(store_scan_doomed);
+    sqlite3_stmt *q = sq(db, SQ_DOOMED);
+    sq_text(q, 1, shard_list(&job->arena, s->shards, s->shard_count));
+    sq_i64(q, 2, s->after_key);
+    sq_i64(q, 3, (int64_t)s->limit);
+    VEC(struct store_doomed_row) rows = { 0 };
+    int rc = SQLITE_OK;
+    while (sq_row(q, &rc)) {
+        struct store_doomed_row row = { sqlite3_column_int64(q, 0),
+            (uint32_t)sqlite3_column_int64(q, 1), sqlite3_column_int(q, 2) };
+        vec_push(&job->arena, &rows, row);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
 sqlite_work *const sqlite_read_works[] = {
     [STORE_LOAD] = load,
     [STORE_FIND_CURRENT] = find_current,
     [STORE_READ_HISTORY] = read_history,
     [STORE_SCAN_WAKES] = scan_wakes,
     [STORE_SCAN_BACKLOG] = scan_backlog,
+    [STORE_SCAN_DOOMED] = scan_doomed,
 };

@@ -31,6 +31,22 @@ struct store_log_row {
                        id */
 };
 
+/* What lists show of a run beside its own row. Text is UTF-8 without NUL; empty: none. */
+struct store_view {
+    struct str workflow_type, task_queue;
+    struct instant execution_time; /* start, or the end of its first back-off */
+    struct str parent_workflow_id, parent_run_id;
+    struct str root_workflow_id, root_run_id; /* empty: the run itself */
+    struct str memo, search_attributes;       /* as the API carries them */
+    struct str search; /* the search document of common/visibility: a JSON object */
+    /* known at the close; 0 before */
+    int64_t history_length, history_size, state_transitions;
+};
+
+/* Status of a row whose run is no more, or not yet: no read finds it, only store_scan_doomed. What is
+ * left of it is removed bit by bit, its row last. */
+enum { RUN_DOOMED = 0 };
+
 /* The run's own row, ~200 bytes. Not touched per transition: wake_at is a lower bound of the true
  * need. */
 struct store_run_row {
@@ -38,16 +54,26 @@ struct store_run_row {
     uint32_t shard;
     struct uuid namespace_id;
     struct uuid run_id;
-    struct str workflow_id; /* UTF-8 without NUL */
-    enum workflow_status status;
+    struct str workflow_id;                /* UTF-8 without NUL */
+    enum workflow_status status;           /* or RUN_DOOMED */
     struct instant wake_at;                /* INSTANT_NEVER: nothing to wake for */
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
     enum task_queue_type backlog_type;
+    /* Inserts: what lists show, or NULL (nothing). Updates of open runs: NULL; of closed
+     * ones: the figures are taken. Loads leave it NULL. Borrowed. */
+    const struct store_view *view;
     uint64_t group;
 };
 
-/* Which run is current for a workflow id. */
+/* Memo and search attributes of an open run have changed. */
+struct store_view_row {
+    run_key key;
+    struct str memo, search_attributes, search;
+    uint64_t group;
+};
+
+/* Which run is current for a workflow id; key 0: the id is free, its row goes. */
 struct store_current_row {
     uint32_t shard;
     struct uuid namespace_id;
@@ -63,14 +89,24 @@ struct store_snapshot_row {
     uint64_t group;
 };
 
+/* Removes a part of a doomed run; of any other run it removes nothing. */
+struct store_delete_row {
+    run_key key;
+    int32_t through_seq; /* log rows up to this one go; callers bound how many a commit removes */
+    bool whole;          /* and the snapshot and the run's row */
+    uint64_t group;
+};
+
 /* One commit. All memory is borrowed from the owner of the batch until done(). */
 struct store_batch {
     VEC(struct store_log_row) log;
     VEC(struct store_run_row) run_inserts;
     VEC(struct store_run_row)
     run_updates; /* by key: status, wake_at, close_time, backlog_* are written */
+    VEC(struct store_view_row) views;         /* by key */
     VEC(struct store_current_row) currents;   /* insert or replace by (namespace, workflow id) */
     VEC(struct store_snapshot_row) snapshots; /* insert or replace by key */
+    VEC(struct store_delete_row) deletes;     /* after everything else of the batch */
     run_key last_run_key; /* highest key this writer has issued so far: kept in the writer row */
 };
 
@@ -235,6 +271,75 @@ struct store_scan_backlog {
     size_t row_count;
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
+
+/* ---- lists and counts --------------------------------------------------------------------------- */
+
+/* A place between two pages. Opaque to callers but for its members' sizes: kept in a page token. */
+struct store_place {
+    bool in_closed; /* the open ones are through */
+    struct instant close_time, start_time;
+    run_key key;          /* 0: the beginning */
+    struct instant began; /* when the first page was read */
+    struct str moment; /* what was committed then; at most 2000 bytes, checked when it comes back */
+};
+
+struct store_listed {
+    struct store_run_row run;
+    struct store_view view;
+    bool in_closed; /* its place is among the closed ones */
+};
+
+/* Runs that a filter (NULL: any) accepts: the open ones by start, newest first, then the closed ones by close. What
+ * was acknowledged before the call is seen. Pages follow one another without gap or repetition, whatever
+ * happens to the runs meanwhile: a run that was open at the first page keeps its place among the open ones. Reads
+ * on a connection of their own, with a statement timeout: ERR_RESOURCE_EXHAUSTED when that passes.
+ * ERR_INVALID_ARGUMENT: a place that never came from here. */
+struct filter;
+struct store_list_runs {
+    struct store_op op;
+    struct uuid namespace_id;
+    const struct filter *filter; /* borrowed until done(), like the place's moment */
+    size_t limit;                /* at least 1 */
+    struct store_place after;
+    /* out */
+    const struct store_listed *rows;
+    size_t row_count;
+    bool more;            /* maybe: the page is full */
+    struct instant began; /* of the first page */
+    struct str moment;
+};
+void store_list_runs(struct store_lane *sl, struct store_list_runs *op);
+/* The place behind any row of a page. */
+struct store_place store_place_behind(const struct store_list_runs *page, size_t row);
+
+/* How many there are, by status. */
+enum { STORE_STATUS_MAX = 16 };
+struct store_count_runs {
+    struct store_op op;
+    struct uuid namespace_id;
+    const struct filter *filter;
+    int64_t counts[STORE_STATUS_MAX]; /* out; by enum workflow_status */
+};
+void store_count_runs(struct store_lane *sl, struct store_count_runs *op);
+
+/* ---- removal ------------------------------------------------------------------------------------- */
+
+/* Doomed runs of the given shards in the order of their keys, after_key excluded. */
+struct store_doomed_row {
+    run_key key;
+    uint32_t shard;
+    int32_t last_seq; /* of the log rows that are left; 0: none */
+};
+struct store_scan_doomed {
+    struct store_op op;
+    const uint32_t *shards; /* borrowed until done() */
+    size_t shard_count;
+    run_key after_key;
+    size_t limit;
+    const struct store_doomed_row *rows; /* out */
+    size_t row_count;
+};
+void store_scan_doomed(struct store_lane *sl, struct store_scan_doomed *op);
 
 /* ---- cluster ----------------------------------------------------------------------------------- */
 

@@ -70,6 +70,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     s->cron_schedule = state_kept(wf, he->cron_schedule);
     s->first_task_backoff = he->first_task_backoff;
     s->priority = state_kept(wf, he->priority);
+    s->links = state_kept(wf, he->links);
     s->parent_namespace = state_kept(wf, he->parent_namespace);
     s->parent_namespace_id = state_kept(wf, he->parent_namespace_id);
     s->parent.workflow_id = state_kept(wf, he->parent.workflow_id);
@@ -85,6 +86,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
         s->header = state_kept(wf, he->header);
         s->last_completion_result = state_kept(wf, he->last_completion_result);
     }
+    state_callbacks_add(wf, he->completion_callbacks, (struct str){ 0 }, he->time);
     wf->status = WORKFLOW_RUNNING;
     wf->start_time = he->time;
     wf->expiration = he->expiration;
@@ -92,16 +94,18 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     return true;
 }
 
-static void activity_drop(struct workflow *wf, struct activity *a)
+void state_activity_drop(struct workflow *wf, struct activity *a)
 {
+    tally_activity_leave(wf, a);
     map_remove(&wf->activities_by_id, &a->by_id);
     map_remove(&wf->activities_by_event, &a->by_event);
     a->by_id = a->by_event = (struct map_node){ 0 };
     list_append(&wf->free_activities, &a->by_id.order);
 }
 
-static void timer_drop(struct workflow *wf, struct user_timer *t)
+void state_timer_drop(struct workflow *wf, struct user_timer *t)
 {
+    tally_timer_leave(wf, t);
     map_remove(&wf->timers, &t->by_id);
     t->by_id = (struct map_node){ 0 };
     list_append(&wf->free_timers, &t->by_id.order);
@@ -120,11 +124,11 @@ void apply_close(struct workflow *wf)
 {
     activity_each(wf, a)
     {
-        activity_drop(wf, a);
+        state_activity_drop(wf, a);
     }
     map_each(&wf->timers, n)
     {
-        timer_drop(wf, timer_of(n));
+        state_timer_drop(wf, timer_of(n));
     }
     state_buffer_clear(wf);
     wf->task.state = WORKFLOW_TASK_NONE;
@@ -242,6 +246,7 @@ static bool apply_activity_scheduled(
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
     map_put(&wf->activities_by_event, &a->by_event,
             str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    tally_activity_enter(wf, a);
     return true;
 }
 
@@ -251,7 +256,7 @@ static bool apply_activity_closed(struct workflow *wf, const struct history_even
     if (!a) {
         return false;
     }
-    activity_drop(wf, a);
+    state_activity_drop(wf, a);
     return true;
 }
 
@@ -268,6 +273,7 @@ static bool apply_timer_started(struct workflow *wf, const struct history_event 
     t->started_event_id = he->event_id;
     t->fire_at = instant_add(he->time, he->start_to_fire);
     map_put(&wf->timers, &t->by_id, t->timer_id);
+    tally_timer_enter(wf, t);
     return true;
 }
 
@@ -275,7 +281,7 @@ static bool apply_timer_gone(struct workflow *wf, const struct history_event *he
 {
     struct user_timer *t = workflow_timer(wf, he->timer_id);
     if (t && t->started_event_id == he->started_event_id) {
-        timer_drop(wf, t);
+        state_timer_drop(wf, t);
         return true;
     }
     return he->type == HISTORY_TIMER_CANCELED; /* it had fired into the buffer */
@@ -289,6 +295,7 @@ static bool apply_signaled(struct workflow *wf, const struct history_event *he)
     if (!str_empty(he->request_id) && !map_get(&wf->request_ids, he->request_id)) {
         struct request_id *id = NEW(wf->arena, struct request_id, 1);
         map_put(&wf->request_ids, &id->node, str_dup(wf->arena, he->request_id));
+        tally_request_id_enter(wf, he->request_id);
     }
     return true;
 }
@@ -321,6 +328,8 @@ bool state_effect(struct workflow *wf, const struct history_event *he)
         return true;
     case HISTORY_WORKFLOW_EXECUTION_SIGNALED:
         return apply_signaled(wf, he);
+    case HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
+        return state_attach(wf, he);
     case HISTORY_REQUEST_CANCEL_EXTERNAL_FAILED:
     case HISTORY_EXTERNAL_CANCEL_REQUESTED:
     case HISTORY_SIGNAL_EXTERNAL_FAILED:
@@ -339,7 +348,7 @@ bool state_effect(struct workflow *wf, const struct history_event *he)
     }
 }
 
-static void count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
+void state_count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
 {
     wf->next_event_id++;
     wf->history_size += (int64_t)bytes.len;
@@ -369,6 +378,15 @@ static bool apply_event_by_type(
         return state_outbox_add(wf, he);
     case HISTORY_START_CHILD_INITIATED:
         return state_child_add(wf, he, bytes);
+    case HISTORY_UPSERT_SEARCH_ATTRIBUTES:
+        state_upsert(
+                wf, &wf->search_attributes, workflow_search_attributes(wf), he->search_attributes);
+        wf->has_own_search_attributes = true;
+        return true;
+    case HISTORY_WORKFLOW_PROPERTIES_MODIFIED:
+        state_upsert(wf, &wf->memo, workflow_memo(wf), he->memo);
+        wf->has_own_memo = true;
+        return true;
     default:
         return state_effect(wf, he);
     }
@@ -381,7 +399,7 @@ bool apply_event(struct workflow *wf, const struct history_event *he, struct str
             !apply_event_by_type(wf, he, bytes)) {
         return false;
     }
-    count_event(wf, he, bytes);
+    state_count_event(wf, he, bytes);
     if (history_is_close(he->type)) {
         wf->status = status_of_close(he->type);
         apply_close(wf);
@@ -397,7 +415,9 @@ bool apply_flushed_event(struct workflow *wf, const struct history_event *he, st
     }
     if (he->type == HISTORY_CHILD_STARTED) {
         state_child_numbered(wf, he);
+    } else if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
+        state_attach_numbered(wf, he);
     }
-    count_event(wf, he, bytes);
+    state_count_event(wf, he, bytes);
     return true;
 }

@@ -4,6 +4,7 @@
 #include "history/engine/child.h"
 
 #include "common/model/wire.h"
+#include "history/engine/priority.h"
 #include "history/engine/step.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024 };
@@ -115,7 +116,7 @@ static bool message_to_child(const struct workflow *wf, const struct child *c, s
     case CHILD_LATE:
         m.kind = OUTBOX_START_CHILD;
         m.id = message_id(MESSAGE_START, c->initiated_event_id);
-        m.flags = c->stage == CHILD_LATE ? OUTBOX_SOURCE_CLOSED : 0;
+        m.flags = c->stage == CHILD_LATE ? OUTBOX_SOURCE_CLOSED : workflow_message_flags(wf);
         m.body = start_body(wf, c, arena);
         break;
     case CHILD_CONFIRMING:
@@ -211,7 +212,7 @@ void child_initiate(struct step *st, const struct command *cmd)
         .header = in->header,
         .memo = in->memo,
         .search_attributes = in->search_attributes,
-        .priority = in->priority,
+        .priority = priority_merge(st->fx->arena, wf->start.priority, in->priority),
         .control = in->control,
         .cron_schedule = in->cron_schedule,
         .execution_timeout = in->execution_timeout,

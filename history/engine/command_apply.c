@@ -1,12 +1,13 @@
 /* Turns checked commands into events, in order: each says which completion it came from. */
 #include "common/model/wire.h"
+#include "history/engine/retry.h"
 #include "history/engine/step.h"
 
 static void start_timer(struct step *st, const struct command *cmd)
 {
     struct history_event he = { .type = HISTORY_TIMER_STARTED,
         .timer_id = cmd->start_timer.timer_id,
-        .start_to_fire = cmd->start_timer.start_to_fire,
+        .start_to_fire = duration_min(cmd->start_timer.start_to_fire, duration_longest),
         .user_metadata = cmd->user_metadata,
         .workflow_task_completed_event_id = st->completed_event_id };
     step_event(st, &he);
@@ -67,20 +68,6 @@ static void record_marker(struct step *st, const struct command *cmd)
     step_event(st, &he);
 }
 
-static void change_properties(struct step *st, const struct command *cmd)
-{
-    struct history_event he = { .type = HISTORY_UPSERT_SEARCH_ATTRIBUTES,
-        .workflow_task_completed_event_id = st->completed_event_id,
-        .user_metadata = cmd->user_metadata };
-    if (cmd->type == COMMAND_MODIFY_WORKFLOW_PROPERTIES) {
-        he.type = HISTORY_WORKFLOW_PROPERTIES_MODIFIED;
-        he.memo = cmd->modify_properties.upserted_memo;
-    } else {
-        he.search_attributes = cmd->upsert.search_attributes;
-    }
-    step_event(st, &he);
-}
-
 static void apply_one(struct step *st, const struct command *cmd, struct str identity)
 {
     switch (cmd->type) {
@@ -101,7 +88,7 @@ static void apply_one(struct step *st, const struct command *cmd, struct str ide
         return;
     case COMMAND_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
     case COMMAND_MODIFY_WORKFLOW_PROPERTIES:
-        change_properties(st, cmd);
+        properties_change(st, cmd);
         return;
     case COMMAND_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION:
     case COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION:
@@ -132,6 +119,10 @@ static void drop_stale_offers(struct step *st)
         }
     }
     fx->offers.len = kept;
+    if (!workflow_is_open(
+                st->wf)) { /* the same completion has closed the run: nobody waits for them */
+        fx->eager_activities.len = 0;
+    }
 }
 
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c)

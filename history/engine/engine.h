@@ -37,12 +37,15 @@ struct workflow; /* the state of one run; its fields are in history/engine/workf
 /* ---- limits: per namespace, given with every event --------------------------------------------- */
 
 struct engine_limits {
-    size_t blob_size_error; /* bytes of one payload field; default 2 MiB */
-    size_t memo_size_error; /* 2 MiB */
-    size_t id_length;       /* 1000 */
+    size_t blob_size_error;              /* bytes of one payload field; default 2 MiB */
+    size_t memo_size_error;              /* 2 MiB */
+    size_t search_attributes_size_error; /* all of a run: 40 KiB */
+    uint32_t callbacks;                  /* of a run: 32 */
+    size_t id_length;                    /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
-    size_t state_size_error;                            /* 8 MiB */
+    size_t state_size_error;                            /* 8 MiB: what a run must remember */
+    size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
@@ -82,6 +85,8 @@ struct event_start {
     struct str request_id, identity, cron_schedule;
     struct str input, header, memo, search_attributes, user_metadata, priority; /* messages */
     struct str links; /* concatenated HistoryEvent.links fields (tag 302), ready to be appended */
+    const struct str *callbacks; /* messages Callback, to be told of the end of the chain */
+    size_t callback_count;
     struct duration execution_timeout, run_timeout, task_timeout; /* 0: not given */
     struct duration start_delay;
     struct retry_policy retry; /* of the run */
@@ -111,6 +116,13 @@ struct event_terminate {
     struct str details; /* message */
 };
 
+/* A start that found the id taken and uses the run that is there may leave something with it. */
+struct event_attach {
+    struct str request_id, links; /* empty: not to be attached */
+    const struct str *callbacks;  /* messages Callback */
+    size_t callback_count;
+};
+
 /* A poll wants the task it was matched with. Idempotent by poll_id while the task is started. */
 struct event_claim {
     int64_t scheduled_event_id;
@@ -131,6 +143,8 @@ struct workflow_task_token {
     struct str identity, request_id;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons;   /* bit n-1: the API's reason n */
+    struct str worker_version; /* message */
 };
 
 struct event_workflow_task_completed {
@@ -195,6 +209,25 @@ struct event_child_closed {
     struct str close_event; /* the last event of its last run, encoded */
 };
 
+/* A new run out of the first events of another one (reset.c): the state holds the events of earlier
+ * rows already, folded with the records that reset_copy_records gives. */
+struct event_reset {
+    struct uuid namespace_id, run_id, base_run_id;
+    struct str namespace_name;
+    struct str start_request_id; /* of the base run: a repeated start finds the new run */
+    struct str request_id, reason;
+    struct str copied;  /* the last events that are taken over, as stored; at least one */
+    struct str reapply; /* what came after them, as stored: what reset_reapplies has chosen */
+    struct instant start_time; /* of the new run; {0}: now */
+    int64_t base_copied_until; /* of a base run that is a reset itself */
+};
+
+/* The run was reset: it ends if it is open, and knows what has become of it. */
+struct event_reset_away {
+    struct uuid new_run_id; /* zero: another run of the chain was the base */
+    struct str reason;
+};
+
 enum event_kind {
     EVENT_START,
     EVENT_SIGNAL,
@@ -216,6 +249,10 @@ enum event_kind {
     EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
     EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
     EVENT_CHILD_CLOSED,
+    EVENT_ATTACH,
+    EVENT_RESET,
+    EVENT_RESET_AWAY,
+    EVENT_DELETE, /* ends the run if it is open; it can go when its messages are settled */
     EVENT_COUNT,
 };
 
@@ -224,6 +261,8 @@ struct event {
     struct instant now;
     struct rand rand; /* fresh ids and jitter */
     const struct engine_limits *limits;
+    struct str
+            zone; /* TZif bytes of the zone that the run's cron schedule names (cron_zone_name); empty: none */
     union {
         struct event_start start;
         struct event_signal signal;
@@ -237,6 +276,9 @@ struct event {
         struct event_activity_canceled activity_canceled;
         struct event_activity_heartbeat activity_heartbeat;
         struct event_child_closed child_closed;
+        struct event_attach attach;
+        struct event_reset reset;
+        struct event_reset_away reset_away;
         struct {
             int64_t message_id; /* of the outbox message */
             enum err outcome;   /* ERR_NONE, ERR_NOT_FOUND, ... as the target said */
@@ -290,6 +332,7 @@ struct activity_start {
 enum outbox_flag {
     OUTBOX_CHILD_ONLY = 1,    /* the target must be a child of this run */
     OUTBOX_SOURCE_CLOSED = 2, /* nothing may be started any more: only tell whether it was */
+    OUTBOX_SOURCE_RESET = 4,  /* this run is a reset: its children may know another run as parent */
 };
 
 enum outbox_kind {
@@ -329,12 +372,15 @@ struct effects {
     struct activity_start activity;
     VEC(struct activity_start) eager_activities;
     bool cancel_requested; /* heartbeats */
-    bool is_duplicate;     /* the request id was known: nothing was done again */
+    VEC(struct str)
+    failures;          /* messages: what was too large to be kept of a failed activity's answer */
+    bool is_duplicate; /* the request id was known: nothing was done again */
     VEC(struct task_offer) offers;
     VEC(struct outbox_message) messages;
     struct event_start
             *successor; /* continue-as-new, retry, cron: start this run in the same commit */
     bool closed;        /* this step closed the run */
+    bool shows_changed; /* this step changed the run's memo or search attributes */
 };
 
 void effects_init(struct effects *fx, struct arena *arena);
@@ -386,11 +432,27 @@ void workflow_check_invariants(const struct workflow *wf);
 /* Stable text of the state, for scenarios and failures. */
 void workflow_dump(const struct workflow *wf, struct buf *out);
 
+/* ---- reset ------------------------------------------------------------------------------------- */
+
+enum reset_exclude {
+    RESET_EXCLUDE_SIGNALS = 1,
+    RESET_EXCLUDE_UPDATES = 2,
+    RESET_EXCLUDE_CHILDREN =
+            4, /* what was heard of children: never excluded in the base run itself */
+};
+/* Does this encoded event of the base run's rest happen again in the new run? */
+bool reset_reapplies(struct str event, uint32_t exclude);
+/* May a reset begin after these events? ERR_INVALID_ARGUMENT: there is no workflow task then. */
+enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f) MUST_USE;
+/* The records of a log row that only has events of another run. */
+void reset_copy_records(struct buf *records, int64_t event_count);
+
 /* ---- starting when the workflow id is taken ---------------------------------------------------- */
 
 enum start_decision {
     START_NEW,
     START_RETURN_EXISTING, /* request id dedup: the same start again (started = true) */
+    START_RETURN_ATTACHED, /* the same request has been attached to the run before (started = false) */
     START_USE_EXISTING,    /* conflict policy (started = false) */
     START_TERMINATE_THEN_NEW,
     START_REFUSE, /* already started: f carries text and detail fields for the API */
@@ -399,6 +461,7 @@ struct start_existing {
     struct uuid run_id, first_run_id;
     enum workflow_status status;
     struct str start_request_id;
+    bool is_attached; /* the request that is being decided about */
 };
 /* Pure decision table of id reuse and conflict policies; existing NULL: the id is free. */
 enum start_decision start_decide(const struct start_existing *existing, struct str request_id,

@@ -57,11 +57,11 @@ void advertiser_forget(struct matching_engine *e, struct advertiser *a)
 
 /* ---- offers -------------------------------------------------------------------------------------------- */
 
-static struct offer_key offer_key_of(const struct queue *q, const struct task_ref *t)
+static struct offer_key offer_key_of(const struct source *s, const struct task_ref *t)
 {
     struct offer_key key;
     memset(&key, 0, sizeof(key));
-    key.queue_serial = q->serial;
+    key.source = s;
     key.run_id = t->run_id;
     key.scheduled_event_id = t->scheduled_event_id;
     key.attempt = t->attempt;
@@ -115,7 +115,7 @@ struct offer *source_take_offer(struct matching_engine *e, struct source *s,
         e->totals.dropped++;
         return NULL;
     }
-    struct offer_key key = offer_key_of(q, &from->task);
+    struct offer_key key = offer_key_of(s, &from->task);
     if (map_get(&e->offers, str_of(&key, sizeof(key)))) {
         e->totals.duplicates++;
         return NULL;
@@ -277,10 +277,17 @@ static void source_flush(struct matching_engine *e, struct source *s, struct are
     }
 }
 
-void matching_flush(struct matching_engine *e, struct matching_demands *ret)
+void matching_flush(struct matching_engine *e, struct matching_demands *ret,
+        bool (*reaches)(void *ctx, struct uuid member), void *ctx)
 {
+    struct list later;
+    list_init(&later);
     for (struct list_node *an; (an = list_pop(&e->dirty));) {
         struct advertiser *a = list_entry(an, struct advertiser, dirty);
+        if (reaches && !reaches(ctx, a->key.member)) {
+            list_append(&later, &a->dirty);
+            continue;
+        }
         struct matching_demand demand = { .to = { a->key.member, a->key.lane },
             .incarnation = a->incarnation };
         for (struct list_node *sn; (sn = list_pop(&a->dirty_sources));) {
@@ -289,5 +296,8 @@ void matching_flush(struct matching_engine *e, struct matching_demands *ret)
         if (demand.queues.len > 0) {
             vec_push(ret->arena, &ret->list, demand);
         }
+    }
+    for (struct list_node *an; (an = list_pop(&later));) {
+        list_append(&e->dirty, an);
     }
 }

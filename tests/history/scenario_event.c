@@ -29,8 +29,17 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .input = payloads_of(a, words_get(w, "input")),
         .request_eager_execution = words_has(w, "eager"),
         .attempt = (int32_t)words_number(w, "attempt", 0),
-        .memo = payloads_of(a, words_get(w, "memo")),
+        .memo = properties_of(a, words_get(w, "memo")),
+        .search_attributes = properties_of(a, words_get(w, "sa")),
+        .last_completion_result = payloads_of(a, words_get(w, "last_result")),
+        .cron_schedule = schedule_of(a, words_get(w, "cron")),
+        .callback_count = (size_t)words_number(w, "callbacks", 0),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
+    ev->start.callbacks = callbacks_of(a, (int64_t)ev->start.callback_count);
+    if (words_has(w, "follows")) { /* another run: the schedule counts from there */
+        ev->start.continued_run_id = fixed_uuid(3);
+    }
+    ev->zone = s->zone = zone_of_schedule(s, ev->start.cron_schedule);
     if (words_has(w, "as_child")) {
         struct event_parent *parent = NEW(a, struct event_parent, 1);
         *parent = (struct event_parent){ .namespace_id = fixed_uuid(1),
@@ -49,17 +58,18 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
     ev->start.signal = signal->signal_name.len ? signal : NULL;
 }
 
-static struct saved_token *token_of(struct scenario *s, struct words *w)
+/* The newest token, or token=NAME; later=2h forges its start. */
+static struct workflow_task_token token_of(struct scenario *s, struct words *w)
 {
     struct str name = words_get(w, "token");
     check(s->tokens.len);
-    for (size_t i = 0; name.len && i < s->tokens.len; i++) {
-        if (str_eq(s->tokens.ptr[i].name, name)) {
-            return &s->tokens.ptr[i];
-        }
+    size_t i = s->tokens.len - 1;
+    while (name.len && !str_eq(s->tokens.ptr[i].name, name)) {
+        check(i--);
     }
-    check(!name.len);
-    return &s->tokens.ptr[s->tokens.len - 1];
+    struct workflow_task_token token = s->tokens.ptr[i].token;
+    token.started_time = instant_add(token.started_time, words_duration(w, "later"));
+    return token;
 }
 
 static void event_claim_task(struct scenario *s, struct words *w, struct event *ev)
@@ -103,7 +113,9 @@ static struct activity_ref ref_of(struct scenario *s, struct words *w)
     }
     for (size_t i = s->activities.len; i-- > 0;) {
         if (str_eq(s->activities.ptr[i].name, name)) {
-            return s->activities.ptr[i].ref;
+            struct activity_ref ref = s->activities.ptr[i].ref;
+            ref.started_time = instant_add(ref.started_time, words_duration(w, "later"));
+            return ref;
         }
     }
     check(false);
@@ -114,6 +126,9 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     struct arena *a = &s->h.arena;
     struct activity_ref ref = ref_of(s, w);
     struct str text = words_next(w), worker = STR("worker");
+    struct str large =
+            ev->kind == EVENT_ACTIVITY_FAILED ? (struct str){ 0 } : words_large(a, w, "size");
+    text = large.len ? large : text;
     switch (ev->kind) {
     case EVENT_ACTIVITY_COMPLETED:
         ev->activity_completed =
@@ -122,6 +137,10 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     case EVENT_ACTIVITY_FAILED:
         ev->activity_failed = (struct event_activity_failed){ ref, failure_of_text(a, w, text),
             payloads_of(a, words_get(w, "details")), worker };
+        large = words_large(a, w, "details_size");
+        if (large.len) {
+            ev->activity_failed.last_heartbeat_details = large;
+        }
         return;
     case EVENT_ACTIVITY_CANCELED:
         ev->activity_canceled =
@@ -139,7 +158,7 @@ static bool event_completed(
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct str sticky = words_get(w, "sticky"), poll = words_get(w, "poll");
-    *c = (struct event_workflow_task_completed){ .token = token_of(s, w)->token,
+    *c = (struct event_workflow_task_completed){ .token = token_of(s, w),
         .identity = STR("worker"),
         .return_new_workflow_task = words_has(w, "return_new"),
         .poll_id = poll.len ? poll : STR("inline"),
@@ -199,6 +218,13 @@ static void event_child_closed(struct scenario *s, struct words *w, struct event
         .close_event = buf_str(&b) };
 }
 
+void scenario_reset(struct words *w, struct event *ev)
+{
+    struct str request_id = words_get(w, "request_id");
+    ev->reset = (struct event_reset){ .run_id = fixed_uuid((uint8_t)words_number(w, "run", 3)),
+        .request_id = request_id.len ? request_id : STR("reset-1") };
+}
+
 static const struct {
     const char *word;
     enum event_kind kind;
@@ -222,6 +248,8 @@ static const struct {
     { "settle", EVENT_MESSAGE_SETTLED },
     { "first-task", EVENT_FIRST_TASK },
     { "child-closed", EVENT_CHILD_CLOSED },
+    { "attach", EVENT_ATTACH },
+    { "delete", EVENT_DELETE },
 };
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
@@ -230,7 +258,7 @@ static void event_outside(struct scenario *s, struct words *w, struct event *ev)
         ev->signal = (struct event_signal){ .signal_name = words_next(w),
             .identity = STR("client"),
             .request_id = words_get(w, "request_id"),
-            .input = payloads_of(&s->h.arena, words_get(w, "input")),
+            .input = words_large(&s->h.arena, w, "input_size"),
             .wakes_delayed = words_has(w, "with_start") };
     } else if (ev->kind == EVENT_REQUEST_CANCEL) {
         ev->request_cancel =
@@ -253,6 +281,7 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         return false;
     }
     ev->kind = verbs[i].kind;
+    ev->zone = s->zone;
     switch (ev->kind) {
     case EVENT_START:
         event_start(s, w, ev);
@@ -273,10 +302,9 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
     case EVENT_WORKFLOW_TASK_COMPLETED:
         return event_completed(s, w, rest, ev);
     case EVENT_WORKFLOW_TASK_FAILED:
-        ev->workflow_task_failed =
-                (struct event_workflow_task_failed){ .token = token_of(s, w)->token,
-                    .cause = (enum workflow_task_failed_cause)words_number(w, "cause", 14),
-                    .identity = STR("worker") };
+        ev->workflow_task_failed = (struct event_workflow_task_failed){ .token = token_of(s, w),
+            .cause = (enum workflow_task_failed_cause)words_number(w, "cause", 14),
+            .identity = STR("worker") };
         ev->workflow_task_failed.failure = failure_of_text(&s->h.arena, w, words_next(w));
         return true;
     case EVENT_MESSAGE_SETTLED:
@@ -285,7 +313,13 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
     case EVENT_CHILD_CLOSED:
         event_child_closed(s, w, ev);
         return true;
+    case EVENT_ATTACH:
+        ev->attach = (struct event_attach){ .request_id = words_next(w),
+            .callback_count = (size_t)words_number(w, "callbacks", 0) };
+        ev->attach.callbacks = callbacks_of(&s->h.arena, (int64_t)ev->attach.callback_count);
+        return true;
     case EVENT_FIRST_TASK:
+    case EVENT_DELETE:
     case EVENT_RESET_STICKY:
     case EVENT_TIME:
         return true;

@@ -1,6 +1,7 @@
 /* The effects of a step as text: events with the attributes that rules speak of, and what else must happen. */
 #include "common/model/wire.h"
 #include "history/engine/child.h"
+#include "history/engine/records.h"
 #include "history/engine/retry.h"
 #include "tests/history/scenario.h"
 
@@ -54,6 +55,44 @@ static struct str payload_text(struct str payloads)
     return STR("(payload)");
 }
 
+static void put_properties(struct buf *out, const char *name, struct str properties)
+{
+    struct wire_field f, part;
+    for (int i = 0; properties.len && wire_next(&properties, &f); i++) {
+        struct str key = { 0 }, value = { 0 }, payload = { 0 };
+        while (wire_next(&f.bytes, &part)) {
+            key = part.number == 1 ? part.bytes : key;
+            payload = part.number == 2 ? part.bytes : payload;
+        }
+        while (payload.len && wire_next(&payload, &part)) {
+            value = part.number == 2 ? part.bytes : value;
+        }
+        buf_printf(out, i ? "," : " %s=", name);
+        buf_printf(out, STR_FMT "/" STR_FMT, STR_ARG(key), STR_ARG(value));
+    }
+}
+
+static int64_t count_fields(struct str list)
+{
+    struct wire_field f;
+    int64_t n = 0;
+    while (list.len && wire_next(&list, &f)) {
+        n++;
+    }
+    return n;
+}
+
+/* Of a timeout. */
+static struct str last_details(struct str timeout)
+{
+    struct wire_field f;
+    struct str details = { 0 };
+    while (wire_next(&timeout, &f)) {
+        details = f.number == 2 ? f.bytes : details;
+    }
+    return details;
+}
+
 static void put_failure(struct buf *out, const char *name, struct str failure)
 {
     struct wire_field f;
@@ -62,15 +101,25 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
         return;
     }
     buf_printf(out, " %s=\"", name);
-    struct str cause = { 0 };
+    struct str cause = { 0 }, details = { 0 };
     while (wire_next(&failure, &f)) {
         if (f.number == 1) {
-            buf_append_str(out, f.bytes);
+            enum { SHOWN = 200 };
+            buf_append_str(out, f.bytes.len > SHOWN ? str_of(f.bytes.ptr, SHOWN) : f.bytes);
+            buf_printf(out, "%s", f.bytes.len > SHOWN ? "..." : "");
         } else if (f.number == 4) {
             cause = f.bytes;
+        } else if (f.number == 6) {
+            details = last_details(f.bytes);
         }
     }
-    buf_printf(out, "\"%s", info.kind == FAILURE_TIMEOUT ? "(timeout)" : "");
+    buf_printf(out, "\"%s",
+            info.kind != FAILURE_TIMEOUT                ? ""
+            : info.timeout == TIMEOUT_SCHEDULE_TO_CLOSE ? "(ScheduleToClose)"
+            : info.timeout == TIMEOUT_SCHEDULE_TO_START ? "(ScheduleToStart)"
+            : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
+                                                        : "(StartToClose)");
+    put_s(out, "last_heartbeat", payload_text(details));
     put_failure(out, "because", cause);
 }
 
@@ -106,6 +155,7 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_d(out, "fires_in", he->start_to_fire);
     put_d(out, "execution_timeout", he->execution_timeout);
     put_d(out, "run_timeout", he->run_timeout);
+    put_s(out, "cron", he->cron_schedule);
     put_d(out, "backoff", he->first_task_backoff);
     put_d(out, "backoff", he->backoff_start_interval);
     put_i(out, "cause", he->cause);
@@ -119,6 +169,13 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "result", payload_text(he->result));
     put_s(out, "details", payload_text(he->details));
     put_s(out, "reason", he->reason);
+    put_properties(out, "memo", he->memo);
+    put_properties(out, "sa", he->search_attributes);
+    put_s(out, "last_result", payload_text(he->last_completion_result));
+    put_i(out, "callbacks", count_fields(he->completion_callbacks));
+    if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
+        put_s(out, "request", he->request_id);
+    }
     put_s(out, "to", he->execution.workflow_id);
     bool about_child =
             he->type >= HISTORY_START_CHILD_INITIATED && he->type <= HISTORY_CHILD_TERMINATED;
@@ -132,6 +189,9 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "parent", he->parent.workflow_id);
     put_s(out, "root", he->root.workflow_id);
     put_i(out, "suggest_continue_as_new", he->suggest_continue_as_new);
+    for (size_t i = 0; i < he->suggest_reasons.len; i++) {
+        put_i(out, "suggest_reason", he->suggest_reasons.ptr[i]);
+    }
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
     if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
@@ -179,7 +239,9 @@ static void print_message(const struct outbox_message *m, struct buf *out)
     buf_printf(out, "    message %lld %s to " STR_FMT "%s%s\n", (long long)message_event_id(m->id),
             kinds[m->kind], STR_ARG(m->workflow_id),
             m->flags & OUTBOX_CHILD_ONLY ? " (child only)" : "",
-            m->flags & OUTBOX_SOURCE_CLOSED ? " (only if it exists)" : "");
+            m->flags & OUTBOX_SOURCE_CLOSED  ? " (only if it exists)"
+            : m->flags & OUTBOX_SOURCE_RESET ? " (from a reset run)"
+                                             : "");
 }
 
 static void print_offers(const struct effects *fx, struct buf *out)
@@ -201,11 +263,36 @@ static void print_offers(const struct effects *fx, struct buf *out)
                 (int)n->attempt);
         put_d(out, "backoff", n->first_task_backoff);
         put_s(out, "input", payload_text(n->input));
-        put_s(out, "memo", payload_text(n->memo));
+        put_properties(out, "memo", n->memo);
+        put_properties(out, "sa", n->search_attributes);
+        put_s(out, "cron", n->cron_schedule);
+        put_s(out, "last_result", payload_text(n->last_completion_result));
+        put_i(out, "callbacks", (int64_t)n->callback_count);
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
         buf_printf(out, "%s%s\n", n->retry.is_set ? " retry" : "", n->parent ? " as-child" : "");
     }
+}
+
+void scenario_print_properties(const struct workflow *wf, struct buf *out)
+{
+    buf_printf(out, "   ");
+    put_properties(out, "memo", workflow_memo(wf));
+    put_properties(out, "sa", workflow_search_attributes(wf));
+    buf_append_byte(out, '\n');
+}
+
+/* The events of a reset's step, without those that it has copied. */
+static void print_new_events(struct scenario *s, const struct effects *fx, struct buf *out)
+{
+    struct str events = buf_str(&fx->events), records = buf_str(&fx->records), bytes;
+    struct record r;
+    while (record_next(&records, &r)) {
+        for (int64_t i = 0; r.kind == RECORD_COPIED && i < r.count; i++) {
+            check(history_next(&events, &bytes));
+        }
+    }
+    print_events(&s->h.arena, events, "", out);
 }
 
 void scenario_print(struct scenario *s, enum err err, const struct fail *f,
@@ -215,7 +302,7 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         buf_printf(out, "    error %s: %s\n", err_name(err), f->message);
         return;
     }
-    print_events(&s->h.arena, buf_str(&fx->events), "", out);
+    print_new_events(s, fx, out);
     if (fx->answer.err) {
         buf_printf(out, "    answer %s: %s\n", err_name(fx->answer.err), fx->answer.message);
     }
@@ -232,6 +319,11 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         print_activity(&fx->eager_activities.ptr[i], "eager activity", out);
     }
     buf_printf(out, "%s", fx->cancel_requested ? "    cancel requested\n" : "");
+    for (size_t i = 0; i < fx->failures.len; i++) {
+        buf_printf(out, "    the worker is told:");
+        put_failure(out, "failure", fx->failures.ptr[i]);
+        buf_append_byte(out, '\n');
+    }
     print_offers(fx, out);
     buf_printf(out, "%s", fx->closed ? "    closed\n" : "");
 }

@@ -1,5 +1,6 @@
 /* The activities that the tests run. What they remember lives in this process, by key. */
-import { ApplicationFailure, Context, heartbeat, sleep } from '@temporalio/activity';
+import { ApplicationFailure, CompleteAsyncError, Context, heartbeat, sleep } from '@temporalio/activity';
+import { tokens } from './tokens.ts';
 
 const calls = new Map<string, number>();
 
@@ -35,6 +36,11 @@ export async function failAlways(): Promise<void> {
   throw new Error('always');
 }
 
+/* How often it has been called with that key. */
+export async function tally(key: string): Promise<number> {
+  return count(key);
+}
+
 export async function countedFailure(key: string): Promise<number> {
   return calls.get(key) ?? 0;
 }
@@ -62,4 +68,45 @@ export async function hangFirst(): Promise<number> {
 export async function slow(ms: number): Promise<string> {
   await sleep(ms);
   return 'slow but sure';
+}
+
+/* How often the key was asked for. */
+export async function countCall(key: string): Promise<number> {
+  return count(key);
+}
+
+/* Sends one signal to the workflow, when it is first called for it. */
+export async function signalOnce(workflowId: string): Promise<void> {
+  if (count(workflowId) === 1) await Context.current().client.workflow.getHandle(workflowId).signal('note', 'at the end');
+}
+
+export async function completedElsewhere(key: string): Promise<string> {
+  tokens.set(key, Context.current().info.taskToken);
+  throw new CompleteAsyncError();
+}
+
+const ends = new Map<string, string>();
+
+export async function heartbeatUntilCancelled(key: string): Promise<void> {
+  const { cancellationSignal } = Context.current();
+  try {
+    for (;;) {
+      heartbeat();
+      await sleep(50);
+    }
+  } catch (err) {
+    ends.set(key, cancellationSignal.aborted ? 'was told' : 'was not told');
+    throw err;
+  }
+}
+
+export async function endOf(key: string): Promise<string | undefined> {
+  return ends.get(key);
+}
+
+/* Fails once and says when it wants to be tried again. */
+export async function wantsDelay(ms: number): Promise<number> {
+  const { attempt } = Context.current().info;
+  if (attempt === 1) throw ApplicationFailure.create({ message: 'later', nextRetryDelay: ms });
+  return attempt;
 }

@@ -1,7 +1,7 @@
 /* What every test needs: a client, workers with task queues of their own, waiting for conditions. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
@@ -40,11 +40,29 @@ export function unique(name: string): string {
   return `${name}-${randomUUID()}`;
 }
 
+/* One for all workers of a file. */
+export async function nativeConnection(): Promise<NativeConnection> {
+  native ??= await NativeConnection.connect({ address: workerAddress });
+  return native;
+}
+
+/* The search attributes that the tests use, made known to the namespace. */
+export async function addSearchAttributes(client: Client): Promise<void> {
+  const { KEYWORD, INT } = IndexedValueType;
+  const wanted = { ConformanceKeyword: KEYWORD, ConformanceInt: INT };
+  for (const [name, type] of Object.entries(wanted)) {
+    try {
+      await client.connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: type } });
+    } catch (err) {
+      if (!isGrpcServiceError(err) || err.code !== 6 /* already exists */) throw err;
+    }
+  }
+}
+
 export async function newWorker(taskQueue: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
   if (!existsSync(bundlePath)) throw new Error('the workflows are not bundled; use npm test');
-  native ??= await NativeConnection.connect({ address: workerAddress });
   return Worker.create({
-    connection: native, namespace, taskQueue, activities, workflowBundle: { codePath: bundlePath },
+    connection: await nativeConnection(), namespace, taskQueue, activities, workflowBundle: { codePath: bundlePath },
     maxConcurrentWorkflowTaskPolls: 2, maxConcurrentActivityTaskPolls: 2, shutdownGraceTime: 0, ...options,
   });
 }
@@ -64,6 +82,9 @@ export async function eventually<T>(what: string, probe: () => Promise<T | undef
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
+
+const indexed = proto.temporal.api.enums.v1.IndexedValueType;
+const IndexedValueType = { KEYWORD: indexed.INDEXED_VALUE_TYPE_KEYWORD, INT: indexed.INDEXED_VALUE_TYPE_INT };
 
 export const EventType = proto.temporal.api.enums.v1.EventType;
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
