@@ -135,6 +135,7 @@ struct workflow {
     struct str memo,
             search_attributes; /* after upserts; before the first one those of event 1 count */
     bool has_own_memo, has_own_search_attributes;
+    struct str problems;   /* problems.c: of the workflow task that keeps failing; empty: none */
     struct map attached;   /* struct attached_id */
     struct list callbacks; /* struct callback */
     uint32_t callback_count;
