@@ -42,6 +42,7 @@ struct history {
     struct map runs;   /* loaded runs by key */
     uint64_t last_group;
     int64_t last_query;
+    size_t reads;   /* of histories, in flight */
     uint64_t drops; /* runs dropped so far: tells whether a read may be stale */
     struct committer committer;
     struct cache cache;

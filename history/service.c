@@ -183,7 +183,7 @@ static bool history_has_loads(const struct history *h)
             return true;
         }
     }
-    return h->cold.loading > 0 || h->orphans > 0;
+    return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0;
 }
 
 static void history_stopped(struct history *h)
