@@ -139,6 +139,7 @@ struct workflow {
     struct map attached;   /* struct attached_id */
     struct list callbacks; /* struct callback */
     uint32_t callback_count;
+    size_t attached_bytes; /* of both */
     /* --- history --- */
     int64_t next_event_id;
     int64_t history_size;
