@@ -29,6 +29,15 @@ static struct str attribute(struct arena *arena, struct str value)
     return buf_str(&b);
 }
 
+/* Lists show it too. */
+static void record(struct step *st, struct str value)
+{
+    step_record(st, &(struct record){ .kind = RECORD_PROBLEMS,
+                            .text = value,
+                            .attributes = attribute(st->fx->arena, value) });
+    st->fx->shows_changed = true;
+}
+
 void problems_report(struct step *st, int32_t attempt, const struct history_event *he)
 {
     struct arena *arena = st->fx->arena;
@@ -42,16 +51,13 @@ void problems_report(struct step *st, int32_t attempt, const struct history_even
                     is_timeout ? timeout_type_name((enum timeout_type)he->timeout_type)
                                : failed_cause_name((enum workflow_task_failed_cause)he->cause));
     if (!str_eq(value, st->wf->problems)) {
-        step_record(st, &(struct record){ .kind = RECORD_PROBLEMS,
-                                .text = value,
-                                .attributes = attribute(arena, value) });
+        record(st, value);
     }
 }
 
 void problems_clear(struct step *st)
 {
     if (st->wf->problems.len) {
-        step_record(st, &(struct record){ .kind = RECORD_PROBLEMS,
-                                .attributes = attribute(st->fx->arena, (struct str){ 0 }) });
+        record(st, (struct str){ 0 });
     }
 }
