@@ -47,9 +47,11 @@ struct engine_limits {
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
     size_t buffered_bytes;                                                           /* 2 MiB */
-    struct duration default_workflow_task_timeout;                                   /* 10 s */
-    struct duration workflow_task_retry_max;     /* 10 min: cap of the growing timeout */
-    struct duration workflow_task_heartbeat_max; /* 30 min */
+    uint32_t updates_in_flight, updates_total;     /* 10 at a time, 2000 of a run; 0: no limit */
+    size_t updates_in_flight_bytes;                /* 20 MiB */
+    struct duration default_workflow_task_timeout; /* 10 s */
+    struct duration workflow_task_retry_max;       /* 10 min: cap of the growing timeout */
+    struct duration workflow_task_heartbeat_max;   /* 30 min */
     struct duration
             activity_start_grace; /* a started activity becomes durable after this: 500 ms */
 };
@@ -66,6 +68,12 @@ struct event_signal {
     struct str external_workflow_id; /* of the sender, for signals by another workflow */
     struct uuid external_run_id;
     bool wakes_delayed; /* signal-with-start on an open run: ends a start delay, which a plain signal does not */
+};
+
+/* Somebody wants the workflow to be updated: it waits in memory until a worker has accepted it. */
+struct event_update {
+    struct str update_id;
+    struct str request; /* message Request, goes to the worker as it is */
 };
 
 /* Who has started a child. */
@@ -88,6 +96,8 @@ struct event_start {
     bool request_eager_execution;
     const struct event_signal
             *signal; /* signal-with-start: comes right after event 1; NULL: none */
+    const struct event_update
+            *update; /* update-with-start: the first task carries it; NULL: none */
     const struct event_parent *parent; /* NULL: none; inherited within a chain */
     bool waits_for_parent;             /* the first task comes with EVENT_FIRST_TASK */
     /* chains: what a run takes over from the one before it; zero for a fresh start */
@@ -133,10 +143,38 @@ struct workflow_task_token {
     bool suggest_continue_as_new;
 };
 
+/* What a worker says of an update, beside its commands. A command names it, or it comes after them all. */
+enum update_message_kind {
+    UPDATE_MESSAGE_UNKNOWN, /* not a message about updates */
+    UPDATE_MESSAGE_MALFORMED,
+    UPDATE_MESSAGE_ACCEPTANCE,
+    UPDATE_MESSAGE_REJECTION,
+    UPDATE_MESSAGE_RESPONSE,
+};
+
+struct update_message {
+    enum update_message_kind kind;
+    struct str id, update_id; /* of the message; its protocol instance */
+    size_t size;              /* bytes of its body */
+    struct str type;          /* of its body, for texts */
+    /* acceptance, rejection: the request that it answers, and its message */
+    struct str request_message_id;
+    int64_t sequencing_event_id;
+    struct str request; /* message Request; empty: not given */
+    struct str request_update_id, request_name;
+    struct str failure; /* rejection: message Failure */
+    /* response: messages Meta and Outcome */
+    struct str meta, meta_update_id, outcome;
+    bool has_outcome;
+};
+
 struct event_workflow_task_completed {
     struct workflow_task_token token;
     const struct command *commands;
     size_t command_count;
+    const struct update_message *messages;
+    size_t message_count;
+    bool discards_with_events; /* the worker can get the same events twice */
     struct str identity;
     struct str sticky_task_queue; /* empty: not sticky */
     struct duration sticky_schedule_to_start;
@@ -216,6 +254,7 @@ enum event_kind {
     EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
     EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
     EVENT_CHILD_CLOSED,
+    EVENT_UPDATE, /* no error: fx->update_status is how far it has come */
     EVENT_COUNT,
 };
 
@@ -237,6 +276,7 @@ struct event {
         struct event_activity_canceled activity_canceled;
         struct event_activity_heartbeat activity_heartbeat;
         struct event_child_closed child_closed;
+        struct event_update update;
         struct {
             int64_t message_id; /* of the outbox message */
             enum err outcome;   /* ERR_NONE, ERR_NOT_FOUND, ... as the target said */
@@ -260,6 +300,35 @@ struct task_offer {
     struct instant since; /* for the age of the backlog */
 };
 
+/* How far an update has come. Numbers of temporal.api.enums.v1.UpdateWorkflowExecutionLifecycleStage. */
+enum update_stage { UPDATE_UNKNOWN, UPDATE_ADMITTED, UPDATE_ACCEPTED, UPDATE_COMPLETED };
+
+struct update_status {
+    enum update_stage stage;
+    int64_t completed_event_id; /* the event with the outcome; 0 though completed: the run has closed, the
+                                   outcome is that of update_closed_outcome */
+};
+
+/* An update on its way to a worker. */
+struct update_request {
+    struct str update_id, request;
+};
+
+/* What those who wait for an update must hear. */
+enum update_news_kind {
+    UPDATE_NEWS_ACCEPTED,
+    UPDATE_NEWS_COMPLETED,   /* with an outcome; rejections, too */
+    UPDATE_NEWS_CLOSED,      /* the run closed before it was accepted */
+    UPDATE_NEWS_CONTINUED,   /* ... and another run follows */
+    UPDATE_NEWS_TASK_FAILED, /* a worker had it when the server refused its completion */
+};
+
+struct update_news {
+    struct str update_id;
+    enum update_news_kind kind;
+    struct str outcome; /* message Outcome */
+};
+
 /* A workflow task handed to a worker: by a claim, or inline with a completion. */
 struct workflow_task_start {
     struct workflow_task_token token;
@@ -270,6 +339,8 @@ struct workflow_task_start {
     struct str suffix; /* synthetic events after it (concatenated History.events fields), not stored
                           yet */
     struct str normal_task_queue;
+    const struct update_request *updates; /* in the order in which they came */
+    size_t update_count;
 };
 
 /* An activity attempt handed to a worker. */
@@ -328,8 +399,11 @@ struct effects {
     bool has_activity;
     struct activity_start activity;
     VEC(struct activity_start) eager_activities;
-    bool cancel_requested; /* heartbeats */
-    bool is_duplicate;     /* the request id was known: nothing was done again */
+    bool cancel_requested;              /* heartbeats */
+    struct update_status update_status; /* updates */
+    VEC(struct update_news) updates;
+    int64_t reset_history_event_id; /* the completed task left no trace: the worker goes back to here */
+    bool is_duplicate;              /* the request id was known: nothing was done again */
     VEC(struct task_offer) offers;
     VEC(struct outbox_message) messages;
     struct event_start
@@ -385,6 +459,16 @@ size_t workflow_size(const struct workflow *wf); /* bytes, for the cache; O(1) *
 void workflow_check_invariants(const struct workflow *wf);
 /* Stable text of the state, for scenarios and failures. */
 void workflow_dump(const struct workflow *wf, struct buf *out);
+
+/* ---- updates ------------------------------------------------------------------------------------ */
+
+struct update_status workflow_update_status(const struct workflow *wf, struct str update_id);
+/* The outcome of an accepted update whose run has closed: a message Outcome. */
+struct str update_closed_outcome(struct arena *arena);
+/* The error that a news without outcome means. */
+enum err update_news_fail(enum update_news_kind kind, struct fail *f);
+/* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */
+bool workflow_may_leave(const struct workflow *wf);
 
 /* ---- starting when the workflow id is taken ---------------------------------------------------- */
 

@@ -17,6 +17,9 @@ const struct engine_limits engine_limits_default = {
     .signals_per_run = 10000,
     .buffered_events = 100,
     .buffered_bytes = 2 * 1024 * 1024,
+    .updates_in_flight = 10,
+    .updates_total = 2000,
+    .updates_in_flight_bytes = 20 * 1024 * 1024,
     .default_workflow_task_timeout = { 10000000000 },
     .workflow_task_retry_max = { 600000000000 },
     .workflow_task_heartbeat_max = { 1800000000000 },
@@ -27,7 +30,8 @@ bool limits_suggest(const struct step *st)
 {
     const struct workflow *wf = st->wf;
     return wf->next_event_id > st->limits->history_count_suggest ||
-           wf->history_size >= (int64_t)st->limits->history_size_suggest;
+           wf->history_size >= (int64_t)st->limits->history_size_suggest ||
+           updates_suggest_new_run(wf, st->limits);
 }
 
 static void end_run(struct step *st, struct str reason)

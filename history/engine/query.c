@@ -42,18 +42,37 @@ int64_t workflow_next_event_id(const struct workflow *wf)
     return wf->next_event_id;
 }
 
-bool workflow_has_volatile(const struct workflow *wf)
+static bool has_volatile_update(const struct workflow *wf)
 {
-    if (wf->task.state == WORKFLOW_TASK_STARTED) {
-        return true;
+    if (!workflow_has_pending_updates(wf)) {
+        return false;
     }
-    activity_each(wf, a)
+    list_each(&wf->updates->pending, n)
     {
-        if (a->is_start_volatile) {
+        if (!list_entry(n, struct update, pending)->admitted_event_id) {
             return true;
         }
     }
     return false;
+}
+
+bool workflow_has_volatile(const struct workflow *wf)
+{
+    return !workflow_may_leave(wf) || has_volatile_update(wf);
+}
+
+bool workflow_may_leave(const struct workflow *wf)
+{
+    if (wf->task.state == WORKFLOW_TASK_STARTED || wf->task.is_speculative) {
+        return false;
+    }
+    activity_each(wf, a)
+    {
+        if (a->is_start_volatile) {
+            return false;
+        }
+    }
+    return true;
 }
 
 size_t workflow_size(const struct workflow *wf)
