@@ -7,6 +7,7 @@
 
 #include "history/history.h"
 #include "history/queries.h"
+#include "history/updates.h"
 
 enum {
     SNAPSHOT_TAIL_MIN = 16 << 10 /* bytes of log below which no snapshot is written on the way */
@@ -253,6 +254,9 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     queries_settle(ex);
     execution_arm(ex);
     cache_resized(&h->cache, ex);
+    if (fx->updates.len) {
+        updates_told(ex, fx); /* last: some start over, perhaps at once */
+    }
 }
 
 enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena,
@@ -327,7 +331,7 @@ bool execution_checkpoint(struct execution *ex)
     if (ex->checkpointed) {
         return true;
     }
-    if (workflow_has_volatile(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {
+    if (!workflow_may_leave(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {
         return false;
     }
     struct batch *b = committer_batch(&h->committer);

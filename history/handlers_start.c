@@ -39,6 +39,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->task_queue = r->task_queue ? text(r->task_queue->name) : STR("");
     s->request_id = origin->request_id;
     s->signal = origin->signal;
+    s->update = origin->update;
     s->parent = origin->parent;
     s->waits_for_parent = origin->parent != NULL;
     s->identity = text(r->identity);
@@ -133,13 +134,17 @@ static void reply(struct call *call, const struct start_ask *ask, const struct e
     handler_reply(call, ex, &m.base);
 }
 
+void start_refusal(struct arena *arena, const struct start_existing *existing, struct fail *f)
+{
+    (void)fail_workflow_already_started(f, arena, existing->start_request_id,
+            uuid_dup(arena, existing->run_id), uuid_dup(arena, existing->first_run_id));
+}
+
 void start_refuse(
         struct call *call, const struct execution *ex, const struct start_existing *existing)
 {
-    struct arena *arena = &call->arena;
     struct fail f = { 0 };
-    (void)fail_workflow_already_started(&f, arena, existing->start_request_id,
-            uuid_dup(arena, existing->run_id), uuid_dup(arena, existing->first_run_id));
+    start_refusal(&call->arena, existing, &f);
     call_fail(call, ex, &f);
 }
 
@@ -184,8 +189,10 @@ struct execution *start_run(struct call *call, const Api__StartWorkflowExecution
     if (!take_request(call, r, origin, &ev)) {
         return NULL;
     }
+    void (*refuse)(struct call *, const struct execution *, struct fail *) =
+            origin->refuse ? origin->refuse : handler_fail;
     if (check_request(&ev.start, ev.limits, &f)) {
-        call_fail(call, old, &f);
+        refuse(call, old, &f);
         return NULL;
     }
     struct uuid run_id = ev.start.run_id;
@@ -196,7 +203,7 @@ struct execution *start_run(struct call *call, const Api__StartWorkflowExecution
     }
     committer_keep(&call->history->committer, false);
     if (err) {
-        handler_fail(call, old, &f);
+        refuse(call, old, &f);
         return NULL;
     }
     return ex;
@@ -214,8 +221,7 @@ static void start(
     }
 }
 
-/* Policies that contradict each other. */
-static enum err check_policies(const Api__StartWorkflowExecutionRequest *r, struct fail *f)
+enum err start_check_policies(const Api__StartWorkflowExecutionRequest *r, struct fail *f)
 {
     int reuse = (int)r->workflow_id_reuse_policy, conflict = (int)r->workflow_id_conflict_policy;
     if (reuse < ID_REUSE_UNSPECIFIED || reuse > ID_REUSE_TERMINATE_IF_RUNNING) {
@@ -264,7 +270,7 @@ static void start_by_policy(
     struct execution *ex = NULL;
     struct start_existing existing = { 0 };
     struct fail f = { 0 };
-    if (check_policies(r, &f)) {
+    if (start_check_policies(r, &f)) {
         call_fail_now(call, &f);
         return;
     }

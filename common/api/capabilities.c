@@ -1,6 +1,5 @@
 /* The first set of claims. Left out until they work: eager start, schedules, counting by status,
- * nexus, server-scaled deployments; and every capability of a namespace: updates, heartbeats of workers, the pause
- * family. */
+ * nexus, server-scaled deployments; and of a namespace: heartbeats of workers, the pause family. */
 #include "common/api/capabilities.h"
 
 #include "common/api/codec.h"
@@ -26,6 +25,8 @@ void api_namespace_features(
         struct arena *arena, Api__NamespaceInfo *info, int64_t blob_size_max, int64_t memo_size_max)
 {
     info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
+    info->capabilities->sync_update = true;
+    info->capabilities->async_update = true;
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);
     info->limits->blob_size_limit_error = blob_size_max;
     info->limits->memo_size_limit_error = memo_size_max;

@@ -161,7 +161,6 @@ struct update_message {
     struct str request_message_id;
     int64_t sequencing_event_id;
     struct str request; /* message Request; empty: not given */
-    struct str request_update_id, request_name;
     struct str failure; /* rejection: message Failure */
     /* response: messages Meta and Outcome */
     struct str meta, meta_update_id, outcome;
