@@ -23,8 +23,8 @@ enum rpc_send { RPC_SEND_OK, RPC_SEND_DEAD, RPC_SEND_FULL };
 
 struct rpc_link_ops {
     /* Queues a frame; the body is copied. *at gets its place in the link's stream of calls and
-     * answers. Requests and notifies stop at the soft bound (FULL); answers and cancels only at the
-     * hard one, which kills the link. */
+     * answers. Requests stop at the soft bound (FULL): their caller hears of it. Notices, answers and cancels,
+     * whose loss nobody would notice, stop only at the hard one, which kills the link: that is seen. */
     enum rpc_send (*send)(struct rpc_link *link, struct rpc_lane *rl, const struct rpc_frame *frame,
             uint64_t *at);
     /* At the end of a lane's turn in which it sent something. NULL: nothing to do. */

@@ -107,7 +107,7 @@ static inline bool rpc_call_pending(const struct rpc_call *call)
 {
     return call->state != 0;
 }
-/* One way, at most once, no answer. */
+/* One way, at most once, no answer. Lost only with its link (rpc_watch_links tells), or when there is none. */
 void rpc_notify(
         struct rpc_lane *rl, struct rpc_peer *peer, uint16_t method, uint64_t key, struct str body);
 

@@ -100,7 +100,7 @@ static enum rpc_send stream_send(
         struct rpc_link *link, struct rpc_lane *rl, const struct rpc_frame *frame, uint64_t *at)
 {
     struct rpc_stream *s = rpc_stream_of(link);
-    bool is_new = frame->type == RPC_FRAME_REQUEST || frame->type == RPC_FRAME_NOTIFY;
+    bool is_new = frame->type == RPC_FRAME_REQUEST;
     enum rpc_send result = RPC_SEND_OK;
     (void)rl;
     pthread_mutex_lock(&s->lock);
@@ -117,7 +117,7 @@ static enum rpc_send stream_send(
     }
     bool overflow = result == RPC_SEND_DEAD && s->state != RPC_DEAD;
     pthread_mutex_unlock(&s->lock);
-    if (overflow) { /* it does not take its answers: better lose the link than memory */
+    if (overflow) { /* it does not take its answers and notices: better lose the link than memory */
         rpc_stream_die(s, "transmit buffer full");
     }
     return result;

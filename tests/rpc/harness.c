@@ -135,6 +135,15 @@ static void serve_note(void *ctx, struct uuid from, uint64_t key, struct str bod
     atomic_fetch_add(&callee->noted, key);
 }
 
+static void serve_noted(void *ctx, struct rpc_in *in, struct str body)
+{
+    struct callee *callee = ctx;
+    char text[24];
+    (void)body;
+    int n = snprintf(text, sizeof(text), "%lu", atomic_load(&callee->noted));
+    rpc_reply(in, str_of(text, (size_t)n));
+}
+
 static unsigned to_callee(void *ctx, uint64_t key)
 {
     (void)ctx;
@@ -153,6 +162,7 @@ void callee_serve(struct callee *callee, struct rpc *rpc, struct lane *lane)
     rpc_serve(callee->rl, M_FAIL, serve_fail, callee);
     rpc_serve(callee->rl, M_BIG, serve_big, callee);
     rpc_serve_notify(callee->rl, M_NOTE, serve_note, callee);
+    rpc_serve(callee->rl, M_NOTED, serve_noted, callee);
     rpc_route_methods(rpc, M_ECHO, M_LAST, to_callee, NULL);
 }
 

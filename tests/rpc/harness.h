@@ -19,6 +19,7 @@ enum method {
     M_BIG,     /* as many bytes as the key says */
     M_NOTE,    /* notify: adds the key to a sum */
     M_NOBODY,  /* routed, without a handler */
+    M_NOTED,   /* the sum, in decimal */
     M_LAST = 20,
     M_UNROUTED = 30,
 };

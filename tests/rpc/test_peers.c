@@ -282,6 +282,46 @@ static void test_blocked(void)
     free(body);
 }
 
+static void do_notify(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 1; i <= 100; i++) {
+        rpc_notify(w.rl, w.peer, M_NOTE, i, STR("note"));
+    }
+}
+
+/* Where calls are refused, notices still get through: nobody would hear of their loss. */
+static void test_notices_while_busy(void)
+{
+    enum { CALLS = 300, BODY = 100000 };
+    struct process p = { 0 };
+    struct rpc_config narrow = config;
+    char *body = calloc(1, BODY);
+    check(body);
+    narrow.transmit_soft = 1 << 20;
+    narrow.dead_after = DURATION_SECONDS(60);
+    process_start(&p, CALLEE, CLUSTER);
+    world_open_caller(&w, &narrow);
+    world_peer(&w, p.url, uuid_of(CALLEE));
+    expect_echo();
+    kill(p.pid, SIGSTOP);
+    for (int i = 0; i < CALLS; i += 10) { /* until the socket takes no more either */
+        calls_start(&w, many + i, 10, M_ECHO, str_of(body, BODY), long_time);
+        turn_end(&w);
+    }
+    call_wait(&many[CALLS - 1]);
+    check(many[CALLS - 1].result == RPC_BUSY);
+    lane_run(w.lane, do_notify, NULL);
+    kill(p.pid, SIGCONT);
+    calls_wait(many, CALLS);
+    call_start(&w, &one, M_NOTED, 0, STR(""), long_time);
+    call_wait(&one);
+    check(one.result == RPC_OK && str_eq(str_of(one.answer, one.answer_len), STR("5050")));
+    world_close(&w);
+    process_end(&p);
+    free(body);
+}
+
 /* ---- strangers on the port ---- */
 
 static int raw_connect(const char *url)
@@ -431,6 +471,7 @@ int main(int argc, char **argv)
     expect_refused(CALLEE, CLUSTER + 1); /* another cluster */
     test_stopped();
     test_blocked();
+    test_notices_while_busy();
     test_strangers();
     test_drain();
     call_free(&one);
