@@ -16,13 +16,14 @@ Test(capabilities, system_info_claims_what_works)
     arena_deinit(&arena);
 }
 
-Test(capabilities, namespace_tells_limits_and_claims_nothing)
+Test(capabilities, namespace_tells_limits_and_updates)
 {
     struct arena arena = { 0 };
     Api__NamespaceInfo info = API__NAMESPACE_INFO__INIT;
     api_namespace_features(&arena, &info, 2 << 20, 1 << 20);
     cr_assert_eq(info.limits->blob_size_limit_error, 2 << 20);
     cr_assert_eq(info.limits->memo_size_limit_error, 1 << 20);
-    cr_assert_eq(api_encode(&arena, &info.capabilities->base).len, 0);
+    cr_assert(info.capabilities->sync_update && info.capabilities->async_update);
+    cr_assert_eq(api_encode(&arena, &info.capabilities->base).len, 4); /* and nothing else */
     arena_deinit(&arena);
 }

@@ -1,7 +1,7 @@
 /* The workflows that the tests run. They go into one bundle, which the worker makes. */
 import {
-  ActivityFailure, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, executeChild,
-  getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, sleep, startChild, workflowInfo,
+  ActivityFailure, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, defineUpdate,
+  executeChild,  getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, sleep, startChild, workflowInfo,
 } from '@temporalio/workflow';
 import type { ActivityOptions } from '@temporalio/workflow';
 import type * as activities from './activities.ts';
@@ -267,4 +267,39 @@ export async function cancelsAnother(id: string): Promise<string> {
   } catch (err) {
     return (err as Error).message;
   }
+}
+
+export const add = defineUpdate<number, [number]>('add');
+export const greeted = defineUpdate<string, [string]>('greeted');
+export const held = defineUpdate<string, [string]>('held');
+export const breaking = defineUpdate<void, [string]>('breaking');
+export const again = defineSignal('again');
+
+/* Changed by updates until it is told to finish; the total goes along when it continues as new. */
+export async function updated(total = 0): Promise<number> {
+  let released = false;
+  let end: 'finish' | 'again' | undefined;
+  setHandler(add, (n) => (total += n), {
+    validator(n) {
+      if (n < 0) throw ApplicationFailure.create({ message: `${n} is negative`, type: 'Negative' });
+    },
+  });
+  setHandler(greeted, async (name) => {
+    const text = await greet(name);
+    await sleep(5);
+    return text;
+  });
+  setHandler(held, async (text) => {
+    await condition(() => released);
+    return `held ${text}`;
+  });
+  setHandler(breaking, (message) => {
+    throw ApplicationFailure.create({ message, type: 'Broken', details: [message] });
+  });
+  setHandler(go, () => void (released = true));
+  setHandler(finish, () => void (end = 'finish'));
+  setHandler(again, () => void (end = 'again'));
+  await condition(() => end !== undefined);
+  if (end === 'again') return continueAsNew<typeof updated>(total);
+  return total;
 }
