@@ -94,6 +94,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
 
 static void activity_drop(struct workflow *wf, struct activity *a)
 {
+    tally_activity_leave(wf, a);
     map_remove(&wf->activities_by_id, &a->by_id);
     map_remove(&wf->activities_by_event, &a->by_event);
     a->by_id = a->by_event = (struct map_node){ 0 };
@@ -102,6 +103,7 @@ static void activity_drop(struct workflow *wf, struct activity *a)
 
 static void timer_drop(struct workflow *wf, struct user_timer *t)
 {
+    tally_timer_leave(wf, t);
     map_remove(&wf->timers, &t->by_id);
     t->by_id = (struct map_node){ 0 };
     list_append(&wf->free_timers, &t->by_id.order);
@@ -251,6 +253,7 @@ static bool apply_activity_scheduled(
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
     map_put(&wf->activities_by_event, &a->by_event,
             str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    tally_activity_enter(wf, a);
     return true;
 }
 
@@ -277,6 +280,7 @@ static bool apply_timer_started(struct workflow *wf, const struct history_event 
     t->started_event_id = he->event_id;
     t->fire_at = instant_add(he->time, he->start_to_fire);
     map_put(&wf->timers, &t->by_id, t->timer_id);
+    tally_timer_enter(wf, t);
     return true;
 }
 
@@ -298,6 +302,7 @@ static bool apply_signaled(struct workflow *wf, const struct history_event *he)
     if (!str_empty(he->request_id) && !map_get(&wf->request_ids, he->request_id)) {
         struct request_id *id = NEW(wf->arena, struct request_id, 1);
         map_put(&wf->request_ids, &id->node, str_dup(wf->arena, he->request_id));
+        tally_request_id_enter(wf, he->request_id);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 /* Copies into the run's arena, into the memory of the old value where it is large enough. */
 void state_keep(struct workflow *wf, struct str *to, struct str from);

@@ -37,6 +37,7 @@ static bool apply_task_started_record(struct workflow *wf, const struct record *
     state_keep(wf, &t->worker_version, r->worker_version);
     t->history_size = r->history_size;
     t->suggest_continue_as_new = r->flag;
+    t->suggest_reasons = r->suggest_reasons;
     return true;
 }
 
@@ -102,12 +103,8 @@ static bool apply_activity_retry(struct activity *a, struct workflow *wf, const 
     return true;
 }
 
-static bool apply_activity_record(struct workflow *wf, const struct record *r)
+static bool change_activity(struct activity *a, struct workflow *wf, const struct record *r)
 {
-    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
-    if (!a) {
-        return false;
-    }
     switch (r->kind) {
     case RECORD_ACTIVITY_STARTED:
         return apply_activity_started(a, wf, r);
@@ -122,6 +119,18 @@ static bool apply_activity_record(struct workflow *wf, const struct record *r)
         state_keep(wf, &a->heartbeat_details, r->details);
         return true;
     }
+}
+
+static bool apply_activity_record(struct workflow *wf, const struct record *r)
+{
+    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
+    if (!a) {
+        return false;
+    }
+    tally_activity_leave(wf, a);
+    bool fits = change_activity(a, wf, r);
+    tally_activity_enter(wf, a);
+    return fits;
 }
 
 static bool apply_start_record(struct workflow *wf, const struct record *r)
@@ -204,9 +213,11 @@ bool apply_record(struct workflow *wf, const struct record *r)
     }
 }
 
-void activity_mark_dispatched(struct activity *a)
+void activity_mark_dispatched(struct workflow *wf, struct activity *a)
 {
+    tally_activity_leave(wf, a);
     a->needs_dispatch = false;
+    tally_activity_enter(wf, a);
 }
 
 void workflow_forget_volatile(struct workflow *wf)
@@ -222,10 +233,14 @@ void workflow_forget_volatile(struct workflow *wf)
     }
     activity_each(wf, a)
     {
-        if (a->state == ACTIVITY_STARTED && a->is_start_volatile) {
-            a->state = ACTIVITY_SCHEDULED;
+        bool is_out = a->state == ACTIVITY_STARTED && !a->is_start_volatile;
+        bool needs_dispatch = !is_out && a->attempt > 1;
+        if (a->is_start_volatile || a->needs_dispatch != needs_dispatch) {
+            tally_activity_leave(wf, a);
+            a->state = is_out ? ACTIVITY_STARTED : ACTIVITY_SCHEDULED;
             a->is_start_volatile = false;
+            a->needs_dispatch = needs_dispatch;
+            tally_activity_enter(wf, a);
         }
-        a->needs_dispatch = a->state == ACTIVITY_SCHEDULED && a->attempt > 1;
     }
 }

@@ -42,7 +42,8 @@ struct engine_limits {
     size_t id_length;       /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
-    size_t state_size_error;                            /* 8 MiB */
+    size_t state_size_error;                            /* 8 MiB: what a run must remember */
+    size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
@@ -141,6 +142,8 @@ struct workflow_task_token {
     struct str identity, request_id;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons;   /* bit n-1: the API's reason n */
+    struct str worker_version; /* message */
 };
 
 /* What a worker says of an update, beside its commands. A command names it, or it comes after them all. */
@@ -402,7 +405,9 @@ struct effects {
     struct update_status update_status; /* updates */
     VEC(struct update_news) updates;
     int64_t reset_history_event_id; /* the completed task left no trace: the worker goes back to here */
-    bool is_duplicate;              /* the request id was known: nothing was done again */
+    VEC(struct str)
+    failures;          /* messages: what was too large to be kept of a failed activity's answer */
+    bool is_duplicate; /* the request id was known: nothing was done again */
     VEC(struct task_offer) offers;
     VEC(struct outbox_message) messages;
     struct event_start

@@ -63,16 +63,8 @@ bool workflow_has_volatile(const struct workflow *wf)
 
 bool workflow_may_leave(const struct workflow *wf)
 {
-    if (wf->task.state == WORKFLOW_TASK_STARTED || wf->task.is_speculative) {
-        return false;
-    }
-    activity_each(wf, a)
-    {
-        if (a->is_start_volatile) {
-            return false;
-        }
-    }
-    return true;
+    return wf->task.state != WORKFLOW_TASK_STARTED && !wf->task.is_speculative &&
+           !wf->volatile_starts;
 }
 
 size_t workflow_size(const struct workflow *wf)

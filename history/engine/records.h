@@ -49,6 +49,7 @@ struct record {
     struct str attributes, links, text, identity, request_id, failure, details, worker_version;
     struct uuid namespace_id, run_id;
     int64_t history_size;
+    int32_t suggest_reasons; /* volatile records only */
     bool flag, sticky;
     bool is_speculative; /* not encoded: only volatile tasks are */
     bool is_volatile;    /* not encoded: applied, but not stored */

@@ -43,12 +43,12 @@ enum err signal_step(struct step *st)
     if (!workflow_is_open(wf)) {
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
-    if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
-        return workflow_is_closing(st->fail);
-    }
     if (wf->signal_count >= st->limits->signals_per_run) {
         return fail(st->fail, ERR_INVALID_ARGUMENT,
                 "exceeded workflow execution limit for signal events");
+    }
+    if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
+        return workflow_is_closing(st->fail);
     }
     struct history_event he = signal_event(st, s);
     if (wf->first_task_at.ns && !s->wakes_delayed) {

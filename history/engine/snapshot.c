@@ -2,6 +2,7 @@
  * volatile is left out; what can be derived is derived. The bytes are stable: equal states, equal bytes. */
 #include "common/model/wire.h"
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 enum { SNAPSHOT_VERSION = 1 };
 
@@ -249,6 +250,7 @@ static bool decode_activity(struct workflow *wf, struct str body)
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
     map_put(&wf->activities_by_event, &a->by_event,
             str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    tally_activity_enter(wf, a);
     return true;
 }
 
@@ -260,6 +262,7 @@ static bool decode_timer(struct workflow *wf, struct str body)
         return false;
     }
     map_put(&wf->timers, &t->by_id, t->timer_id);
+    tally_timer_enter(wf, t);
     return true;
 }
 
@@ -270,6 +273,7 @@ static bool decode_request_id(struct workflow *wf, struct str id)
         return false;
     }
     map_put(&wf->request_ids, &r->node, id);
+    tally_request_id_enter(wf, id);
     return true;
 }
 
@@ -296,6 +300,7 @@ static bool decode_outbox(struct workflow *wf, struct str body)
         return false;
     }
     map_put(&wf->outbox, &e->by_id, str_of(&e->id, sizeof(e->id)));
+    tally_outbox_enter(wf, e);
     return true;
 }
 
@@ -307,6 +312,7 @@ static bool decode_child(struct workflow *wf, struct str body)
         return false;
     }
     map_put(&wf->children, &c->by_event, str_of(&c->initiated_event_id, sizeof(int64_t)));
+    tally_child_enter(wf, c);
     return true;
 }
 

@@ -35,6 +35,12 @@ struct uuid step_fresh_uuid(struct step *st)
     return uuid_v7(st->now, &st->rand);
 }
 
+bool step_is_of_the_future(const struct step *st, struct instant started)
+{
+    const struct duration clocks_differ_by = DURATION_SECONDS(60);
+    return started.ns > instant_add(st->now, clocks_differ_by).ns;
+}
+
 /* --- emitting --------------------------------------------------------------------------------------- */
 
 static void end_run_of_events(struct step *st)

@@ -32,6 +32,8 @@ void step_record(struct step *st, const struct record *r);
 /* The buffered events get their ids, in the order of the API. */
 void step_flush(struct step *st);
 struct uuid step_fresh_uuid(struct step *st);
+/* Later than any start that a token may honestly speak of. */
+bool step_is_of_the_future(const struct step *st, struct instant started);
 
 /* --- apply.c: the only code that changes a workflow ------------------------------------------------- */
 
@@ -123,7 +125,8 @@ struct failure_info;
 enum retry_state activity_retry(
         struct step *st, struct activity *a, const struct failure_info *info, struct str failure);
 void activity_store_start(struct step *st, struct activity *a);
-void activity_mark_dispatched(struct activity *a); /* volatile, in apply.c */
+void activity_mark_dispatched(
+        struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
 /* update.c */
@@ -175,4 +178,8 @@ void child_messages(const struct workflow *wf, struct arena *arena, struct effec
 
 /* limits.c */
 void limits_enforce(struct step *st);
-bool limits_suggest(const struct step *st);
+/* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
+int32_t limits_suggest(const struct step *st);
+/* What the completion would add to the log, but for a few bytes an event. */
+size_t limits_completion_bytes(
+        const struct workflow *wf, const struct event_workflow_task_completed *c);

@@ -1,6 +1,7 @@
 /* The state of one run. Changed by apply.c only; everybody else reads. */
 #pragma once
 
+#include "common/base/heap.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/model/history_event.h"
@@ -29,6 +30,7 @@ struct workflow_task {
     struct str identity, request_id, worker_version;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons; /* bit n-1: the API's reason n */
 };
 
 /* A speculative task that nobody takes becomes a normal one: not even the normal queue keeps it longer. */
@@ -38,6 +40,7 @@ enum activity_state { ACTIVITY_SCHEDULED, ACTIVITY_STARTED };
 
 struct activity {
     struct map_node by_id, by_event;
+    struct heap_node need, durable_need; /* see tally.c */
     int64_t scheduled_event_id;
     struct str activity_id, activity_type;
     struct queue_ref task_queue;
@@ -58,6 +61,7 @@ struct activity {
 
 struct user_timer {
     struct map_node by_id;
+    struct heap_node need;
     struct str timer_id;
     int64_t started_event_id;
     struct instant fire_at;
@@ -171,7 +175,17 @@ struct workflow {
     uint32_t signal_count;
     struct list free_activities, free_timers;
     struct updates *updates; /* NULL: there has been none */
+    /* --- sums over what is pending, kept by tally.c --- */
+    struct heap activity_needs, activity_durable_needs, timer_needs;
+    size_t pending_bytes;
+    size_t volatile_starts, children_with_message;
 };
+
+/* Bytes of what a run must remember: pending things, buffered events, memo, ...; O(1). */
+size_t workflow_state_bytes(const struct workflow *wf);
+/* The earliest need of activities and timers; INSTANT_NEVER: none. */
+struct instant workflow_pending_need(const struct workflow *wf);
+struct instant workflow_pending_durable_need(const struct workflow *wf);
 
 struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id);
 struct child *workflow_child(const struct workflow *wf, int64_t initiated_event_id);

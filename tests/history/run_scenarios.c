@@ -52,6 +52,9 @@ static void set_limits(struct scenario *s, struct words *w)
     l->buffered_events = (uint32_t)words_number(w, "buffered_events", l->buffered_events);
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
+    l->pending_signals = (uint32_t)words_number(w, "pending_signals", l->pending_signals);
+    l->pending_cancels = (uint32_t)words_number(w, "pending_cancels", l->pending_cancels);
+    l->id_length = (size_t)words_number(w, "id_length", (int64_t)l->id_length);
     l->pending_children = (uint32_t)words_number(w, "pending_children", l->pending_children);
     l->history_count_suggest = words_number(w, "history_count_suggest", l->history_count_suggest);
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
@@ -61,6 +64,13 @@ static void set_limits(struct scenario *s, struct words *w)
     l->updates_total = (uint32_t)words_number(w, "updates_total", l->updates_total);
     l->updates_in_flight_bytes =
             (size_t)words_number(w, "updates_in_flight_bytes", (int64_t)l->updates_in_flight_bytes);
+    l->history_size_suggest =
+            (size_t)words_number(w, "history_size_suggest", (int64_t)l->history_size_suggest);
+    l->buffered_bytes = (size_t)words_number(w, "buffered_bytes", (int64_t)l->buffered_bytes);
+    l->memo_size_error = (size_t)words_number(w, "memo_size_error", (int64_t)l->memo_size_error);
+    l->state_size_error = (size_t)words_number(w, "state_size_error", (int64_t)l->state_size_error);
+    l->transaction_size_error =
+            (size_t)words_number(w, "transaction_size_error", (int64_t)l->transaction_size_error);
     l->blob_size_error = (size_t)words_number(w, "blob_size_error", (int64_t)l->blob_size_error);
 }
 

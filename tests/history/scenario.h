@@ -51,6 +51,8 @@ struct duration words_duration(struct words *w, const char *key);
 bool duration_parse(struct str text, struct duration *ret);
 int64_t words_number(struct words *w, const char *key, int64_t otherwise);
 struct str payloads_of(struct arena *arena, struct str text);
+/* As many letters as key=N says; empty when it is not there. */
+struct str words_large(struct arena *arena, struct words *w, const char *key);
 struct str failure_of_text(struct arena *arena, struct words *w, struct str message);
 struct retry_policy words_retry(struct scenario *s, struct words *w);
 

@@ -54,6 +54,17 @@ static struct str payload_text(struct str payloads)
     return STR("(payload)");
 }
 
+/* Of a timeout. */
+static struct str last_details(struct str timeout)
+{
+    struct wire_field f;
+    struct str details = { 0 };
+    while (wire_next(&timeout, &f)) {
+        details = f.number == 2 ? f.bytes : details;
+    }
+    return details;
+}
+
 static void put_failure(struct buf *out, const char *name, struct str failure)
 {
     struct wire_field f;
@@ -62,15 +73,25 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
         return;
     }
     buf_printf(out, " %s=\"", name);
-    struct str cause = { 0 };
+    struct str cause = { 0 }, details = { 0 };
     while (wire_next(&failure, &f)) {
         if (f.number == 1) {
-            buf_append_str(out, f.bytes);
+            enum { SHOWN = 200 };
+            buf_append_str(out, f.bytes.len > SHOWN ? str_of(f.bytes.ptr, SHOWN) : f.bytes);
+            buf_printf(out, "%s", f.bytes.len > SHOWN ? "..." : "");
         } else if (f.number == 4) {
             cause = f.bytes;
+        } else if (f.number == 6) {
+            details = last_details(f.bytes);
         }
     }
-    buf_printf(out, "\"%s", info.kind == FAILURE_TIMEOUT ? "(timeout)" : "");
+    buf_printf(out, "\"%s",
+            info.kind != FAILURE_TIMEOUT                ? ""
+            : info.timeout == TIMEOUT_SCHEDULE_TO_CLOSE ? "(ScheduleToClose)"
+            : info.timeout == TIMEOUT_SCHEDULE_TO_START ? "(ScheduleToStart)"
+            : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
+                                                        : "(StartToClose)");
+    put_s(out, "last_heartbeat", payload_text(details));
     put_failure(out, "because", cause);
 }
 
@@ -166,6 +187,9 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "parent", he->parent.workflow_id);
     put_s(out, "root", he->root.workflow_id);
     put_i(out, "suggest_continue_as_new", he->suggest_continue_as_new);
+    for (size_t i = 0; i < he->suggest_reasons.len; i++) {
+        put_i(out, "suggest_reason", he->suggest_reasons.ptr[i]);
+    }
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
     if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
@@ -296,6 +320,11 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
     }
     buf_printf(out, "%s", fx->cancel_requested ? "    cancel requested\n" : "");
     print_updates(fx, out);
+    for (size_t i = 0; i < fx->failures.len; i++) {
+        buf_printf(out, "    the worker is told:");
+        put_failure(out, "failure", fx->failures.ptr[i]);
+        buf_append_byte(out, '\n');
+    }
     print_offers(fx, out);
     buf_printf(out, "%s", fx->closed ? "    closed\n" : "");
 }
