@@ -10,6 +10,9 @@ enum { CALL_SPARE_MAX = 256 };
 static void call_free(struct call *call)
 {
     struct history *h = call->history;
+    if (call->cleanup) {
+        call->cleanup(call);
+    }
     lane_timer_stop(h->lane, &call->timer);
     list_remove(&call->node);
     list_remove(&call->all);
@@ -113,6 +116,18 @@ void call_then(struct call *call, const struct execution *ex, void (*then)(struc
 {
     call->then = then;
     call_wait(call, ex);
+}
+
+void call_abandon(struct call *call)
+{
+    struct committer *c = &call->history->committer;
+    call->reply = STR("");
+    call->gate.open = call_gate_open;
+    call->gate.group = 0;
+    call->chain = NULL;
+    if (!committer_wait(c, committer_newest(c), &call->gate)) {
+        call_gate_open(&call->gate, ERR_NONE, NULL);
+    }
 }
 
 void call_reply_now(struct call *call, struct str reply)

@@ -69,8 +69,11 @@ size_t batch_run_insert(struct committer *c, struct batch *b, const struct store
 size_t batch_run_update(struct committer *c, struct batch *b, const struct store_run_row *row);
 size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row);
 size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_snapshot_row *row);
+void batch_delete(struct committer *c, struct batch *b, const struct store_delete_row *row);
 
 /* True: the gate waits. False: batch `number` is durable already and nothing was done. */
 bool committer_wait(struct committer *c, uint64_t number, struct gate *gate);
+/* The youngest batch; 0: there is none that is not durable. */
+uint64_t committer_newest(const struct committer *c);
 /* Nothing is uncommitted. */
 bool committer_is_clean(const struct committer *c);

@@ -33,6 +33,8 @@ static const struct api_row {
     [API_UPDATE_WORKFLOW] = { handle_update },
     [API_POLL_UPDATE] = { handle_poll_update, true },
     [API_MULTI_OPERATION] = { handle_multi_operation },
+    [API_RESET_WORKFLOW] = { handle_reset },
+    [API_DELETE_WORKFLOW] = { handle_delete },
 };
 
 /* ---- arrival ----------------------------------------------------------------------------------------- */

@@ -243,7 +243,7 @@ void handle_multi_operation(struct call *call)
     struct execution *ex = NULL;
     struct start_existing existing = { 0 };
     if (call->state && !call->in) {
-        call_reply_now(call, STR("")); /* the caller went away meanwhile */
+        call_abandon(call); /* the caller went away meanwhile */
         return;
     }
     struct update_call *uc = call->state ? call->state : take(call);

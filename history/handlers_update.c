@@ -179,7 +179,7 @@ void handle_update(struct call *call)
 {
     struct execution *ex;
     if (call->state && !call->in) {
-        call_reply_now(call, STR("")); /* the caller went away meanwhile */
+        call_abandon(call); /* the caller went away meanwhile */
         return;
     }
     struct update_call *uc = call->state ? call->state : take_update(call);
@@ -215,7 +215,7 @@ void handle_poll_update(struct call *call)
     struct execution *ex;
     struct fail f = { 0 };
     if (call->state && !call->in) {
-        call_reply_now(call, STR(""));
+        call_abandon(call);
         return;
     }
     struct update_call *uc = call->state ? call->state : take_poll(call);

@@ -79,7 +79,7 @@ static void caller_gone(struct call *call)
     struct update_wait *uw = call->state;
     if (uw->ex) {
         leave(uw);
-        call_reply_now(call, STR(""));
+        call_abandon(call);
     }
 }
 
@@ -114,7 +114,7 @@ void update_wait(struct update_wait *uw, struct execution *ex)
     struct update_status status = workflow_update_status(ex->wf, uw->update_id);
     struct fail f = { 0 };
     if (!uw->call->in) {
-        call_reply_now(uw->call, STR(""));
+        call_abandon(uw->call);
     } else if (status.stage == UPDATE_COMPLETED) {
         reply_completed(uw, ex, &status);
     } else if (status.stage >= uw->wait || uw->is_expired) {

@@ -92,7 +92,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     return true;
 }
 
-static void activity_drop(struct workflow *wf, struct activity *a)
+void state_activity_drop(struct workflow *wf, struct activity *a)
 {
     tally_activity_leave(wf, a);
     map_remove(&wf->activities_by_id, &a->by_id);
@@ -101,7 +101,7 @@ static void activity_drop(struct workflow *wf, struct activity *a)
     list_append(&wf->free_activities, &a->by_id.order);
 }
 
-static void timer_drop(struct workflow *wf, struct user_timer *t)
+void state_timer_drop(struct workflow *wf, struct user_timer *t)
 {
     tally_timer_leave(wf, t);
     map_remove(&wf->timers, &t->by_id);
@@ -122,11 +122,11 @@ void apply_close(struct workflow *wf)
 {
     activity_each(wf, a)
     {
-        activity_drop(wf, a);
+        state_activity_drop(wf, a);
     }
     map_each(&wf->timers, n)
     {
-        timer_drop(wf, timer_of(n));
+        state_timer_drop(wf, timer_of(n));
     }
     state_buffer_clear(wf);
     wf->task.state = WORKFLOW_TASK_NONE;
@@ -263,7 +263,7 @@ static bool apply_activity_closed(struct workflow *wf, const struct history_even
     if (!a) {
         return false;
     }
-    activity_drop(wf, a);
+    state_activity_drop(wf, a);
     return true;
 }
 
@@ -288,7 +288,7 @@ static bool apply_timer_gone(struct workflow *wf, const struct history_event *he
 {
     struct user_timer *t = workflow_timer(wf, he->timer_id);
     if (t && t->started_event_id == he->started_event_id) {
-        timer_drop(wf, t);
+        state_timer_drop(wf, t);
         return true;
     }
     return he->type == HISTORY_TIMER_CANCELED; /* it had fired into the buffer */
@@ -353,7 +353,7 @@ bool state_effect(struct workflow *wf, const struct history_event *he)
     }
 }
 
-static void count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
+void state_count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
 {
     wf->next_event_id++;
     wf->history_size += (int64_t)bytes.len;
@@ -399,7 +399,7 @@ bool apply_event(struct workflow *wf, const struct history_event *he, struct str
             !apply_event_by_type(wf, he, bytes)) {
         return false;
     }
-    count_event(wf, he, bytes);
+    state_count_event(wf, he, bytes);
     if (history_is_close(he->type)) {
         wf->status = status_of_close(he->type);
         apply_close(wf);
@@ -416,6 +416,6 @@ bool apply_flushed_event(struct workflow *wf, const struct history_event *he, st
     if (he->type == HISTORY_CHILD_STARTED) {
         state_child_numbered(wf, he);
     }
-    count_event(wf, he, bytes);
+    state_count_event(wf, he, bytes);
     return true;
 }

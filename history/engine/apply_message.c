@@ -126,6 +126,9 @@ bool state_child_started_late(struct workflow *wf, int64_t initiated_event_id, s
 
 static void child_orphan(struct workflow *wf, struct child *c, const struct history_event *close)
 {
+    if (wf->is_reset_away && !uuid_is_zero(wf->reset_run_id)) { /* the new run goes on with it */
+        c->parent_close_policy = PARENT_CLOSE_ABANDON;
+    }
     bool abandon = c->parent_close_policy == PARENT_CLOSE_ABANDON;
     if (c->stage == CHILD_STARTING) {
         if (c->completed_event_id == close->workflow_task_completed_event_id) {
@@ -147,7 +150,8 @@ void state_close_family(struct workflow *wf, const struct history_event *he, str
     {
         child_orphan(wf, child_of(n), he);
     }
-    if (workflow_has_parent(wf) && str_empty(he->new_run_id)) { /* otherwise its chain goes on */
+    bool goes_on = !str_empty(he->new_run_id) || wf->is_reset_away; /* its chain does */
+    if (workflow_has_parent(wf) && !goes_on) {
         wf->close_event = state_kept(wf, bytes);
     }
 }

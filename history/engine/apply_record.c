@@ -144,6 +144,34 @@ static bool apply_start_record(struct workflow *wf, const struct record *r)
     return true;
 }
 
+/* Everything that ran in the base run begins anew here, now. */
+static bool apply_reset(struct workflow *wf, const struct record *r)
+{
+    (void)apply_start_record(wf, r);
+    wf->first_task_at = (struct instant){ 0 };
+    wf->start_time = r->time;
+    wf->expiration = r->original_time;
+    wf->base_run_id = r->base_run_id;
+    wf->copied_until = r->count;
+    wf->reset_request_id = state_kept(wf, r->details);
+    activity_each(wf, a)
+    {
+        tally_activity_leave(wf, a);
+        a->scheduled_time = a->attempt_scheduled_time = r->time;
+        tally_activity_enter(wf, a);
+    }
+    return true;
+}
+
+static bool apply_reset_away(struct workflow *wf, const struct record *r)
+{
+    if (!uuid_is_zero(r->run_id)) {
+        wf->reset_run_id = r->run_id;
+    }
+    wf->is_reset_away |= r->flag;
+    return true;
+}
+
 static bool apply_other_record(struct workflow *wf, const struct record *r)
 {
     switch (r->kind) {
@@ -176,6 +204,15 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         return true;
     case RECORD_OUTBOX_SETTLED:
         return state_message_settled(wf, r->scheduled_event_id);
+    case RECORD_COPIED: /* its events follow */
+        return true;
+    case RECORD_RESET:
+        return apply_reset(wf, r);
+    case RECORD_RESET_AWAY:
+        return apply_reset_away(wf, r);
+    case RECORD_DELETED:
+        wf->is_deleted = true;
+        return !workflow_is_open(wf);
     case RECORD_CHILD_STARTED_LATE:
         return state_child_started_late(wf, r->scheduled_event_id, r->run_id);
     case RECORD_UPDATE_ADMITTED:

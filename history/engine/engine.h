@@ -235,6 +235,25 @@ struct event_child_closed {
     struct str close_event; /* the last event of its last run, encoded */
 };
 
+/* A new run out of the first events of another one (reset.c): the state holds the events of earlier
+ * rows already, folded with the records that reset_copy_records gives. */
+struct event_reset {
+    struct uuid namespace_id, run_id, base_run_id;
+    struct str namespace_name;
+    struct str start_request_id; /* of the base run: a repeated start finds the new run */
+    struct str request_id, reason;
+    struct str copied;  /* the last events that are taken over, as stored; at least one */
+    struct str reapply; /* what came after them, as stored: what reset_reapplies has chosen */
+    struct instant start_time; /* of the new run; {0}: now */
+    int64_t base_copied_until; /* of a base run that is a reset itself */
+};
+
+/* The run was reset: it ends if it is open, and knows what has become of it. */
+struct event_reset_away {
+    struct uuid new_run_id; /* zero: another run of the chain was the base */
+    struct str reason;
+};
+
 enum event_kind {
     EVENT_START,
     EVENT_SIGNAL,
@@ -257,6 +276,9 @@ enum event_kind {
     EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
     EVENT_CHILD_CLOSED,
     EVENT_UPDATE, /* no error: fx->update_status is how far it has come */
+    EVENT_RESET,
+    EVENT_RESET_AWAY,
+    EVENT_DELETE, /* ends the run if it is open; it can go when its messages are settled */
     EVENT_COUNT,
 };
 
@@ -279,6 +301,8 @@ struct event {
         struct event_activity_heartbeat activity_heartbeat;
         struct event_child_closed child_closed;
         struct event_update update;
+        struct event_reset reset;
+        struct event_reset_away reset_away;
         struct {
             int64_t message_id; /* of the outbox message */
             enum err outcome;   /* ERR_NONE, ERR_NOT_FOUND, ... as the target said */
@@ -363,6 +387,7 @@ struct activity_start {
 enum outbox_flag {
     OUTBOX_CHILD_ONLY = 1,    /* the target must be a child of this run */
     OUTBOX_SOURCE_CLOSED = 2, /* nothing may be started any more: only tell whether it was */
+    OUTBOX_SOURCE_RESET = 4,  /* this run is a reset: its children may know another run as parent */
 };
 
 enum outbox_kind {
@@ -473,6 +498,21 @@ struct str update_closed_outcome(struct arena *arena);
 enum err update_news_fail(enum update_news_kind kind, struct fail *f);
 /* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */
 bool workflow_may_leave(const struct workflow *wf);
+
+/* ---- reset ------------------------------------------------------------------------------------- */
+
+enum reset_exclude {
+    RESET_EXCLUDE_SIGNALS = 1,
+    RESET_EXCLUDE_UPDATES = 2,
+    RESET_EXCLUDE_CHILDREN =
+            4, /* what was heard of children: never excluded in the base run itself */
+};
+/* Does this encoded event of the base run's rest happen again in the new run? */
+bool reset_reapplies(struct str event, uint32_t exclude);
+/* May a reset begin after these events? ERR_INVALID_ARGUMENT: there is no workflow task then. */
+enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f) MUST_USE;
+/* The records of a log row that only has events of another run. */
+void reset_copy_records(struct buf *records, int64_t event_count);
 
 /* ---- starting when the workflow id is taken ---------------------------------------------------- */
 

@@ -36,6 +36,12 @@ enum record_kind {
     RECORD_UPDATE_ADMITTED = 30, /* volatile; text: its id, attributes: the request */
     RECORD_UPDATES_SENT = 31,    /* volatile: with the task that has just started */
     RECORD_UPDATE_DROPPED = 32,  /* text: its id. Volatile unless an event has admitted it */
+    RECORD_COPIED = 40, /* count: the next events are another run's; see apply_copied_event */
+    RECORD_RESET =
+            41, /* after copied events, what RECORD_START says, and base_run_id, original_time
+                           (expiration), details (request id of the reset), time (start), count (copied_until) */
+    RECORD_RESET_AWAY = 42, /* run_id: the new run, may be zero; flag: this run ends by it */
+    RECORD_DELETED = 43,
     RECORD_KIND_COUNT,
 };
 
@@ -47,7 +53,7 @@ struct record {
     struct instant time, original_time, deadline;
     struct duration start_to_close, schedule_to_start;
     struct str attributes, links, text, identity, request_id, failure, details, worker_version;
-    struct uuid namespace_id, run_id;
+    struct uuid namespace_id, run_id, base_run_id;
     int64_t history_size;
     int32_t suggest_reasons; /* volatile records only */
     bool flag, sticky;

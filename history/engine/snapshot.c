@@ -46,6 +46,12 @@ static const struct field run_fields[] = {
     RUN(19, BOOL, cancel_requested),
     RUN(20, I32, signal_count),
     RUN(21, STR, close_event),
+    RUN(50, UUID, base_run_id),
+    RUN(51, UUID, reset_run_id),
+    RUN(52, STR, reset_request_id),
+    RUN(53, BOOL, is_reset_away),
+    RUN(54, BOOL, is_deleted),
+    RUN(55, I64, copied_until),
 };
 
 #define TASK(number, kind, member)                                   \

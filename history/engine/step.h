@@ -31,6 +31,8 @@ void step_happened_quietly(struct step *st, struct history_event *he);
 void step_record(struct step *st, const struct record *r);
 /* The buffered events get their ids, in the order of the API. */
 void step_flush(struct step *st);
+/* Events of another run, as stored, become this run's. */
+void step_copy(struct step *st, struct str events);
 struct uuid step_fresh_uuid(struct step *st);
 /* Later than any start that a token may honestly speak of. */
 bool step_is_of_the_future(const struct step *st, struct instant started);
@@ -41,6 +43,10 @@ bool step_is_of_the_future(const struct step *st, struct instant started);
 bool apply_event(struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
 /* An event out of the buffer: it only takes its place, its effect is applied already. */
 bool apply_flushed_event(
+        struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
+/* An event of the run that this one is a reset of. Only events speak: what they say of buffered ones may come in
+ * another order than it happened. */
+bool apply_copied_event(
         struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
 bool apply_record(struct workflow *wf, const struct record *r) MUST_USE;
 /* Buffered events in the order in which they are written: closes of activities go last. */
@@ -71,6 +77,9 @@ STEP_FN(outbox_settled);
 STEP_FN(child_first_task);
 STEP_FN(child_closed);
 STEP_FN(update_step);
+STEP_FN(reset_step);
+STEP_FN(reset_away_step);
+STEP_FN(delete_step);
 #undef STEP_FN
 
 /* signal.c */

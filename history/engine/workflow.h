@@ -169,6 +169,13 @@ struct workflow {
     struct map
             children; /* by initiated event id; after the end those that must still hear something */
     struct str close_event; /* encoded, until the parent has heard of it */
+    /* --- reset and deletion --- */
+    struct uuid base_run_id;  /* not zero: this run is a reset of that one */
+    int64_t copied_until;     /* events up to this one are those of the first run of all resets */
+    struct uuid reset_run_id; /* not zero: this run was reset into that one */
+    struct str reset_request_id; /* of the request that made this run */
+    bool is_reset_away;          /* ended, or ends, by a reset */
+    bool is_deleted; /* nobody sees it any more; it goes when its messages are settled */
     struct list buffered;
     uint32_t buffered_count;
     size_t buffered_bytes;
@@ -190,6 +197,11 @@ struct instant workflow_pending_durable_need(const struct workflow *wf);
 struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id);
 struct child *workflow_child(const struct workflow *wf, int64_t initiated_event_id);
 bool workflow_has_messages(const struct workflow *wf);
+/* What the receivers of this run's messages must know of it. */
+static inline uint32_t workflow_message_flags(const struct workflow *wf)
+{
+    return uuid_is_zero(wf->base_run_id) ? 0 : OUTBOX_SOURCE_RESET;
+}
 static inline bool workflow_has_parent(const struct workflow *wf)
 {
     return wf->start.parent.workflow_id.len > 0;

@@ -96,6 +96,25 @@ static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
     return true;
 }
 
+/* "reset 7 reason": what happens to the run, and then to the new one, which the scenario goes on with. */
+static void run_reset(struct scenario *s, struct words *w, struct event *ev, struct buf *out)
+{
+    struct effects left, fx;
+    struct fail f = { 0 };
+    int64_t finish = 0;
+    uint32_t exclude = words_has(w, "without_signals") ? RESET_EXCLUDE_SIGNALS : 0;
+    exclude |= words_has(w, "without_updates") ? RESET_EXCLUDE_UPDATES : 0;
+    scenario_reset(w, ev);
+    check(str_to_i64(words_next(w), &finish));
+    ev->reset.reason = words_next(w);
+    enum err err = harness_reset(&s->h, ev, finish, exclude, &left, &fx, &f);
+    if (!err) {
+        scenario_print(s, ERR_NONE, NULL, &left, out);
+        buf_printf(out, "    the new run, its first %lld events copied:\n", (long long)finish - 1);
+    }
+    scenario_print(s, err, &f, &fx, out);
+}
+
 bool scenario_run_line(struct scenario *s, struct str line, struct buf *out)
 {
     struct str commands, head = str_split(line, ':', &commands);
@@ -114,6 +133,10 @@ bool scenario_run_line(struct scenario *s, struct str line, struct buf *out)
     struct event ev = { .now = instant_add(scenario_epoch, at),
         .limits = &s->limits,
         .rand = { (uint64_t)s->h.steps + 1 } };
+    if (words_has(&w, "reset")) {
+        run_reset(s, &w, &ev, out);
+        return true;
+    }
     if (!scenario_event(s, &w, str_dup(&s->h.arena, commands), &ev)) {
         return false;
     }

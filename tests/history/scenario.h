@@ -31,6 +31,8 @@ struct words {
 
 bool scenario_run_line(struct scenario *s, struct str line, struct buf *out);
 bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct event *ev);
+/* The ids of the new run. */
+void scenario_reset(struct words *w, struct event *ev);
 bool scenario_commands(
         struct scenario *s, struct str text, struct event_workflow_task_completed *c);
 void scenario_print(struct scenario *s, enum err err, const struct fail *f,

@@ -214,6 +214,13 @@ static void event_child_closed(struct scenario *s, struct words *w, struct event
         .close_event = buf_str(&b) };
 }
 
+void scenario_reset(struct words *w, struct event *ev)
+{
+    struct str request_id = words_get(w, "request_id");
+    ev->reset = (struct event_reset){ .run_id = fixed_uuid((uint8_t)words_number(w, "run", 3)),
+        .request_id = request_id.len ? request_id : STR("reset-1") };
+}
+
 static const struct {
     const char *word;
     enum event_kind kind;
@@ -238,6 +245,7 @@ static const struct {
     { "first-task", EVENT_FIRST_TASK },
     { "child-closed", EVENT_CHILD_CLOSED },
     { "update", EVENT_UPDATE },
+    { "delete", EVENT_DELETE },
 };
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
@@ -305,6 +313,7 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         event_child_closed(s, w, ev);
         return true;
     case EVENT_FIRST_TASK:
+    case EVENT_DELETE:
     case EVENT_RESET_STICKY:
     case EVENT_TIME:
         return true;

@@ -1,6 +1,7 @@
 /* The effects of a step as text: events with the attributes that rules speak of, and what else must happen. */
 #include "common/model/wire.h"
 #include "history/engine/child.h"
+#include "history/engine/records.h"
 #include "history/engine/retry.h"
 #include "tests/history/scenario.h"
 
@@ -266,7 +267,9 @@ static void print_message(const struct outbox_message *m, struct buf *out)
     buf_printf(out, "    message %lld %s to " STR_FMT "%s%s\n", (long long)message_event_id(m->id),
             kinds[m->kind], STR_ARG(m->workflow_id),
             m->flags & OUTBOX_CHILD_ONLY ? " (child only)" : "",
-            m->flags & OUTBOX_SOURCE_CLOSED ? " (only if it exists)" : "");
+            m->flags & OUTBOX_SOURCE_CLOSED  ? " (only if it exists)"
+            : m->flags & OUTBOX_SOURCE_RESET ? " (from a reset run)"
+                                             : "");
 }
 
 static void print_offers(const struct effects *fx, struct buf *out)
@@ -295,6 +298,19 @@ static void print_offers(const struct effects *fx, struct buf *out)
     }
 }
 
+/* The events of a reset's step, without those that it has copied. */
+static void print_new_events(struct scenario *s, const struct effects *fx, struct buf *out)
+{
+    struct str events = buf_str(&fx->events), records = buf_str(&fx->records), bytes;
+    struct record r;
+    while (record_next(&records, &r)) {
+        for (int64_t i = 0; r.kind == RECORD_COPIED && i < r.count; i++) {
+            check(history_next(&events, &bytes));
+        }
+    }
+    print_events(&s->h.arena, events, "", out);
+}
+
 void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         const struct effects *fx, struct buf *out)
 {
@@ -302,7 +318,7 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         buf_printf(out, "    error %s: %s\n", err_name(err), f->message);
         return;
     }
-    print_events(&s->h.arena, buf_str(&fx->events), "", out);
+    print_new_events(s, fx, out);
     if (fx->answer.err) {
         buf_printf(out, "    answer %s: %s\n", err_name(fx->answer.err), fx->answer.message);
     }

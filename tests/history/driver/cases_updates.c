@@ -614,3 +614,19 @@ void updates_with_start_race_with_the_end(void)
     expect_success(u->outcome);
     world_free(w);
 }
+
+/* What a call has written outlives its caller: here a start that is on its way to the store. */
+void abandoned_updates_with_start_start(void)
+{
+    struct world *w = world_new();
+    sim_db_set_faults(w->db, slow, NULL);
+    struct pending *p = multi(w, "s", "u", ID_CONFLICT_FAIL);
+    expect(!p->answered);
+    caller_gone(p);
+    for (int i = 0; i < 5; i++) { /* whoever would get its memory */
+        start(w, str_printf(&w->arena, "order-%d", i).ptr);
+    }
+    expect(!strcmp(history_types(w, "order"), "1 5"));
+    expect(history_stats(w->history).open_requests == 0);
+    world_free(w);
+}

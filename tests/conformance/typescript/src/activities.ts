@@ -36,6 +36,11 @@ export async function failAlways(): Promise<void> {
   throw new Error('always');
 }
 
+/* How often it has been called with that key. */
+export async function tally(key: string): Promise<number> {
+  return count(key);
+}
+
 export async function countedFailure(key: string): Promise<number> {
   return calls.get(key) ?? 0;
 }

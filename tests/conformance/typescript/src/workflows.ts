@@ -15,7 +15,7 @@ const quick: ActivityOptions = {
   retry: { initialInterval: '20ms', backoffCoefficient: 1, maximumAttempts: 5 },
 };
 
-const { greet, failUntil, failForGood, countedFailure, echo } = proxyActivities<typeof activities>(quick);
+const { greet, failUntil, failForGood, countedFailure, echo, tally } = proxyActivities<typeof activities>(quick);
 
 export async function hello(name: string): Promise<string> {
   return greet(name);
@@ -273,3 +273,39 @@ export * from './option_workflows.ts';
 export * from './message_workflows.ts';
 export * from './update_workflows.ts';
 export { changing, evolving } from './code_before.ts';
+/* Two activities one after the other, and whatever is noted until it is told to finish. */
+export async function twoTallies(key: string): Promise<{ first: number; second: number; random: number; notes: string[] }> {
+  const notes: string[] = [];
+  let finished = false;
+  setHandler(note, (text) => void notes.push(text));
+  setHandler(finish, () => void (finished = true));
+  const random = Math.random();
+  const first = await tally(`${key}/first`);
+  const second = await tally(`${key}/second`);
+  await condition(() => finished);
+  return { first, second, random, notes };
+}
+
+/* A child that goes on while its parent is reset; it ends with the signals that the parent sends, or is cancelled. */
+export async function parentOfCollector(cancels: boolean): Promise<string[]> {
+  let released = false;
+  setHandler(go, () => void (released = true));
+  const scope = new CancellationScope();
+  try {
+    return await scope.run(async () => {
+      const child = await startChild(cancels ? cancellable : collectSignals, { workflowId: childId() });
+      await tally(workflowInfo().workflowId);
+      await CancellationScope.nonCancellable(() => condition(() => released));
+      if (cancels) {
+        scope.cancel();
+      } else {
+        await child.signal(note, workflowInfo().runId);
+        await child.signal(finish);
+      }
+      return [await child.result()].flat();
+    });
+  } catch (err) {
+    if (isCancellation(err)) return ['cancelled'];
+    throw err;
+  }
+}
