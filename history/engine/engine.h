@@ -30,6 +30,7 @@
 #include "common/model/command.h"
 #include "common/model/ids.h"
 #include "common/model/policies.h"
+#include "history/engine/engine_update.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
                     others */
@@ -69,12 +70,6 @@ struct event_signal {
     struct str external_workflow_id; /* of the sender, for signals by another workflow */
     struct uuid external_run_id;
     bool wakes_delayed; /* signal-with-start on an open run: ends a start delay, which a plain signal does not */
-};
-
-/* Somebody wants the workflow to be updated: it waits in memory until a worker has accepted it. */
-struct event_update {
-    struct str update_id;
-    struct str request; /* message Request, goes to the worker as it is */
 };
 
 /* Who has started a child. */
@@ -144,30 +139,6 @@ struct workflow_task_token {
     bool suggest_continue_as_new;
     int32_t suggest_reasons;   /* bit n-1: the API's reason n */
     struct str worker_version; /* message */
-};
-
-/* What a worker says of an update, beside its commands. A command names it, or it comes after them all. */
-enum update_message_kind {
-    UPDATE_MESSAGE_UNKNOWN, /* not a message about updates */
-    UPDATE_MESSAGE_MALFORMED,
-    UPDATE_MESSAGE_ACCEPTANCE,
-    UPDATE_MESSAGE_REJECTION,
-    UPDATE_MESSAGE_RESPONSE,
-};
-
-struct update_message {
-    enum update_message_kind kind;
-    struct str id, update_id; /* of the message; its protocol instance */
-    size_t size;              /* bytes of its body */
-    struct str type;          /* of its body, for texts */
-    /* acceptance, rejection: the request that it answers, and its message */
-    struct str request_message_id;
-    int64_t sequencing_event_id;
-    struct str request; /* message Request; empty: not given */
-    struct str failure; /* rejection: message Failure */
-    /* response: messages Meta and Outcome */
-    struct str meta, meta_update_id, outcome;
-    bool has_outcome;
 };
 
 struct event_workflow_task_completed {
@@ -326,35 +297,6 @@ struct task_offer {
     struct instant since; /* for the age of the backlog */
 };
 
-/* How far an update has come. Numbers of temporal.api.enums.v1.UpdateWorkflowExecutionLifecycleStage. */
-enum update_stage { UPDATE_UNKNOWN, UPDATE_ADMITTED, UPDATE_ACCEPTED, UPDATE_COMPLETED };
-
-struct update_status {
-    enum update_stage stage;
-    int64_t completed_event_id; /* the event with the outcome; 0 though completed: the run has closed, the
-                                   outcome is that of update_closed_outcome */
-};
-
-/* An update on its way to a worker. */
-struct update_request {
-    struct str update_id, request;
-};
-
-/* What those who wait for an update must hear. */
-enum update_news_kind {
-    UPDATE_NEWS_ACCEPTED,
-    UPDATE_NEWS_COMPLETED,   /* with an outcome; rejections, too */
-    UPDATE_NEWS_CLOSED,      /* the run closed before it was accepted */
-    UPDATE_NEWS_CONTINUED,   /* ... and another run follows */
-    UPDATE_NEWS_TASK_FAILED, /* a worker had it when the server refused its completion */
-};
-
-struct update_news {
-    struct str update_id;
-    enum update_news_kind kind;
-    struct str outcome; /* message Outcome */
-};
-
 /* A workflow task handed to a worker: by a claim, or inline with a completion. */
 struct workflow_task_start {
     struct workflow_task_token token;
@@ -482,22 +424,14 @@ enum workflow_status workflow_status(const struct workflow *wf);
 int64_t workflow_next_event_id(const struct workflow *wf);
 /* True while a workflow task or an activity is out whose start is not stored. */
 bool workflow_has_volatile(const struct workflow *wf);
+/* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */
+bool workflow_may_leave(const struct workflow *wf);
 size_t workflow_size(const struct workflow *wf); /* bytes, for the cache; O(1) */
 
 /* Aborts when something that must always hold does not. */
 void workflow_check_invariants(const struct workflow *wf);
 /* Stable text of the state, for scenarios and failures. */
 void workflow_dump(const struct workflow *wf, struct buf *out);
-
-/* ---- updates ------------------------------------------------------------------------------------ */
-
-struct update_status workflow_update_status(const struct workflow *wf, struct str update_id);
-/* The outcome of an accepted update whose run has closed: a message Outcome. */
-struct str update_closed_outcome(struct arena *arena);
-/* The error that a news without outcome means. */
-enum err update_news_fail(enum update_news_kind kind, struct fail *f);
-/* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */
-bool workflow_may_leave(const struct workflow *wf);
 
 /* ---- reset ------------------------------------------------------------------------------------- */
 
