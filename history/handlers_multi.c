@@ -107,7 +107,7 @@ static enum err check_start(const struct update_call *uc,
             (r->workflow_start_delay->seconds > 0 || r->workflow_start_delay->nanos > 0)) {
         return fail(f, ERR_INVALID_ARGUMENT, "WorkflowStartDelay is not supported.");
     }
-    return start_check_policies(r, f);
+    return ERR_NONE;
 }
 
 static enum err check_update(const struct update_call *uc,
@@ -190,14 +190,11 @@ static void update_existing(
     update_run(uc, ex);
 }
 
-static void start_new(struct update_call *uc, struct execution *old, bool terminates)
+static void start_new(
+        struct update_call *uc, struct event *ev, struct execution *old, bool terminates)
 {
-    struct call *call = uc->wait.call;
-    struct start_origin origin = { .namespace_name = call->api.namespace_name,
-        .request_id = uc->request_id,
-        .update = &uc->event,
-        .refuse = fail_start };
-    struct execution *ex = start_run(call, uc->start, &origin, old, terminates);
+    struct effects fx;
+    struct execution *ex = start_run(uc->wait.call, ev, old, terminates, &fx);
     if (ex) {
         uc->started = uc->run_id = uc->first_run_id = ex->run_id;
         uc->status = WORKFLOW_RUNNING;
@@ -205,26 +202,35 @@ static void start_new(struct update_call *uc, struct execution *old, bool termin
     }
 }
 
-static void start_by_policy(
+static void start_by_policy_of(
         struct update_call *uc, struct execution *ex, const struct start_existing *existing)
 {
+    struct call *call = uc->wait.call;
+    struct start_origin origin = { .namespace_name = call->api.namespace_name,
+        .request_id = uc->request_id,
+        .update = &uc->event,
+        .refuse = fail_start };
+    enum id_reuse_policy reuse = (enum id_reuse_policy)uc->start->workflow_id_reuse_policy;
+    struct event ev;
     struct fail f = { 0 };
-    switch (start_decide(ex ? existing : NULL, uc->request_id,
-            (enum id_reuse_policy)uc->start->workflow_id_reuse_policy,
-            (enum id_conflict_policy)uc->start->workflow_id_conflict_policy)) {
-    case START_NEW:
-        start_new(uc, ex, false);
+    if (!start_take(call, uc->start, &origin, &ev)) {
         return;
+    }
+    enum start_decision decision = start_decide(ex ? existing : NULL, uc->request_id, reuse,
+            (enum id_conflict_policy)uc->start->workflow_id_conflict_policy);
+    switch (decision) {
+    case START_NEW:
     case START_TERMINATE_THEN_NEW:
-        start_new(uc, ex, true);
+        start_new(uc, &ev, ex, decision == START_TERMINATE_THEN_NEW);
         return;
     case START_RETURN_EXISTING: /* its run has closed; the engine says what that means for the update */
+    case START_RETURN_ATTACHED:
     case START_USE_EXISTING:
         update_existing(uc, ex, existing);
         return;
     case START_REFUSE:
-        start_refusal(&uc->wait.call->arena, existing, &f);
-        fail_start(uc->wait.call, ex, &f);
+        start_refusal(call, existing, reuse, &f);
+        fail_start(call, ex, &f);
         return;
     }
 }
@@ -252,10 +258,11 @@ void handle_multi_operation(struct call *call)
     }
     if (ex) {
         existing = engine_view_existing(ex->wf);
+        existing.is_attached = engine_view_is_attached(ex->wf, uc->request_id);
     }
     if (ex && is_meant(uc, ex, &existing)) {
         update_existing(uc, ex, &existing);
     } else {
-        start_by_policy(uc, ex, &existing);
+        start_by_policy_of(uc, ex, &existing);
     }
 }

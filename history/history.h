@@ -14,6 +14,7 @@
 #include "history/shard.h"
 #include "history/sweep.h"
 #include "history/wheel.h"
+#include "history/zones.h"
 
 enum history_state {
     HISTORY_CLAIMING, /* waits for its writer: refuses everything */
@@ -41,6 +42,7 @@ struct history {
     struct map runs;   /* loaded runs by key */
     uint64_t last_group;
     int64_t last_query;
+    size_t reads;   /* of histories, in flight */
     uint64_t drops; /* runs dropped so far: tells whether a read may be stale */
     struct committer committer;
     struct cache cache;
@@ -50,6 +52,7 @@ struct history {
     struct dispatch dispatch;
     struct outbox outbox;
     struct sweep sweep;
+    struct zones zones;
     struct reaper reaper;
     struct list resets; /* handlers_reset.c: those that have staged rows */
     struct history_stats stats;

@@ -72,6 +72,7 @@ static void page_read_done(struct store_op *op, enum err err, const struct fail 
     struct store_read_history *read = container_of(op, struct store_read_history, op);
     struct page *page = container_of(read, struct page, read);
     struct call *call = page->call;
+    call->history->reads--;
     if (err) {
         struct fail f = *fail;
         if (err != ERR_CORRUPT) {
@@ -95,6 +96,7 @@ void page_read(struct page *page)
 {
     struct history *h = page->call->history;
     h->stats.history_reads++;
+    h->reads++;
     page->read = (struct store_read_history){
         .op.done = page_read_done,
         .key = page->key,

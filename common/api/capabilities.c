@@ -1,4 +1,4 @@
-/* The first set of claims. Left out until they work: eager start, schedules, counting by status,
+/* The first set of claims. Left out until they work: schedules, counting by status,
  * nexus, server-scaled deployments; and of a namespace: heartbeats of workers, the pause family. */
 #include "common/api/capabilities.h"
 
@@ -14,6 +14,7 @@ Api__GetSystemInfoResponse *api_system_info(struct arena *arena)
     capabilities->encoded_failure_attributes = true;
     capabilities->build_id_based_versioning = true;
     capabilities->upsert_memo = true;
+    capabilities->eager_workflow_start = true;
     capabilities->sdk_metadata = true;
     Api__GetSystemInfoResponse *info = api_new(arena, &api__get_system_info_response__descriptor);
     info->server_version = API_SERVER_VERSION;
@@ -25,6 +26,7 @@ void api_namespace_features(
         struct arena *arena, Api__NamespaceInfo *info, int64_t blob_size_max, int64_t memo_size_max)
 {
     info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
+    info->capabilities->eager_workflow_start = true;
     info->capabilities->sync_update = true;
     info->capabilities->async_update = true;
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);

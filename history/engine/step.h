@@ -77,6 +77,7 @@ STEP_FN(outbox_settled);
 STEP_FN(child_first_task);
 STEP_FN(child_closed);
 STEP_FN(update_step);
+STEP_FN(attach_step);
 STEP_FN(reset_step);
 STEP_FN(reset_away_step);
 STEP_FN(delete_step);
@@ -165,6 +166,10 @@ void updates_close(struct step *st);
 bool state_update_restore(struct workflow *wf, const struct update *from) MUST_USE;
 void updates_send(struct step *st); /* with the task that has just started */
 bool updates_suggest_new_run(const struct workflow *wf, const struct engine_limits *limits);
+/* attach.c */
+/* Messages Callback as a repeated field of that number. */
+struct str callbacks_encode(
+        struct arena *arena, uint32_t field, const struct str *callbacks, size_t count);
 
 /* close.c */
 void close_with_command(struct step *st, const struct command *cmd);
@@ -192,3 +197,13 @@ int32_t limits_suggest(const struct step *st);
 /* What the completion would add to the log, but for a few bytes an event. */
 size_t limits_completion_bytes(
         const struct workflow *wf, const struct event_workflow_task_completed *c);
+
+/* properties.c: the entries of Memo and SearchAttributes, which have the same form */
+/* `base` with the entries of `change`, of which those without a value take theirs away. */
+struct str properties_merge(struct arena *arena, struct str base, struct str change);
+/* Without the entries that have no value; the same bytes when all have one. */
+struct str properties_without_nulls(struct arena *arena, struct str properties);
+/* False: `merged` (base, when it has no pointer yet) would weigh more than max with the change, which it gets. */
+bool properties_fit(
+        struct arena *arena, struct str *merged, struct str base, struct str change, size_t max);
+void properties_change(struct step *st, const struct command *cmd);
