@@ -146,18 +146,22 @@ static bool apply_completed(struct workflow *wf, const struct history_event *he)
     return true;
 }
 
-bool state_update_event(struct workflow *wf, const struct history_event *he)
+struct str update_request_id(struct str request)
 {
     enum { REQUEST_META = 1, META_UPDATE_ID = 1 };
+    return part(part(request, REQUEST_META), META_UPDATE_ID);
+}
+
+bool state_update_event(struct workflow *wf, const struct history_event *he)
+{
     switch (he->type) {
     case HISTORY_UPDATE_ACCEPTED:
         return apply_accepted(wf, he);
     case HISTORY_UPDATE_COMPLETED:
         return apply_completed(wf, he);
     default:
-        return state_update_admitted(wf,
-                part(part(he->update_request, REQUEST_META), META_UPDATE_ID), (struct str){ 0 },
-                he->event_id);
+        return state_update_admitted(
+                wf, update_request_id(he->update_request), (struct str){ 0 }, he->event_id);
     }
 }
 

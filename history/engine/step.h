@@ -162,6 +162,8 @@ void updates_reject_unprocessed(struct step *st);
 void updates_fail_sent(struct step *st);
 /* The run has closed in this step. */
 void updates_close(struct step *st);
+/* The update id in a message Request; empty: none. */
+struct str update_request_id(struct str request);
 /* From a snapshot: the ids are set. */
 bool state_update_restore(struct workflow *wf, const struct update *from) MUST_USE;
 void updates_send(struct step *st); /* with the task that has just started */
