@@ -269,6 +269,8 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     queries_settle(ex);
     execution_arm(ex);
     cache_resized(&h->cache, ex);
+    h->stats.updates += fx->update_status.stage == UPDATE_ADMITTED && !fx->is_duplicate;
+    h->stats.tasks_discarded += fx->reset_history_event_id != 0;
     if (fx->updates.len) {
         updates_told(ex, fx); /* last: some start over, perhaps at once */
     }
