@@ -43,9 +43,11 @@ enum err update_take(struct update_call *uc, Api__UpdateWorkflowExecutionRequest
     }
     int stage = r->wait_policy ? (int)r->wait_policy->lifecycle_stage : UPDATE_UNKNOWN;
     if (stage == UPDATE_ADMITTED) {
-        return fail_permission_denied(f, arena,
-                STR("UpdateWorkflowExecution issued asynchronously and waiting on update admitted "
-                    "is not supported."));
+        fail(f, ERR_PERMISSION_DENIED,
+                "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is "
+                "not supported.");
+        fail_set_detail(f, STR("PermissionDeniedFailure"), STR(""));
+        return f->err;
     }
     if (stage < 0 || stage > UPDATE_COMPLETED) {
         return fail(f, ERR_INVALID_ARGUMENT, "Invalid lifecycle stage of WaitPolicy.");

@@ -11,6 +11,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { connect, disconnect, reached, typesOf, unique, withWorker } from '../src/env.ts';
 import * as workflows from '../src/workflows.ts';
 
@@ -130,6 +131,34 @@ describe('updates', { concurrency: 4, timeout: 90_000 }, () => {
     const update = handle.executeUpdate(workflows.addTo, { args: [1] }); /* nobody is there, and the sticky worker is gone */
     await reached(handle, 'WORKFLOW_TASK_TIMED_OUT');
     await withWorker(taskQueue, async () => assert.equal(await update, 2));
+  });
+
+  test('an update without an id gets one', async () => {
+    const taskQueue = unique('update-no-id');
+    await withWorker(taskQueue, async () => {
+      const handle = await begin(taskQueue);
+      const answer = await client.workflowService.updateWorkflowExecution({
+        namespace: client.options.namespace,
+        workflowExecution: { workflowId: taskQueue },
+        request: { meta: {}, input: { name: 'addTo', args: { payloads: [defaultPayloadConverter.toPayload(3)] } } },
+      });
+      const updateId = answer.updateRef!.updateId!;
+      assert.match(updateId, /^[0-9a-f-]{36}$/);
+      assert.equal(await handle.getUpdateHandle<number>(updateId).result(), 3);
+    });
+  });
+
+  test('what is asked for must make sense', async () => {
+    const refused = (promise: Promise<unknown>, code: number, text: RegExp) =>
+      assert.rejects(promise, (e: unknown) => isGrpcServiceError(e) && e.code === code && text.test(e.details));
+    const service = client.workflowService;
+    const of = { namespace: client.options.namespace, workflowExecution: { workflowId: unique('update-nothing') } };
+    const request = { meta: { updateId: 'u' }, input: { name: 'addTo' } };
+    await refused(service.updateWorkflowExecution({ ...of, request }), 5, /not found/);
+    await refused(service.updateWorkflowExecution({ ...of, request: { input: request.input } }), 3, /meta/);
+    await refused(service.updateWorkflowExecution({ ...of, request, waitPolicy: { lifecycleStage: 1 } }), 7, /admitted/);
+    await refused(service.pollWorkflowExecutionUpdate({ namespace: of.namespace }), 3, /UpdateRef/);
+    await refused(service.executeMultiOperation({ namespace: of.namespace, operations: [] }), 3, /\[Start, Update\]/);
   });
 
   describe('with start', { concurrency: 4 }, () => {
