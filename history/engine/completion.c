@@ -19,7 +19,12 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
     bool is_unhandled = r->cause == CAUSE_UNHANDLED_COMMAND;
     if (st->wf->task.attempt > 1 &&
             !is_unhandled) { /* whatever the mistake: it may be mended meanwhile */
-        return fail_text(st->fail, ERR_INVALID_ARGUMENT, message);
+        if (!workflow_has_pending_updates(st->wf)) {
+            return fail_text(st->fail, ERR_INVALID_ARGUMENT, message);
+        }
+        updates_fail_sent(st); /* they do not wait for that */
+        (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
+        return ERR_NONE;
     }
     (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
     if (is_unhandled) {
