@@ -212,7 +212,14 @@ static bool closed_send(struct pg_op *op, struct pg_conn *conn)
 static enum err closed_read(struct pg_op *op, struct fail *f)
 {
     struct store_scan_closed *s = OP(store_scan_closed);
-    s->rows = run_rows(op, op->request.results[0], &s->row_count);
+    const PGresult *r = op->request.results[0];
+    s->row_count = (size_t)PQntuples(r);
+    struct store_closed_row *rows = NEW(&op->arena, struct store_closed_row, s->row_count);
+    for (int i = 0; i < PQntuples(r); i++) {
+        pg_run_row(r, i, &rows[i].run);
+        rows[i].last_seq = pg_i32(r, i, 11);
+    }
+    s->rows = rows;
     return ERR_NONE;
 }
 

@@ -200,8 +200,14 @@ static enum err scan_closed(struct sqlite_db *db, struct sqlite_job *job, struct
     sq_i64(q, 4, s->after_close.ns);
     sq_i64(q, 5, s->after_key);
     sq_i64(q, 6, (int64_t)s->limit);
-    run_rows rows = { 0 };
-    int rc = collect_runs(q, &job->arena, &rows);
+    VEC(struct store_closed_row) rows = { 0 };
+    int rc = SQLITE_OK;
+    while (sq_row(q, &rc)) {
+        struct store_closed_row row;
+        run_row(q, &job->arena, &row.run);
+        row.last_seq = sqlite3_column_int(q, 11);
+        vec_push(&job->arena, &rows, row);
+    }
     s->rows = rows.ptr;
     s->row_count = rows.len;
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);

@@ -250,6 +250,10 @@ struct store_scan_backlog {
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
 
+struct store_closed_row {
+    struct store_run_row run;
+    int32_t last_seq; /* of its log */
+};
 /* Runs of a namespace on the given shards that were closed at `until` or before, earliest first:
  * what retention lets go. Doomed ones are not among them. */
 struct store_scan_closed {
@@ -261,7 +265,7 @@ struct store_scan_closed {
     run_key after_key; /* paging: rows after (after_close, after_key); {0}, 0 to begin */
     struct instant after_close;
     size_t limit;
-    const struct store_run_row *rows; /* out */
+    const struct store_closed_row *rows; /* out */
     size_t row_count;
 };
 void store_scan_closed(struct store_lane *sl, struct store_scan_closed *op);

@@ -369,8 +369,14 @@ static void scan_closed(struct sim_db *db, struct store_scan_closed *s, struct a
     if (rows.len) {
         qsort(rows.ptr, rows.len, sizeof(*rows.ptr), close_order);
     }
-    s->rows = rows.ptr;
     s->row_count = rows.len < s->limit ? rows.len : s->limit;
+    struct store_closed_row *closed = NEW(arena, struct store_closed_row, s->row_count);
+    for (size_t i = 0; i < s->row_count; i++) {
+        const struct sim_run *r = find_run(db, rows.ptr[i].key);
+        closed[i].run = r->row;
+        closed[i].last_seq = r->log.len ? r->log.ptr[r->log.len - 1].seq : 0;
+    }
+    s->rows = closed;
 }
 
 static void scan_doomed(struct sim_db *db, struct store_scan_doomed *s, struct arena *arena)

@@ -234,12 +234,15 @@ static void closed_runs_in_the_order_of_their_ends(void)
         .namespace_id = ns, .shards = shards, .shard_count = 5, .until = { 20 }, .limit = 2
     };
     expect_ok(run(w.sl, scan_closed, &scan));
-    expect(scan.row_count == 2 && scan.rows[0].key == key + 1 && scan.rows[1].key == key + 2);
-    expect(scan.rows[1].close_time.ns == 20 && str_eq(scan.rows[1].workflow_id, STR("order-2")));
+    expect(scan.row_count == 2 && scan.rows[0].run.key == key + 1 &&
+            scan.rows[1].run.key == key + 2);
+    expect(scan.rows[1].run.close_time.ns == 20 &&
+            str_eq(scan.rows[1].run.workflow_id, STR("order-2")));
+    expect(scan.rows[0].last_seq == 1);
     scan.after_key = key + 2;
     scan.after_close.ns = 20;
     expect_ok(run(w.sl, scan_closed, &scan));
-    expect(scan.row_count == 1 && scan.rows[0].key == key + 3);
+    expect(scan.row_count == 1 && scan.rows[0].run.key == key + 3);
     fill_reset(&fill);
     doom(&fill, key + 1, id[1]);
     expect_ok(commit(&w, &fill));
@@ -247,7 +250,7 @@ static void closed_runs_in_the_order_of_their_ends(void)
         .namespace_id = ns, .shards = shards, .shard_count = 5, .until = { 100 }, .limit = 9
     };
     expect_ok(run(w.sl, scan_closed, &scan));
-    expect(scan.row_count == 3 && scan.rows[2].key == key);
+    expect(scan.row_count == 3 && scan.rows[2].run.key == key);
     scan.namespace_id = id_of(77);
     expect_ok(run(w.sl, scan_closed, &scan));
     expect(scan.row_count == 0);
