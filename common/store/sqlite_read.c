@@ -204,7 +204,7 @@ static enum err scan_closed(struct sqlite_db *db, struct sqlite_job *job, struct
     int rc = SQLITE_OK;
     while (sq_row(q, &rc)) {
         struct store_closed_row row;
-        run_row(q, &job->arena, &row.run);
+        sqlite_run_row(q, &job->arena, &row.run);
         row.last_seq = sqlite3_column_int(q, 11);
         vec_push(&job->arena, &rows, row);
     }
