@@ -110,6 +110,7 @@ static void retention_done(struct store_op *op, enum err err, const struct fail 
         if (goes_on) {
             scan->after_key = scan->rows[i].run.key;
             scan->after_close = scan->rows[i].run.close_time;
+            scan->after_start = scan->rows[i].run.start_time;
         }
     }
     if (!goes_on) {

@@ -206,6 +206,7 @@ static bool closed_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_i64(&p, s->after_close.ns);
     pg_put_i64(&p, s->after_key);
     pg_put_i64(&p, (int64_t)s->limit);
+    pg_put_i64(&p, s->after_start.ns);
     return pg_send(conn, PG_CLOSED_RUNS, &p);
 }
 

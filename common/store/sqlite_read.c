@@ -200,6 +200,7 @@ static enum err scan_closed(struct sqlite_db *db, struct sqlite_job *job, struct
     sq_i64(q, 4, s->after_close.ns);
     sq_i64(q, 5, s->after_key);
     sq_i64(q, 6, (int64_t)s->limit);
+    sq_i64(q, 7, s->after_start.ns);
     VEC(struct store_closed_row) rows = { 0 };
     int rc = SQLITE_OK;
     while (sq_row(q, &rc)) {

@@ -329,7 +329,7 @@ struct store_closed_row {
     struct store_run_row run;
     int32_t last_seq; /* of its log */
 };
-/* Runs of a namespace on the given shards that were closed at `until` or before, earliest first:
+/* Runs of a namespace on the given shards that were closed at `until` or before, earliest first, then by start:
  * what retention lets go. Doomed ones are not among them. */
 struct store_scan_closed {
     struct store_op op;
@@ -337,8 +337,8 @@ struct store_scan_closed {
     const uint32_t *shards; /* borrowed until done() */
     size_t shard_count;
     struct instant until;
-    run_key after_key; /* paging: rows after (after_close, after_key); {0}, 0 to begin */
-    struct instant after_close;
+    run_key after_key; /* paging: rows after (after_close, after_start, after_key); {0}, {0}, 0 to begin */
+    struct instant after_close, after_start;
     size_t limit;
     const struct store_closed_row *rows; /* out */
     size_t row_count;

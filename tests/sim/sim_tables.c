@@ -403,13 +403,16 @@ static int close_order(const void *a, const void *b)
 {
     const struct store_run_row *x = a, *y = b;
     int64_t dc = (x->close_time.ns > y->close_time.ns) - (x->close_time.ns < y->close_time.ns);
-    return dc ? (int)dc : (x->key > y->key) - (x->key < y->key);
+    int64_t ds = (x->start_time.ns > y->start_time.ns) - (x->start_time.ns < y->start_time.ns);
+    return dc ? (int)dc : ds ? (int)ds : (x->key > y->key) - (x->key < y->key);
 }
 
 static void scan_closed(struct sim_db *db, struct store_scan_closed *s, struct arena *arena)
 {
     run_rows rows = { 0 };
-    struct store_run_row after = { .key = s->after_key, .close_time = s->after_close };
+    struct store_run_row after = {
+        .key = s->after_key, .close_time = s->after_close, .start_time = s->after_start
+    };
     map_each(&db->runs, n)
     {
         const struct sim_run *r = map_entry(n, struct sim_run, node);

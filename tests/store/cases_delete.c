@@ -241,6 +241,7 @@ static void closed_runs_in_the_order_of_their_ends(void)
     expect(scan.rows[0].last_seq == 1);
     scan.after_key = key + 2;
     scan.after_close.ns = 20;
+    scan.after_start = run_of(key + 2, id[2]).start_time;
     expect_ok(run(w.sl, scan_closed, &scan));
     expect(scan.row_count == 1 && scan.rows[0].run.key == key + 3);
     fill_reset(&fill);
