@@ -96,6 +96,7 @@
     X(deleted_runs_are_gone)                            \
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
+    X(closed_runs_expire)                               \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);
