@@ -44,6 +44,7 @@
     X(history_long_polls)                               \
     X(long_histories_are_paged)                         \
     X(workers_see_the_task_that_is_out)                 \
+    X(calls_reach_the_run_they_mean)                    \
     X(signals_with_start_happen_once)                   \
     X(signals_with_start_follow_the_policies)           \
     X(queries_of_settled_runs_are_tasks_of_their_own)   \
