@@ -271,14 +271,13 @@ static void commit_done(struct store_op *op, enum err err, const struct fail *fa
     struct committer *c = container_of(commit, struct committer, op);
     struct batch *b = c->in_flight;
     c->in_flight = NULL;
-    if (c->dead) {
-        batch_recycle(c, b); /* everything was dropped while the commit was out */
-        history_idle(c->history);
-        return;
-    }
-    if (err) {
+    if (c->dead || err) {
         list_prepend(&c->sealed, &b->node);
-        history_writer_lost(c->history, err, fail);
+        if (c->dead) { /* the writer was lost while the commit was out: what came of it, nobody is told */
+            history_commit_returned(c->history);
+        } else {
+            history_writer_lost(c->history, err, fail);
+        }
         return;
     }
     c->durable = b->number;
@@ -369,17 +368,18 @@ static void batch_drop(struct committer *c, struct batch *b, enum err err, const
     batch_recycle(c, b);
 }
 
+void committer_halt(struct committer *c)
+{
+    c->dead = true;
+    lane_timer_stop(c->history->lane, &c->pace_timer);
+}
+
 void committer_drop(struct committer *c, enum err err, const char *text)
 {
     struct fail f = { 0 };
     fail(&f, err, "%s", text);
-    c->dead = true;
-    lane_timer_stop(c->history->lane, &c->pace_timer);
-    struct batch *flight = c->in_flight;
-    if (flight) {
-        /* The store still reads its rows: only the gates go now. */
-        gates_open(&flight->gates, err, &f);
-    }
+    committer_halt(c);
+    check(!c->in_flight); /* the store reads its rows: whose they are must stay */
     struct list_node *n;
     while ((n = list_pop(&c->sealed))) {
         batch_drop(c, list_entry(n, struct batch, node), err, &f);
