@@ -69,6 +69,7 @@ run_key committer_issue_key(struct committer *c);
  * is open. */
 void batch_log(struct committer *c, struct batch *b, const struct store_log_row *row);
 size_t batch_run_insert(struct committer *c, struct batch *b, const struct store_run_row *row);
+void batch_view(struct committer *c, struct batch *b, const struct store_view_row *row);
 size_t batch_run_update(struct committer *c, struct batch *b, const struct store_run_row *row);
 size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row);
 size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_snapshot_row *row);

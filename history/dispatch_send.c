@@ -159,7 +159,8 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
         cold_add(h, row->key, row->shard,
                 (struct instant){ 1 }); /* due now: loading it offers its task */
     }
-    q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 0;
+    /* Rows of runs that matching has an offer of, or that are loaded, are among them: there may be more behind. */
+    q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 1;
     if (scan->row_count < scan->limit) {
         q->cold_count = q->cold_since; /* the scan may have been too early for these */
         q->scanned = 0;

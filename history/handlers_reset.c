@@ -16,6 +16,7 @@
 #include "history/engine/engine.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
+#include "history/view.h"
 
 enum {
     COPY_PAGE_BYTES = 512 << 10,
@@ -175,6 +176,7 @@ static void reset_stage_row(struct reset *r, struct batch *b, uint64_t group)
         .status = (enum workflow_status)RUN_DOOMED,
         .wake_at = INSTANT_NEVER,
         .start_time = r->event.start_time,
+        .view = view_of_staged(r->wf, r->event.start_time, &b->arena),
         .group = group };
     batch_run_insert(&h->committer, b, &row);
 }

@@ -41,10 +41,10 @@ struct host {
     struct host_lane lanes[2];
     struct duration clock; /* how wrong its wall clock is */
     struct instant frozen_until;
-    unsigned effects_left;      /* until it falls dead; 0: it does not */
+    unsigned effects_left;         /* until it falls dead; 0: it does not */
     struct instant no_store_until; /* the database is out of its reach */
     unsigned stopped_lanes;
-    struct list api_calls; /* on their way to it: sim_grpc.c */
+    struct list api_calls;              /* on their way to it: sim_grpc.c */
     struct sim_event patience, manager; /* manager: of sim_net.c */
 };
 

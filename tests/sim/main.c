@@ -15,6 +15,13 @@
 #include "tests/sim/sim_grpc.h"
 #include "tests/sim/worker.h"
 
+/* Worlds are left as they are when they end. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
 struct options {
     uint64_t seed, seeds, from;
     unsigned jobs;
@@ -228,7 +235,8 @@ int main(int argc, char **argv)
         return 2;
     }
     run_all(&o);
-    printf("%llu worlds passed, %llu failed; %.1f simulated hours, %llu events checked, %llu calls, "
+    printf("%llu worlds passed, %llu failed; %.1f simulated hours, %llu events checked, %llu "
+           "calls, "
            "%llu steps\n",
             (unsigned long long)passed, (unsigned long long)failed,
             (double)total.simulated_ms / 3.6e6, (unsigned long long)total.events,
