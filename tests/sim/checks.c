@@ -157,6 +157,7 @@ void checks_print_open(void)
                     scripts[i].started ? "is open for its client" : "was never started");
         }
     }
+    fprintf(stderr, "%zu runs in all\n", run_checks.len);
     map_each(&run_checks, n)
     {
         struct run_check *r = map_entry(n, struct run_check, node);
