@@ -145,6 +145,7 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
     struct dispatch_queue *q = container_of(scan, struct dispatch_queue, scan);
     struct history *h = q->dispatch->history;
     q->scanning = false;
+    h->reads--;
     if (err || h->state != HISTORY_SERVING) {
         if (h->state == HISTORY_SERVING) {
             queue_later(q); /* there is demand already, and no more of it may come */
@@ -175,6 +176,7 @@ void dispatch_queue_refill(struct dispatch_queue *q)
         return;
     }
     q->scanning = true;
+    h->reads++;
     q->cold_since = 0;
     if (!q->scan_shards) {
         q->scan_shards = NEW(&q->arena, uint32_t, SHARD_COUNT);

@@ -26,18 +26,15 @@ enum err fail_not_found(struct fail *f, struct arena *arena, struct str text)
     return err;
 }
 
-enum err fail_workflow_already_started(struct fail *f, struct arena *arena, struct str request_id,
-        struct str run_id, struct str first_execution_run_id)
+enum err fail_workflow_already_started(struct fail *f, struct arena *arena, struct str text,
+        struct str request_id, struct str run_id, struct str first_execution_run_id)
 {
     Api__WorkflowExecutionAlreadyStartedFailure detail =
             API__WORKFLOW_EXECUTION_ALREADY_STARTED_FAILURE__INIT;
     detail.start_request_id = str_cstr(arena, request_id);
     detail.run_id = str_cstr(arena, run_id);
     detail.first_execution_run_id = str_cstr(arena, first_execution_run_id);
-    enum err err = fail(f, ERR_ALREADY_EXISTS,
-            "Workflow execution is already running or its id "
-            "may not be reused. RunId: " STR_FMT,
-            STR_ARG(run_id));
+    enum err err = fail(f, ERR_ALREADY_EXISTS, STR_FMT, STR_ARG(text));
     set_detail(f, arena, &detail.base);
     return err;
 }
@@ -97,7 +94,7 @@ enum err fail_query_failed(struct fail *f, struct arena *arena, struct str text,
 {
     Api__QueryFailedFailure detail = API__QUERY_FAILED_FAILURE__INIT;
     detail.failure = api_data(failure);
-    enum err err = fail(f, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(text));
+    enum err err = fail_text(f, ERR_INVALID_ARGUMENT, str_dup(arena, text));
     set_detail(f, arena, &detail.base);
     return err;
 }
@@ -181,7 +178,7 @@ static Api__MultiOperationExecutionFailure__OperationStatus *operation_status(
                 "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted";
     } else {
         status->code = err_grpc_status(outcome->fail->err);
-        status->message = outcome->fail->message;
+        status->message = str_cstr(arena, fail_text_of(outcome->fail));
         if (str_empty(outcome->fail->detail_type)) {
             return status;
         }
@@ -222,7 +219,7 @@ struct str fail_status_details(struct arena *arena, const struct fail *f)
     Api__Any *details[] = { &any };
     Api__Status status = API__STATUS__INIT;
     status.code = err_grpc_status(f->err);
-    status.message = f->message;
+    status.message = str_cstr(arena, fail_text_of(f));
     status.n_details = 1;
     status.details = details;
     return api_encode(arena, &status.base);

@@ -4,6 +4,8 @@
 const struct engine_limits engine_limits_default = {
     .blob_size_error = 2 * 1024 * 1024,
     .memo_size_error = 2 * 1024 * 1024,
+    .search_attributes_size_error = 40 * 1024,
+    .callbacks = 32,
     .id_length = 1000,
     .history_count_suggest = 4096,
     .history_count_error = 51200,

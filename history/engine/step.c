@@ -24,6 +24,8 @@ struct workflow *workflow_new(struct arena *arena)
     map_init(&wf->request_ids, arena);
     map_init(&wf->outbox, arena);
     map_init(&wf->children, arena);
+    map_init(&wf->attached, arena);
+    list_init(&wf->callbacks);
     list_init(&wf->buffered);
     list_init(&wf->free_activities);
     list_init(&wf->free_timers);
@@ -87,6 +89,8 @@ void step_event(struct step *st, struct history_event *he)
     struct str bytes;
     append_event(st, he, &bytes);
     st->run_of_events++;
+    st->fx->shows_changed |= he->type == HISTORY_UPSERT_SEARCH_ATTRIBUTES ||
+                             he->type == HISTORY_WORKFLOW_PROPERTIES_MODIFIED;
     check(apply_event(st->wf, he, bytes));
 }
 
@@ -246,6 +250,7 @@ static enum err step_by_kind(struct step *st)
         [EVENT_MESSAGE_SETTLED] = outbox_settled,
         [EVENT_FIRST_TASK] = child_first_task,
         [EVENT_CHILD_CLOSED] = child_closed,
+        [EVENT_ATTACH] = attach_step,
         [EVENT_RESET] = reset_step,
         [EVENT_RESET_AWAY] = reset_away_step,
         [EVENT_DELETE] = delete_step,

@@ -52,6 +52,10 @@ static void set_limits(struct scenario *s, struct words *w)
     l->buffered_events = (uint32_t)words_number(w, "buffered_events", l->buffered_events);
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
+    l->callbacks = (uint32_t)words_number(w, "callbacks", l->callbacks);
+    l->memo_size_error = (size_t)words_number(w, "memo_size", (int64_t)l->memo_size_error);
+    l->search_attributes_size_error = (size_t)words_number(
+            w, "search_attributes_size", (int64_t)l->search_attributes_size_error);
     l->pending_signals = (uint32_t)words_number(w, "pending_signals", l->pending_signals);
     l->pending_cancels = (uint32_t)words_number(w, "pending_cancels", l->pending_cancels);
     l->id_length = (size_t)words_number(w, "id_length", (int64_t)l->id_length);
@@ -82,6 +86,8 @@ static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
         scenario_print(s, ERR_NONE, NULL, &fx, out);
     } else if (words_has(w, "dump")) {
         dump(s, out);
+    } else if (words_has(w, "properties")) {
+        scenario_print_properties(s->h.wf, out);
     } else if (words_has(w, "needs")) {
         needs(s, out);
     } else if (words_has(w, "limits")) {

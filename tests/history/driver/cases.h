@@ -7,6 +7,17 @@
     X(one_activity)                                     \
     X(starts_are_deduplicated)                          \
     X(conflict_policies)                                \
+    X(eager_starts)                                     \
+    X(eager_starts_survive_a_crash)                     \
+    X(eager_starts_are_ignored_with_a_delay)            \
+    X(requests_are_attached)                            \
+    X(attached_requests_are_bounded)                    \
+    X(starts_are_checked_before_the_id)                 \
+    X(user_metadata_is_bounded)                         \
+    X(taken_ids_are_explained)                          \
+    X(cron_chains_go_on)                                \
+    X(descriptions_show_upserts)                        \
+    X(descriptions_show_pending_work)                   \
     X(runs_continue_as_new)                             \
     X(messages_reach_other_runs)                        \
     X(obsolete_claims_leave_later_attempts)             \
@@ -16,6 +27,10 @@
     X(ambiguous_commits_happen_once)                    \
     X(a_fenced_writer_drops_everything)                 \
     X(shards_are_handed_over)                           \
+    X(a_commit_outlives_the_loss_of_the_writer)         \
+    X(a_shard_may_come_back_while_it_goes)              \
+    X(stopping_waits_for_scans_of_backlogs)             \
+    X(stopping_waits_for_pages)                         \
     X(one_bad_row_harms_nobody_else)                    \
     X(a_stalled_database_sheds_and_recovers)            \
     X(evicted_runs_come_back)                           \
