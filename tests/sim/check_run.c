@@ -23,6 +23,10 @@ void run_check_print(const struct run_check *r)
         if (ev_beginning(e)) {
             fprintf(stderr, "<%lld", (long long)ev_beginning(e));
         }
+        if (i && e->time.ns < r->events.ptr[i - 1].time.ns) {
+            fprintf(stderr, "(%lldus)",
+                    (long long)(e->time.ns - r->events.ptr[i - 1].time.ns) / 1000);
+        }
     }
     fprintf(stderr, "\n");
 }
