@@ -13,6 +13,7 @@ struct thing {
     struct str name;
     struct instant due; /* timers */
     int64_t started;    /* activities, children: the event */
+    int attempt;
     bool cancel_requested, over;
     enum ev_type end;
     struct str child_run, child_id;
