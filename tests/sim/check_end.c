@@ -148,16 +148,6 @@ static unsigned count_signal(struct str workflow_id, struct str name)
     return count;
 }
 
-static unsigned count_runs(struct str workflow_id)
-{
-    unsigned count = 0;
-    map_each(&run_checks, n)
-    {
-        count += str_eq(map_entry(n, struct run_check, node)->workflow_id, workflow_id);
-    }
-    return count;
-}
-
 static void check_signals(const struct script *s)
 {
     for (unsigned k = 0; k < s->signals; k++) {
@@ -168,7 +158,7 @@ static void check_signals(const struct script *s)
         }
         /* Within a run it can't come twice (check_run.c). One that is sent again, by the client or by
          * a frontend whose link broke, may meet the next run, which does not know it. */
-        if (count > 1 && count > count_runs(s->id)) {
+        if (count > 1 && count > run_check_count(s->id)) {
             violation("signal " STR_FMT " of " STR_FMT " came %u times", STR_ARG(name),
                     STR_ARG(s->id), count);
         }

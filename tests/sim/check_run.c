@@ -252,7 +252,7 @@ void run_check_event(struct run_check *r, const struct ev *e)
     bool is_own = completed_field[e->type] || ev_closes_run(e->type) ||
                   (e->type >= EV_TASK_SCHEDULED && e->type <= EV_TASK_FAILED);
     must(r, e, implies(is_own, e->time.ns >= r->last_time.ns));
-    r->last_time = instant_max(r->last_time, e->time);
+    r->last_time = is_own ? e->time : r->last_time;
     must(r, e, !r->close);
     must(r, e, !r->task_started || (e->type >= EV_TASK_COMPLETED && e->type <= EV_TASK_FAILED));
     r->next_event++;
@@ -275,12 +275,14 @@ void run_check_event(struct run_check *r, const struct ev *e)
     }
 }
 
-struct instant run_check_timers(const struct run_check *r)
+struct instant run_check_timers(const struct run_check *r, struct instant buffered)
 {
     struct instant at = r->run_until;
     for (size_t i = 0; i < r->things.len; i++) {
-        if (!r->things.ptr[i].over) {
-            at = instant_min(at, r->things.ptr[i].due);
+        const struct thing *t = &r->things.ptr[i];
+        bool may_have_fired = r->task_scheduled && t->due.ns <= buffered.ns;
+        if (!t->over && !may_have_fired) {
+            at = instant_min(at, t->due);
         }
     }
     return at;
@@ -309,4 +311,14 @@ struct run_check *run_check_by_id(struct str run_id)
         }
     }
     return NULL;
+}
+
+unsigned run_check_count(struct str workflow_id)
+{
+    unsigned count = 0;
+    map_each(&run_checks, n)
+    {
+        count += str_eq(map_entry(n, struct run_check, node)->workflow_id, workflow_id);
+    }
+    return count;
 }
