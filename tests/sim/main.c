@@ -16,7 +16,7 @@
 #include "tests/sim/worker.h"
 
 /* Worlds are left as they are when they end. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
