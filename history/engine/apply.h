@@ -9,6 +9,8 @@ void state_keep(struct workflow *wf, struct str *to, struct str from);
 struct str state_kept(struct workflow *wf, struct str s);
 void state_buffer_clear(struct workflow *wf);
 /* --- attach.c --- */
+void state_callback_put(struct workflow *wf, struct callback *c);
+void state_attached_put(struct workflow *wf, struct attached_id *a, struct str request_id);
 /* Callbacks: a repeated field, encoded. */
 void state_callbacks_add(
         struct workflow *wf, struct str callbacks, struct str request_id, struct instant at);

@@ -200,6 +200,11 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
     case RECORD_FIRST_TASK_NOW:
         wf->first_task_at = r->time;
         return true;
+    case RECORD_PROBLEMS:
+        state_keep(wf, &wf->problems, r->text);
+        state_upsert(wf, &wf->search_attributes, workflow_search_attributes(wf), r->attributes);
+        wf->has_own_search_attributes = true;
+        return true;
     case RECORD_OUTBOX_SETTLED:
         return state_message_settled(wf, r->scheduled_event_id);
     case RECORD_COPIED: /* its events follow */

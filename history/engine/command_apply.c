@@ -159,6 +159,12 @@ const char *failed_cause_name(enum workflow_task_failed_cause cause)
         [CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED] = "PendingActivitiesLimitExceeded",
         [CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED] = "PendingSignalsLimitExceeded",
         [CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED] = "PendingRequestCancelLimitExceeded",
+        [CAUSE_RESET_STICKY_TASK_QUEUE] = "ResetStickyTaskQueue",
+        [CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE] = "WorkflowWorkerUnhandledFailure",
+        [CAUSE_FORCE_CLOSE_COMMAND] = "ForceCloseCommand",
+        [CAUSE_RESET_WORKFLOW] = "ResetWorkflow",
+        [CAUSE_BAD_BINARY] = "BadBinary",
+        [CAUSE_NON_DETERMINISTIC_ERROR] = "NonDeterministicError",
         [CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE] = "BadUpdateWorkflowExecutionMessage",
         [CAUSE_FEATURE_DISABLED] = "FeatureDisabled",
     };

@@ -90,6 +90,7 @@ static void accept(struct step *st, const struct event_workflow_task_completed *
         .started_event_id = wf->task.started_event_id,
         .extra = c->completed_event_fields };
     step_event(st, &he);
+    problems_clear(st);
     set_sticky(st, c);
     st->completed_event_id = he.event_id;
     st->is_completing = true;

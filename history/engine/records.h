@@ -39,6 +39,9 @@ enum record_kind {
                            (expiration), details (request id of the reset), time (start), count (copied_until) */
     RECORD_RESET_AWAY = 42, /* run_id: the new run, may be zero; flag: this run ends by it */
     RECORD_DELETED = 43,
+    RECORD_PROBLEMS =
+            50, /* text: what keeps workflow tasks from completing, empty: nothing any more; attributes: the change of
+                           the search attributes */
     RECORD_KIND_COUNT,
 };
 

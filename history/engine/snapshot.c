@@ -1,6 +1,7 @@
 /* The durable state as bytes and back: field tables over the structs, so that nothing is named twice. What is
  * volatile is left out; what can be derived is derived. The bytes are stable: equal states, equal bytes. */
 #include "common/model/wire.h"
+#include "history/engine/apply.h"
 #include "history/engine/step.h"
 #include "history/engine/tally.h"
 
@@ -51,6 +52,7 @@ static const struct field run_fields[] = {
     RUN(61, BOOL, has_own_memo),
     RUN(62, STR, search_attributes),
     RUN(63, BOOL, has_own_search_attributes),
+    RUN(64, STR, problems),
     RUN(50, UUID, base_run_id),
     RUN(51, UUID, reset_run_id),
     RUN(52, STR, reset_request_id),
@@ -328,8 +330,7 @@ static bool decode_callback(struct workflow *wf, struct str body)
     if (!fields_read(body, callback_fields, ARRAY_LEN(callback_fields), wf->arena, c)) {
         return false;
     }
-    list_append(&wf->callbacks, &c->node);
-    wf->callback_count++;
+    state_callback_put(wf, c);
     return true;
 }
 
@@ -342,7 +343,7 @@ static bool decode_attached(struct workflow *wf, struct str body)
     }
     struct str key = a->node.key;
     a->node.key = (struct str){ 0 };
-    map_put(&wf->attached, &a->node, key);
+    state_attached_put(wf, a, key);
     return true;
 }
 

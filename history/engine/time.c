@@ -35,6 +35,8 @@ enum err time_step(struct step *st)
     }
     if (workflow_task_due(wf, &type).ns <= st->now.ns) {
         workflow_task_timeout(st, type);
+        workflow_task_schedule(
+                st); /* now: what fires below is news to the next attempt, which becomes a first one */
     }
     fire_timers(st);
     activity_time(st);

@@ -135,9 +135,11 @@ struct workflow {
     struct str memo,
             search_attributes; /* after upserts; before the first one those of event 1 count */
     bool has_own_memo, has_own_search_attributes;
+    struct str problems;   /* problems.c: of the workflow task that keeps failing; empty: none */
     struct map attached;   /* struct attached_id */
     struct list callbacks; /* struct callback */
     uint32_t callback_count;
+    size_t attached_bytes; /* of both */
     /* --- history --- */
     int64_t next_event_id;
     int64_t history_size;

@@ -312,7 +312,7 @@ static void end_unsuccessfully(struct step *st, struct history_event *he)
 {
     struct workflow *wf = st->wf;
     bool counts = !is_sticky_run(wf) && !wf->buffered_count;
-    int32_t next = counts ? wf->task.attempt + 1 : 1;
+    int32_t attempt = wf->task.attempt, next = counts ? attempt + 1 : 1;
     if (!wf->task.is_transient) {
         workflow_task_write_started(st);
         step_event(st, he);
@@ -321,6 +321,7 @@ static void end_unsuccessfully(struct step *st, struct history_event *he)
     if (wf->task.state != WORKFLOW_TASK_NONE || next != 1) {
         step_record(st, &(struct record){ .kind = RECORD_TASK_ENDED, .attempt = next });
     }
+    problems_report(st, attempt, he);
     step_flush(st);
     st->wants_task = true;
 }

@@ -475,6 +475,9 @@ static void play(struct player *p, uint64_t seed)
     p->limits.buffered_events = 6;
     p->limits.history_count_error = 120;
     p->limits.pending_activities = 4;
+    p->limits.state_size_error = seed % 4 == 1 ? 1500 : p->limits.state_size_error;
+    p->limits.transaction_size_error = seed % 4 == 2 ? 300 : p->limits.transaction_size_error;
+    p->limits.blob_size_error = seed % 4 == 3 ? 20 : p->limits.blob_size_error;
     harness_init(&p->h);
     for (int i = 0; i < STEPS; i++) {
         struct event ev = { 0 };

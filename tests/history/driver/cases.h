@@ -43,6 +43,7 @@
     X(undelivered_answers_are_taken_back)               \
     X(history_long_polls)                               \
     X(long_histories_are_paged)                         \
+    X(workers_see_the_task_that_is_out)                 \
     X(signals_with_start_happen_once)                   \
     X(signals_with_start_follow_the_policies)           \
     X(queries_of_settled_runs_are_tasks_of_their_own)   \
