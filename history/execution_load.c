@@ -161,6 +161,25 @@ static void execution_resume(struct execution *ex, bool was_hot)
     }
 }
 
+/* The latest time of what is known of its events: the clock of the process that had it before may be ahead of ours. */
+static struct instant execution_latest(const struct execution *ex)
+{
+    enum { FIELD_EVENTS = 1, FIELD_TIME = 2 };
+    struct instant latest = ex->start_time;
+    struct str events = buf_str(&ex->recent);
+    struct wire_field event, field;
+    while (wire_next(&events, &event)) {
+        struct str in = event.number == FIELD_EVENTS ? event.bytes : STR("");
+        while (wire_next(&in, &field)) {
+            if (field.number == FIELD_TIME) {
+                latest = instant_max(latest, wire_timestamp(field.bytes));
+                break;
+            }
+        }
+    }
+    return latest;
+}
+
 static bool execution_has_offers(const struct execution *ex)
 {
     struct effects fx;
@@ -182,6 +201,7 @@ enum err execution_load(
     ex->start_time = load->run.start_time;
     ex->close_time = load->run.close_time;
     ex->stored_wake = load->run.wake_at;
+    ex->last_time = execution_latest(ex);
     ex->stored_backlog = load->run.backlog_queue.len > 0;
     ex->checkpointed = ex->status != WORKFLOW_RUNNING;
     execution_name(ex, load->run.key, load->run.run_id);

@@ -114,6 +114,14 @@ static void reply_with_task(
     call_then(call, ex, read_history);
 }
 
+/* The start was perhaps decided elsewhere, by a clock that is ahead of ours: the task does not end before it. */
+static void task_event(struct call *call, const struct execution *ex, enum event_kind kind,
+        const struct api_token *token, struct event *ret)
+{
+    execution_event(call->history, ex, kind, ret);
+    ret->now = instant_max(ret->now, token->started_time);
+}
+
 void handle_workflow_task_completed(struct call *call)
 {
     Api__RespondWorkflowTaskCompletedRequest *r =
@@ -126,7 +134,7 @@ void handle_workflow_task_completed(struct call *call)
             !handler_find_key(call, token.run_id, token.key, &ex)) {
         return;
     }
-    execution_event(call->history, ex, EVENT_WORKFLOW_TASK_COMPLETED, &ev);
+    task_event(call, ex, EVENT_WORKFLOW_TASK_COMPLETED, &token, &ev);
     if (!take_completion(call, r, &token, &ev)) {
         return;
     }
@@ -169,7 +177,7 @@ void handle_workflow_task_failed(struct call *call)
             !handler_find_key(call, token.run_id, token.key, &ex)) {
         return;
     }
-    execution_event(call->history, ex, EVENT_WORKFLOW_TASK_FAILED, &ev);
+    task_event(call, ex, EVENT_WORKFLOW_TASK_FAILED, &token, &ev);
     struct buf fields;
     buf_init_arena(&fields, &call->arena, (size_t)128 << 20); /* as above */
     wire_opt_bytes(&fields, 9, text(r->binary_checksum));

@@ -338,7 +338,8 @@ bool workflow_task_accept(struct step *st, const struct workflow_task_token *tok
     }
     if (t->state == WORKFLOW_TASK_STARTED) {
         return t->started_event_id == token->started_event_id &&
-               t->started_time.ns == token->started_time.ns;
+               t->started_time.ns == token->started_time.ns &&
+               str_eq(t->request_id, token->request_id); /* clocks may stand still */
     }
     /* A start that a crash has lost lies in the past, but for what clocks may differ by: a later one would carry
      * the run's time away. That of a speculative task is never lost without its schedule: this one is younger. */
