@@ -117,6 +117,44 @@ void frontend_describe_task_queue(struct request *rq)
     }
 }
 
+/* ---- ListTaskQueuePartitions ------------------------------------------------------------------- */
+
+static void fill_partition(struct request *rq, struct str name, enum task_queue_type type,
+        Api__TaskQueuePartitionMetadata *ret)
+{
+    struct rpc_peer *peer =
+            cluster_matching_peer(rq->fe->cl, task_queue_hash(rq->namespace_id, name, type));
+    *ret = (Api__TaskQueuePartitionMetadata)API__TASK_QUEUE_PARTITION_METADATA__INIT;
+    ret->key = str_cstr(&rq->call->arena, name);
+    ret->owner_host_name = "";
+    if (peer) {
+        ret->owner_host_name = str_cstr(
+                &rq->call->arena, cluster_member_address(rq->fe->cl, rpc_peer_member(peer)));
+    }
+}
+
+/* A queue has one partition of each type: order and figures are exact. */
+void frontend_list_task_queue_partitions(struct request *rq)
+{
+    const Api__ListTaskQueuePartitionsRequest *ask_for = (const void *)rq->message;
+    Api__ListTaskQueuePartitionsResponse r = API__LIST_TASK_QUEUE_PARTITIONS_RESPONSE__INIT;
+    Api__TaskQueuePartitionMetadata activity, workflow;
+    Api__TaskQueuePartitionMetadata *activities[] = { &activity }, *workflows[] = { &workflow };
+    if (!ask_for->task_queue || !*ask_for->task_queue->name) {
+        fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue is not set on request.");
+        request_fail(rq);
+        return;
+    }
+    struct str name = str_from_cstr(ask_for->task_queue->name);
+    fill_partition(rq, name, TASK_QUEUE_ACTIVITY, &activity);
+    fill_partition(rq, name, TASK_QUEUE_WORKFLOW, &workflow);
+    r.activity_task_queue_partitions = activities;
+    r.n_activity_task_queue_partitions = 1;
+    r.workflow_task_queue_partitions = workflows;
+    r.n_workflow_task_queue_partitions = 1;
+    request_reply(rq, &r.base);
+}
+
 /* ---- ShutdownWorker ---------------------------------------------------------------------------- */
 
 static void on_said(

@@ -174,7 +174,7 @@ void execution_event(
         .kind = kind,
         .now = ex ? instant_max(now, ex->last_time) : now,
         .rand = { rand_u64(lane_rand(h->lane)) },
-        .limits = &h->config.limits,
+        .limits = ex ? history_limits(h, ex->chain->namespace_id) : &h->config.limits,
     };
 }
 

@@ -63,7 +63,7 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
 static enum err check_signal(
         const struct call *call, const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
 {
-    size_t max = call->history->config.limits.blob_size_error;
+    size_t max = history_limits(call->history, call->api.namespace_id)->blob_size_error;
     if (!*r->signal_name) {
         return fail(f, ERR_INVALID_ARGUMENT, "SignalName is not set on request.");
     }

@@ -97,7 +97,14 @@ static enum err check_request(
         return fail(f, ERR_UNIMPLEMENTED, "cron schedules are not served yet");
     }
     const char *why = retry_policy_problem(&s->retry);
-    return why ? fail(f, ERR_INVALID_ARGUMENT, "%s", why) : check_sizes(s, l, f);
+    if (why) {
+        return fail(f, ERR_INVALID_ARGUMENT, "%s", why);
+    }
+    enum err err = !l->search_attributes
+                           ? ERR_NONE
+                           : search_attributes_check(s->search_attributes, l->search_attributes,
+                                     &l->search_attribute_limits, f);
+    return err ? err : check_sizes(s, l, f);
 }
 
 /* What is asked for; a plain start has no signal. */
@@ -181,12 +188,17 @@ struct execution *start_run(struct call *call, const Api__StartWorkflowExecution
     struct fail f = { 0 };
     struct execution *ex;
     execution_event(call->history, NULL, EVENT_START, &ev);
+    ev.limits = history_limits(call->history, call->chain->namespace_id);
     if (!take_request(call, r, origin, &ev)) {
         return NULL;
     }
     if (check_request(&ev.start, ev.limits, &f)) {
         call_fail(call, old, &f);
         return NULL;
+    }
+    if (ev.limits->search_attributes) {
+        ev.start.search_attributes = search_attributes_typed(
+                ev.start.search_attributes, ev.limits->search_attributes, &call->arena);
     }
     struct uuid run_id = ev.start.run_id;
     committer_keep(&call->history->committer, true);
@@ -359,7 +371,8 @@ static bool signal_part_is_valid(
         fail(&f, ERR_INVALID_ARGUMENT,
                 "Invalid WorkflowIDConflictPolicy: a signal with start does not fail on an open "
                 "workflow.");
-    } else if (r->signal_input.len > call->history->config.limits.blob_size_error) {
+    } else if (r->signal_input.len >
+               history_limits(call->history, call->api.namespace_id)->blob_size_error) {
         fail(&f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     } else {
         return true;

@@ -62,5 +62,7 @@ void history_writer_lost(struct history *h, enum err err, const struct fail *fai
 void history_idle(struct history *h);
 /* call.c: answers and frees every call, at the very end. */
 void calls_forget(struct history *h);
+/* limits.c: what holds in a namespace; valid until the next turn. */
+const struct engine_limits *history_limits(const struct history *h, struct uuid namespace_id);
 /* handlers.c: serves the methods of this lane. */
 void history_serve(struct history *h);

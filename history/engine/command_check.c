@@ -65,6 +65,13 @@ static bool is_too_large(const struct check *c, struct str payload)
     return payload.len > c->st->limits->blob_size_error;
 }
 
+/* As at a start. */
+static bool check_attributes(struct check *c, struct str attributes)
+{
+    const char *why = limits_attributes_problem(c->st, attributes);
+    return !why || refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES, why);
+}
+
 /* --- one function per command ------------------------------------------------------------------------ */
 
 static bool check_schedule_activity(struct check *c, const struct command *cmd)
@@ -215,7 +222,7 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
         return refuse_size(
                 c, bad, "ContinueAsNewWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
     }
-    return true;
+    return check_attributes(c, in->search_attributes);
 }
 
 static bool check_external(struct check *c, const struct command *cmd)
@@ -236,7 +243,7 @@ static bool check_external(struct check *c, const struct command *cmd)
     if (is_signal && str_empty(in->signal_name)) {
         return refuse(c, bad, "SignalName is not set on SignalExternalWorkflowExecutionCommand.");
     }
-    if (!str_empty(in->namespace_name) && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
+    if (limits_is_foreign(c->st, in->namespace_name)) {
         return refuse(c, bad, "cross namespace commands are not allowed");
     }
     if (is_signal && is_too_large(c, in->input)) {
@@ -276,7 +283,7 @@ static const char *child_problem(const struct check *c, const struct command_sta
     if (in->execution_timeout.ns < 0 || in->run_timeout.ns < 0 || in->task_timeout.ns < 0) {
         return "Timeouts on StartChildWorkflowExecutionCommand cannot be negative.";
     }
-    if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
+    if (limits_is_foreign(c->st, in->namespace_name)) {
         return "cross namespace commands are not allowed";
     }
     if (in->cron_schedule.len) { /* better no child than one that never repeats */
@@ -305,6 +312,9 @@ static bool check_child(struct check *c, const struct command *cmd)
         return refuse(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
                 "the number of pending child workflow executions has reached the per-workflow "
                 "limit");
+    }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
     }
     c->over.children_pending++;
     set_change(c, &c->over.children, in->workflow_id, true);
@@ -370,7 +380,7 @@ static bool check_upsert(struct check *c, const struct command *cmd)
         return refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
-    return true;
+    return check_attributes(c, cmd->upsert.search_attributes);
 }
 
 static bool check_modify(struct check *c, const struct command *cmd)

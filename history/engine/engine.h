@@ -30,6 +30,7 @@
 #include "common/model/command.h"
 #include "common/model/ids.h"
 #include "common/model/policies.h"
+#include "common/model/search_attributes.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
                     others */
@@ -43,6 +44,9 @@ struct engine_limits {
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
     size_t state_size_error;                            /* 8 MiB */
+    struct search_attribute_limits search_attribute_limits;
+    const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
+    bool cross_namespace; /* commands may name other namespaces; default false */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */

@@ -10,6 +10,7 @@ const struct engine_limits engine_limits_default = {
     .history_size_suggest = 4 * 1024 * 1024,
     .history_size_error = 50 * 1024 * 1024,
     .state_size_error = 8 * 1024 * 1024,
+    .search_attribute_limits = { 100, 2 * 1024, 40 * 1024 },
     .pending_activities = 2000,
     .pending_children = 2000,
     .pending_signals = 2000,
@@ -28,6 +29,23 @@ bool limits_suggest(const struct step *st)
     const struct workflow *wf = st->wf;
     return wf->next_event_id > st->limits->history_count_suggest ||
            wf->history_size >= (int64_t)st->limits->history_size_suggest;
+}
+
+const char *limits_attributes_problem(const struct step *st, struct str attributes)
+{
+    const struct engine_limits *l = st->limits;
+    struct fail f = { 0 };
+    if (l->search_attributes && search_attributes_check(attributes, l->search_attributes,
+                                        &l->search_attribute_limits, &f)) {
+        return str_cstr(st->fx->arena, str_from_cstr(f.message));
+    }
+    return NULL;
+}
+
+bool limits_is_foreign(const struct step *st, struct str namespace_name)
+{
+    return namespace_name.len && !str_eq(namespace_name, st->wf->namespace_name) &&
+           !st->limits->cross_namespace;
 }
 
 static void end_run(struct step *st, struct str reason)

@@ -140,3 +140,7 @@ void child_messages(const struct workflow *wf, struct arena *arena, struct effec
 /* limits.c */
 void limits_enforce(struct step *st);
 bool limits_suggest(const struct step *st);
+/* Why a command may not set these search attributes; NULL: it may. */
+const char *limits_attributes_problem(const struct step *st, struct str attributes);
+/* Is it another namespace, which commands may not name? */
+bool limits_is_foreign(const struct step *st, struct str namespace_name);
