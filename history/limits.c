@@ -33,3 +33,37 @@ const struct engine_limits *history_limits(const struct history *h, struct uuid 
             h->cluster.limits ? h->cluster.limits(h->cluster.ctx, namespace_id) : NULL;
     return own ? own : &h->config.limits;
 }
+
+static struct str *attributes_of(struct command *c)
+{
+    switch (c->type) {
+    case COMMAND_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+        return &c->upsert.search_attributes;
+    case COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
+        return &c->continue_as_new.search_attributes;
+    case COMMAND_START_CHILD_WORKFLOW_EXECUTION:
+        return &c->start_child.search_attributes;
+    default: /* whatever a client sends */
+        return NULL;
+    }
+}
+
+const struct command *history_type_attributes(const struct engine_limits *limits,
+        const struct command *commands, size_t count, struct arena *arena)
+{
+    struct command *copy = NULL;
+    for (size_t i = 0; limits->search_attributes && i < count; i++) {
+        struct command c = commands[i];
+        struct str *attributes = c.has_attributes ? attributes_of(&c) : NULL;
+        if (!attributes || !attributes->len) {
+            continue;
+        }
+        if (!copy) {
+            copy = NEW(arena, struct command, count);
+            memcpy(copy, commands, count * sizeof(*copy));
+        }
+        *attributes = search_attributes_typed(*attributes, limits->search_attributes, arena);
+        copy[i] = c;
+    }
+    return copy ? copy : commands;
+}

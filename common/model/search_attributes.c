@@ -363,7 +363,8 @@ struct str search_attributes_typed(
     struct buf out;
     bool changed = false;
     buf_init_arena(&out, arena, 2 * message.len + 65536);
-    for (struct str in = message; next_field(&in, &field);) {
+    struct str in = message;
+    while (next_field(&in, &field)) {
         enum search_attribute_type type = SEARCH_ATTRIBUTE_UNSPECIFIED;
         (void)search_attribute_find(known, field.name, &type);
         const char *name = search_attribute_type_name(type);
@@ -378,5 +379,5 @@ struct str search_attributes_typed(
         put_typed(&out, &field, name);
         changed = true;
     }
-    return changed && !out.overflow ? buf_str(&out) : message;
+    return changed && wire_ok(in) && !out.overflow ? buf_str(&out) : message;
 }

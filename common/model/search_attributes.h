@@ -70,6 +70,6 @@ enum err search_attributes_check(struct str message, const struct search_attribu
 enum err search_attributes_check_size(
         struct str message, const struct search_attribute_limits *limits, struct fail *f) MUST_USE;
 /* The same message with the registered type in each payload's metadata, which SDKs decode by; the same bytes when
- * nothing is missing. The message has been checked. */
+ * nothing is missing, or it cannot be read. */
 struct str search_attributes_typed(
         struct str message, const struct search_attributes *known, struct arena *arena);
