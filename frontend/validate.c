@@ -18,6 +18,7 @@ static const struct {
     { "namespace", "Namespace length exceeds limit." },
     { "reason", "Reason length exceeds limit." },
     { "sticky_task_queue", "TaskQueue length exceeds limit." },
+    { "worker_instance_key", "WorkerInstanceKey length exceeds limit." },
 };
 
 static enum err check_lengths(struct request *rq, size_t max)
