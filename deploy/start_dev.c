@@ -70,6 +70,8 @@ static const struct {
     { "limit.historyCount.suggestContinueAsNew", "limits.history_count_suggest_continue_as_new" },
     { "limit.historySize.error", "limits.history_size" },
     { "limit.historySize.suggestContinueAsNew", "limits.history_size_suggest_continue_as_new" },
+    { "limit.mutableStateSize.error", "limits.state" },
+    { "system.transactionSizeLimit", "limits.transaction" },
     { "limit.workerBuildIdSize", "limits.build_id_length" },
     { "limit.numPendingActivities.error", "limits.pending_activities" },
     { "limit.numPendingChildExecutions.error", "limits.pending_children" },

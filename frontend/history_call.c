@@ -2,10 +2,12 @@
  * and holds and retries while ownership moves, so that a rolling restart shows clients no error. */
 #include <stdlib.h>
 
+#include "common/api/methods.h"
 #include "common/api/token.h"
 #include "common/api/view.h"
 #include "common/model/ids.h"
 #include "frontend/api.h"
+#include "frontend/next_run.h"
 
 /* How long a call without a deadline of its own may take in all, and how long it is held without an
  * owner. */
@@ -57,6 +59,19 @@ static void hold(struct history_call *hc)
     lane_timer_start(lane, &hc->timer, DURATION_MS(jittered), on_timer);
 }
 
+/* A client that waits for the end of a run must learn of the run after it in a way that it knows. */
+static struct str answer_of(struct request *rq, struct str body)
+{
+    if (rq->row->arg != API_GET_HISTORY ||
+            next_run_is_followed(grpc_call_metadata(rq->call, STR("supported-features")))) {
+        return body;
+    }
+    const Api__GetWorkflowExecutionHistoryRequest *m = (const void *)rq->message;
+    bool close_only = m->history_event_filter_type ==
+                      API__HISTORY_EVENT_FILTER_TYPE__HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT;
+    return close_only ? next_run_as_continued(&rq->call->arena, body) : body;
+}
+
 static void on_done(
         struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
 {
@@ -65,7 +80,7 @@ static void on_done(
     switch (result) {
     case RPC_OK:
         lane_timer_stop(rq->fe->lane, &hc->drain);
-        request_reply_bytes(rq, body);
+        request_reply_bytes(rq, answer_of(rq, body));
         return;
     case RPC_APP_ERROR:
         if (f->err == ERR_NOT_OWNER || f->err == ERR_FENCED) {

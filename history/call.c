@@ -10,6 +10,9 @@ enum { CALL_SPARE_MAX = 256 };
 static void call_free(struct call *call)
 {
     struct history *h = call->history;
+    if (call->cleanup) {
+        call->cleanup(call);
+    }
     lane_timer_stop(h->lane, &call->timer);
     list_remove(&call->node);
     list_remove(&call->all);

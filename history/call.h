@@ -39,6 +39,7 @@ struct call {
     void (*then)(struct call *call);   /* instead of an answer: goes on when the batch is durable */
     void (*gone)(struct call *call);   /* handler's: the caller went away before the answer */
     void (*unsent)(struct call *call); /* handler's: it succeeded, but nobody is there to hear it */
+    void (*cleanup)(struct call *call); /* handler's: the call ends, whatever the way */
     bool has_fail;
     struct fail fail;
     struct str reply;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/obs/log.h"
+#include "history/engine_view.h"
 #include "history/execution.h"
 #include "history/history.h"
 
@@ -239,6 +240,10 @@ enum want chain_want(struct chain *chain, struct call *call, struct uuid run_id,
         struct execution **ret)
 {
     struct execution *ex = chain_loaded(chain, run_id);
+    if (ex && engine_view_is_deleted(ex->wf)) { /* still here only to settle its messages */
+        chain->miss = false;
+        return WANT_ABSENT;
+    }
     if (ex) {
         chain->miss = false;
         *ret = ex;

@@ -35,7 +35,7 @@ static void batch_recycle(struct committer *c, struct batch *b)
 static size_t batch_row_count(const struct batch *b)
 {
     return b->rows.log.len + b->rows.run_inserts.len + b->rows.run_updates.len +
-           b->rows.currents.len + b->rows.snapshots.len;
+           b->rows.currents.len + b->rows.snapshots.len + b->rows.deletes.len;
 }
 
 static void batch_count(struct committer *c, struct batch *b, size_t bytes)
@@ -78,6 +78,12 @@ size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_s
     vec_push(&b->arena, &b->rows.snapshots, *row);
     batch_count(c, b, row->data.len);
     return b->rows.snapshots.len - 1;
+}
+
+void batch_delete(struct committer *c, struct batch *b, const struct store_delete_row *row)
+{
+    vec_push(&b->arena, &b->rows.deletes, *row);
+    batch_count(c, b, 0);
 }
 
 struct batch *committer_batch(struct committer *c)
@@ -236,6 +242,7 @@ static void batch_strip(struct batch *b, uint64_t group, const struct fail *fail
     strip_rows(&b->rows.run_updates, group);
     strip_rows(&b->rows.currents, group);
     strip_rows(&b->rows.snapshots, group);
+    strip_rows(&b->rows.deletes, group);
     gates_fail_group(&b->gates, group, fail);
 }
 

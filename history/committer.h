@@ -69,6 +69,7 @@ size_t batch_run_insert(struct committer *c, struct batch *b, const struct store
 size_t batch_run_update(struct committer *c, struct batch *b, const struct store_run_row *row);
 size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row);
 size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_snapshot_row *row);
+void batch_delete(struct committer *c, struct batch *b, const struct store_delete_row *row);
 
 /* True: the gate waits. False: batch `number` is durable already and nothing was done. */
 bool committer_wait(struct committer *c, uint64_t number, struct gate *gate);

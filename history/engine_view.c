@@ -43,6 +43,34 @@ struct query_view engine_view_query(const struct workflow *wf)
     };
 }
 
+struct reset_view engine_view_reset(const struct workflow *wf)
+{
+    return (struct reset_view){ .is_open = workflow_is_open(wf),
+        .run_id = wf->run_id,
+        .first_run_id = engine_view_existing(wf).first_run_id,
+        .reset_run_id = wf->reset_run_id,
+        .request_id = wf->reset_request_id,
+        .start_request_id = wf->start_request_id,
+        .copied_until = wf->copied_until };
+}
+
+bool engine_view_is_deleted(const struct workflow *wf)
+{
+    return wf->is_deleted;
+}
+
+bool engine_view_has_messages(const struct workflow *wf)
+{
+    return workflow_has_messages(wf);
+}
+
+bool engine_view_is_child_of_id(
+        const struct workflow *wf, struct str workflow_id, int64_t initiated)
+{
+    return str_eq(wf->start.parent.workflow_id, workflow_id) &&
+           (!initiated || initiated == wf->start.parent_initiated_event_id);
+}
+
 struct start_existing engine_view_existing(const struct workflow *wf)
 {
     struct start_existing existing = {

@@ -23,5 +23,19 @@ struct query_view {
     struct duration sticky_schedule_to_start;
 };
 struct query_view engine_view_query(const struct workflow *wf);
+/* What a reset of the run, or another request for it, wants to know. */
+struct reset_view {
+    bool is_open;
+    struct uuid run_id, first_run_id, reset_run_id;
+    struct str request_id, start_request_id; /* of the reset that made it; of the first start */
+    int64_t copied_until;
+};
+struct reset_view engine_view_reset(const struct workflow *wf);
+/* Nobody may see it any more. */
+bool engine_view_is_deleted(const struct workflow *wf);
+bool engine_view_has_messages(const struct workflow *wf);
+/* As engine_view_is_child, of any run of that workflow. */
+bool engine_view_is_child_of_id(
+        const struct workflow *wf, struct str workflow_id, int64_t initiated);
 /* What start_decide wants to know. */
 struct start_existing engine_view_existing(const struct workflow *wf);

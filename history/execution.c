@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "history/engine_view.h"
 #include "history/history.h"
 #include "history/queries.h"
 
@@ -92,7 +93,7 @@ static struct store_run_row execution_row(const struct execution *ex)
         .namespace_id = chain->namespace_id,
         .run_id = ex->run_id,
         .workflow_id = chain->workflow_id,
-        .status = ex->status,
+        .status = ex->is_doomed ? (enum workflow_status)RUN_DOOMED : ex->status,
         .wake_at = ex->stored_wake,
         .start_time = ex->start_time,
         .close_time = ex->close_time,
@@ -212,6 +213,16 @@ static void execution_closed(struct execution *ex, struct batch *b, struct insta
     ex->chain->history->stats.closed++;
 }
 
+/* Nobody has to hear of a deleted run any more: what is stored of it goes. */
+static void execution_doom(struct execution *ex, struct batch *b)
+{
+    ex->is_doomed = true;
+    ex->stored_wake = INSTANT_NEVER;
+    ex->stored_backlog = false;
+    execution_put_row(ex, b);
+    reaper_add(ex->chain->history, ex->key, ex->chain->shard, ex->seq);
+}
+
 /* A run that follows in the same commit: continue-as-new, retry, cron. */
 static void execution_succeed(struct execution *ex, struct event_start *start)
 {
@@ -246,6 +257,9 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
             }
         }
     }
+    if (engine_view_is_deleted(ex->wf) && !engine_view_has_messages(ex->wf) && !ex->is_doomed) {
+        execution_doom(ex, b);
+    }
     if (fx->successor) {
         execution_succeed(ex, fx->successor);
     }
@@ -267,13 +281,13 @@ enum err execution_step(struct execution *ex, struct event *ev, struct arena *ar
     return err;
 }
 
-static void chain_put_current(struct chain *chain, struct batch *b, const struct execution *ex)
+static void chain_put_current(struct chain *chain, struct batch *b, run_key key)
 {
     struct store_current_row row = {
         .shard = chain->shard,
         .namespace_id = chain->namespace_id,
         .workflow_id = chain->workflow_id,
-        .key = ex->key,
+        .key = key,
         .group = chain->group,
     };
     if (chain->current_batch == b->number) {
@@ -283,7 +297,14 @@ static void chain_put_current(struct chain *chain, struct batch *b, const struct
         chain->current_batch = b->number;
     }
     chain->current_known = true;
-    chain->current = ex->key;
+    chain->current = key;
+}
+
+void execution_not_current(struct execution *ex)
+{
+    struct batch *b = committer_batch(&ex->chain->history->committer);
+    chain_put_current(ex->chain, b, 0);
+    ex->dirty = b->number;
 }
 
 enum err execution_start(struct chain *chain, struct event *ev, struct arena *arena,
@@ -307,7 +328,55 @@ enum err execution_start(struct chain *chain, struct event *ev, struct arena *ar
     ex->row_index = batch_run_insert(&h->committer, b, &row);
     ex->row_batch = b->number;
     ex->row_is_insert = true;
-    chain_put_current(chain, b, ex);
+    chain_put_current(chain, b, ex->key);
+    h->stats.started++;
+    execution_absorb(ex, ev, arena, fx, b);
+    *ret = ex;
+    return ERR_NONE;
+}
+
+/* The rows before the one that the step makes. */
+static void execution_put_copied(
+        struct execution *ex, struct batch *b, const struct reset_rows *rows)
+{
+    struct committer *c = &ex->chain->history->committer;
+    ex->seq = rows->staged;
+    for (size_t i = 0; i < rows->row_count; i++) {
+        struct store_log_row row = rows->rows[i];
+        row.key = ex->key;
+        row.seq = ++ex->seq;
+        row.group = ex->chain->group;
+        batch_log(c, b, &row);
+    }
+    ex->tail_bytes = rows->bytes;
+    ex->recent_first = workflow_next_event_id(ex->wf);
+}
+
+enum err execution_reset(struct chain *chain, struct event *ev, const struct reset_rows *rows,
+        struct arena *arena, struct effects *fx, struct execution **ret, struct fail *f)
+{
+    struct history *h = chain->history;
+    struct batch *b = h->committer.open ? h->committer.open : committer_batch(&h->committer);
+    struct execution *ex = execution_new(chain);
+    effects_init(fx, arena);
+    enum err err = workflow_decode(ex->wf, rows->state, f);
+    execution_name(
+            ex, rows->key ? rows->key : committer_issue_key(&h->committer), ev->reset.run_id);
+    execution_put_copied(ex, b, rows);
+    err = err ? err : workflow_step(ex->wf, ev, fx, f);
+    check(!err); /* reset_check was asked before anything was done */
+    ex->status = WORKFLOW_RUNNING;
+    ex->start_time = ev->reset.start_time;
+    ex->stored_wake = workflow_durable_need(ex->wf);
+    if (rows->staged) {
+        execution_put_row(ex, b);
+    } else {
+        struct store_run_row row = execution_row(ex);
+        ex->row_index = batch_run_insert(&h->committer, b, &row);
+        ex->row_batch = b->number;
+        ex->row_is_insert = true;
+    }
+    chain_put_current(chain, b, ex->key);
     h->stats.started++;
     execution_absorb(ex, ev, arena, fx, b);
     *ret = ex;

@@ -34,6 +34,7 @@ struct execution {
     struct instant stored_wake, start_time, close_time;
     bool stored_backlog; /* the store's row names the queue of an undelivered task */
     enum workflow_status status;
+    bool is_doomed; /* its row says so: nothing more is written of it */
     size_t tail_bytes, snapshot_bytes;
     bool checkpointed; /* stored_wake is exact: dropping it costs nothing */
     /* events [recent_first, next event id) in wire form */
@@ -58,6 +59,19 @@ struct execution {
  * own arena does). */
 enum err execution_start(struct chain *chain, struct event *ev, struct arena *arena,
         struct effects *fx, struct execution **ret, struct fail *f) MUST_USE;
+/* The same for a run that is a reset: ev is an EVENT_RESET. */
+struct reset_rows {
+    struct str state; /* encoded, after the rows below */
+    int32_t staged;   /* log rows that are stored already, hidden by a doomed row; 0: none */
+    run_key key;      /* issued when rows were staged */
+    const struct store_log_row *rows; /* that follow; key is filled in */
+    size_t row_count;
+    size_t bytes; /* of all of them */
+};
+enum err execution_reset(struct chain *chain, struct event *ev, const struct reset_rows *rows,
+        struct arena *arena, struct effects *fx, struct execution **ret, struct fail *f) MUST_USE;
+/* Nobody finds the run by its workflow id from now on; in the open batch. */
+void execution_not_current(struct execution *ex);
 /* One step. On success what it causes is in the open batch, and what it tells others waits behind it. An error
  * changes nothing. */
 enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena,

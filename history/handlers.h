@@ -123,6 +123,8 @@ void handle_signal_with_start(struct call *call);
 void handle_terminate(struct call *call);
 void handle_request_cancel(struct call *call);
 void handle_reset_sticky(struct call *call);
+void handle_reset(struct call *call);
+void handle_delete(struct call *call);
 void handle_describe(struct call *call);
 void handle_get_history(struct call *call);
 void handle_get_history_reverse(struct call *call);

@@ -57,6 +57,19 @@ static void completed(struct call *call, struct execution *ex, const struct acti
     }
 }
 
+/* What was too large to be kept. The responses of both calls differ in name only. */
+static Api__RespondActivityTaskFailedResponse *failed_answer(
+        struct arena *arena, const struct effects *fx)
+{
+    Api__RespondActivityTaskFailedResponse *m =
+            api_new(arena, &api__respond_activity_task_failed_response__descriptor);
+    m->failures = NEW(arena, ProtobufCBinaryData, fx->failures.len + 1);
+    for (size_t i = 0; i < fx->failures.len; i++) {
+        m->failures[m->n_failures++] = api_data(fx->failures.ptr[i]);
+    }
+    return m;
+}
+
 static void failed(struct call *call, struct execution *ex, const struct activity_ref *ref,
         ProtobufCBinaryData failure, ProtobufCBinaryData details, const char *identity)
 {
@@ -70,7 +83,7 @@ static void failed(struct call *call, struct execution *ex, const struct activit
         .identity = text(identity),
     };
     if (handler_step(call, ex, &ev, &fx)) {
-        handler_reply(call, ex, NULL);
+        handler_reply(call, ex, &failed_answer(&call->arena, &fx)->base);
     }
 }
 

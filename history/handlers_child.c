@@ -54,8 +54,14 @@ static void start_child(struct call *call, const Api__StartWorkflowExecutionRequ
     const struct event_parent *p = origin->parent;
     if (old) {
         existing = engine_view_existing(old->wf);
-        if (engine_view_is_child(old->wf, p->workflow_id, p->run_id, p->initiated_event_id)) {
-            reply_run(call, old, existing.first_run_id); /* started by an earlier delivery */
+        bool is_again =
+                engine_view_is_child(old->wf, p->workflow_id, p->run_id, p->initiated_event_id);
+        bool is_base_s = (call->outbox.flags & OUTBOX_SOURCE_RESET) &&
+                         existing.status == WORKFLOW_RUNNING &&
+                         engine_view_is_child_of_id(old->wf, p->workflow_id, p->initiated_event_id);
+        if (is_again ||
+                is_base_s) { /* started by an earlier delivery, or by the run that this one is a reset of */
+            reply_run(call, old, existing.first_run_id);
             return;
         }
     }
@@ -127,6 +133,24 @@ void handle_first_task(struct call *call)
     }
 }
 
+enum { RESETS_FOLLOWED = 1000 };
+
+/* A parent that was reset lives on as another run. */
+static bool find_parent(struct call *call, struct uuid run_id, struct execution **ret)
+{
+    for (int i = 0; i < RESETS_FOLLOWED; i++) {
+        if (!handler_find_key(call, run_id, 0, ret)) {
+            return false;
+        }
+        struct reset_view v = engine_view_reset((*ret)->wf);
+        if (v.is_open || uuid_is_zero(v.reset_run_id)) {
+            return true;
+        }
+        run_id = v.reset_run_id;
+    }
+    return true;
+}
+
 void handle_child_closed(struct call *call)
 {
     const struct msg_outbox *m = &call->outbox;
@@ -140,7 +164,7 @@ void handle_child_closed(struct call *call)
         malformed(call);
         return;
     }
-    if (!handler_find_key(call, run_id, 0, &ex)) {
+    if (!find_parent(call, run_id, &ex)) {
         return;
     }
     execution_event(call->history, ex, EVENT_CHILD_CLOSED, &ev);

@@ -29,7 +29,7 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->type->name = str_cstr(arena, wf->start.workflow_type);
     m->start_time = api_timestamp(arena, wf->start_time);
     m->execution_time =
-            api_timestamp(arena, instant_add(wf->start_time, wf->start.first_task_backoff));
+            api_timestamp(arena, instant_add(wf->start.time, wf->start.first_task_backoff));
     m->status = (Api__WorkflowExecutionStatus)wf->status;
     m->history_length = wf->next_event_id - 1;
     m->history_size_bytes = wf->history_size;
@@ -72,7 +72,11 @@ static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const s
     m->execution_expiration_time = api_timestamp(arena, wf->expiration);
     m->run_expiration_time = api_timestamp(arena, wf->run_deadline);
     m->cancel_requested = wf->cancel_requested;
-    m->original_start_time = api_timestamp(arena, wf->start_time);
+    m->original_start_time = api_timestamp(arena, wf->start.time);
+    m->reset_run_id = uuid_text(arena, wf->reset_run_id);
+    if (!uuid_is_zero(wf->base_run_id)) {
+        m->last_reset_time = api_timestamp(arena, wf->start_time);
+    }
     return m;
 }
 

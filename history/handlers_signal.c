@@ -28,6 +28,10 @@ static bool is_meant(struct call *call, struct execution *ex, const struct msg_o
             engine_view_is_child(ex->wf, from->source_workflow_id, from->source_run_id, 0)) {
         return true;
     }
+    if ((from->flags & OUTBOX_SOURCE_RESET) &&
+            engine_view_is_child_of_id(ex->wf, from->source_workflow_id, 0)) {
+        return true; /* it was started by the run that the caller is a reset of */
+    }
     struct fail f = { 0 };
     fail(&f, ERR_NOT_FOUND, "workflow is not a child of the caller");
     handler_fail(call, ex, &f);

@@ -16,6 +16,8 @@ static struct workflow_task_token task_token(const struct api_token *t)
         .request_id = t->request_id,
         .history_size = t->history_size,
         .suggest_continue_as_new = t->suggest_continue_as_new,
+        .suggest_reasons = t->suggest_reasons,
+        .worker_version = t->worker_version,
     };
 }
 

@@ -9,6 +9,7 @@
 #include "history/execution.h"
 #include "history/outbox.h"
 #include "history/pool.h"
+#include "history/reaper.h"
 #include "history/service.h"
 #include "history/shard.h"
 #include "history/sweep.h"
@@ -49,6 +50,8 @@ struct history {
     struct dispatch dispatch;
     struct outbox outbox;
     struct sweep sweep;
+    struct reaper reaper;
+    struct list resets; /* handlers_reset.c: those that have staged rows */
     struct history_stats stats;
     void (*stopped)(void *ctx);
     void *stopped_ctx;

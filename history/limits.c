@@ -18,6 +18,8 @@ void history_limits_from(const struct config *c, struct engine_limits *l)
     l->signals_per_run = (uint32_t)c->limit_signals;
     l->buffered_events = (uint32_t)c->limit_buffered_events;
     l->buffered_bytes = (size_t)c->limit_buffered_bytes;
+    l->state_size_error = (size_t)c->limit_state;
+    l->transaction_size_error = (size_t)c->limit_transaction;
     l->default_workflow_task_timeout = c->limit_task_timeout;
     l->cross_namespace = c->history_cross_namespace;
     l->search_attribute_limits = (struct search_attribute_limits){

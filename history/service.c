@@ -108,6 +108,8 @@ struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct
     dispatch_init(&h->dispatch, h);
     outbox_init(&h->outbox, h);
     sweep_init(&h->sweep, h);
+    reaper_init(&h->reaper, h);
+    list_init(&h->resets);
     history_serve(h);
     claim(h);
     return h;
@@ -266,6 +268,7 @@ void history_free(struct history *h)
     map_deinit(&h->chains);
     map_deinit(&h->runs);
     shards_forget(h);
+    reaper_deinit(&h->reaper);
     dispatch_deinit(&h->dispatch);
     cache_deinit(&h->cache);
     wheel_deinit(&h->wheel);

@@ -61,6 +61,7 @@ struct history_stats {
     uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
     uint64_t messages_sent, messages_received, unsent_tasks, late_answers;
+    uint64_t resets, deletes, reaped_runs, reaped_rows;
     size_t cached_runs, cached_bytes, uncommitted_bytes, open_requests; /* now */
     uint32_t shards;
 };

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "common/obs/log.h"
+#include "history/handlers_reset.h"
 #include "history/history.h"
 
 enum { PAGE = 1000 };
 
-enum scan_kind { SCAN_ACQUIRE, SCAN_WINDOW, SCAN_SWEEP, SCAN_BACKLOG };
+enum scan_kind { SCAN_ACQUIRE, SCAN_WINDOW, SCAN_SWEEP, SCAN_BACKLOG, SCAN_DOOMED };
 
 struct scan {
     struct list_node node;
@@ -20,6 +21,7 @@ struct scan {
     size_t shard_count;
     struct store_scan_wakes wakes;
     struct store_scan_backlog backlog;
+    struct store_scan_doomed doomed;
     struct lane_timer retry;
 };
 
@@ -52,6 +54,8 @@ static void scan_end(struct scan *scan)
         sweep->window_running = false;
     } else if (scan->kind == SCAN_SWEEP) {
         sweep->sweep_running = false;
+    } else if (scan->kind == SCAN_DOOMED) {
+        sweep->doomed_running = false;
     }
     struct arena arena = scan->arena;
     arena_deinit(&arena);
@@ -144,9 +148,35 @@ static void backlog_done(struct store_op *op, enum err err, const struct fail *f
     scan_end(scan);
 }
 
+/* ---- doomed runs ------------------------------------------------------------------------------------- */
+
+static void doomed_done(struct store_op *op, enum err err, const struct fail *fail)
+{
+    struct store_scan_doomed *doomed = container_of(op, struct store_scan_doomed, op);
+    struct scan *scan = container_of(doomed, struct scan, doomed);
+    struct history *h = scan->history;
+    if (!scan_result(scan, err)) {
+        return;
+    }
+    for (size_t i = 0; i < doomed->row_count; i++) {
+        const struct store_doomed_row *row = &doomed->rows[i];
+        if (shard_serves(h, row->shard) && !reset_is_staging(h, row->key)) {
+            reaper_add(h, row->key, row->shard, row->last_seq);
+        }
+    }
+    if (doomed->row_count >= doomed->limit && reaper_has_room(&h->reaper)) {
+        doomed->after_key = doomed->rows[doomed->row_count - 1].key;
+        scan_page(scan);
+        return;
+    }
+    scan_end(scan);
+}
+
 static void scan_page(struct scan *scan)
 {
-    if (scan->kind == SCAN_BACKLOG) {
+    if (scan->kind == SCAN_DOOMED) {
+        store_scan_doomed(scan->history->store, &scan->doomed);
+    } else if (scan->kind == SCAN_BACKLOG) {
         store_scan_backlog(scan->history->store, &scan->backlog);
     } else {
         store_scan_wakes(scan->history->store, &scan->wakes);
@@ -176,6 +206,12 @@ static void scan_start(struct history *h, enum scan_kind kind, const uint32_t *s
         .shard_count = count,
         .limit = PAGE,
     };
+    scan->doomed = (struct store_scan_doomed){
+        .op.done = doomed_done,
+        .shards = scan->shards,
+        .shard_count = count,
+        .limit = PAGE,
+    };
     scan->arena = arena;
     list_append(&h->sweep.scans, &scan->node);
     scan_page(scan);
@@ -187,6 +223,7 @@ void sweep_acquire(struct history *h, const uint32_t *shards, size_t count)
     until = instant_max(until, h->sweep.window_end);
     scan_start(h, SCAN_ACQUIRE, shards, count, until);
     scan_start(h, SCAN_BACKLOG, shards, count, until);
+    scan_start(h, SCAN_DOOMED, shards, count, until);
 }
 
 /* ---- the clock of it --------------------------------------------------------------------------------- */
@@ -227,6 +264,10 @@ static void sweep_tick(struct lane_timer *timer)
         sweep->sweep_running = true;
         struct duration grace = { h->config.sweep_every.ns * 2 };
         scan_start(h, SCAN_SWEEP, shards, count, (struct instant){ now.ns - grace.ns });
+    }
+    if (!sweep->doomed_running && !h->reaper.count) {
+        sweep->doomed_running = true;
+        scan_start(h, SCAN_DOOMED, shards, count, now);
     }
     struct instant mono = lane_monotonic(h->lane);
     if (!sweep->window_running && mono.ns >= sweep->next_window.ns) {

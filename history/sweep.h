@@ -15,7 +15,7 @@ struct sweep {
     struct instant window_end;  /* wake-ups before it are in the wheel */
     struct instant next_window; /* monotonic */
     struct list scans;          /* in progress */
-    bool window_running, sweep_running;
+    bool window_running, sweep_running, doomed_running;
 };
 
 void sweep_init(struct sweep *sweep, struct history *h);

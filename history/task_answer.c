@@ -30,6 +30,8 @@ void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *are
         .request_id = str_dup(arena, t->request_id),
         .history_size = t->history_size,
         .suggest_continue_as_new = t->suggest_continue_as_new,
+        .suggest_reasons = t->suggest_reasons,
+        .worker_version = str_dup(arena, t->worker_version),
     };
     if (t->started_event_id) {
         queries_ride(ex, arena, a);

@@ -28,6 +28,8 @@ enum {
     FIELD_REVERSE = 20,
     FIELD_CLOSE_ONLY = 21,
     FIELD_SUFFIX = 22,
+    FIELD_SUGGEST_REASONS = 70,
+    FIELD_WORKER_VERSION = 71,
     ENCODED_MAX = 1 << 20,
     DECODED_MAX = 64 << 10, /* so that what was taken in can be written again */
 };
@@ -58,6 +60,8 @@ struct str api_token_encode(struct arena *arena, const struct api_token *t)
     wire_opt_varint(&out, FIELD_REVERSE, t->is_reverse);
     wire_opt_varint(&out, FIELD_CLOSE_ONLY, t->close_only);
     wire_opt_bytes(&out, FIELD_SUFFIX, t->suffix);
+    wire_opt_varint(&out, FIELD_SUGGEST_REASONS, (uint64_t)t->suggest_reasons);
+    wire_opt_bytes(&out, FIELD_WORKER_VERSION, t->worker_version);
     check(!out.overflow);
     return buf_str(&out);
 }
@@ -95,6 +99,9 @@ static bool token_take_bytes(struct api_token *t, const struct wire_field *field
         return take_text(field->bytes, &t->activity_id);
     case FIELD_SUFFIX:
         t->suffix = field->bytes;
+        break;
+    case FIELD_WORKER_VERSION:
+        t->worker_version = field->bytes;
         break;
     default:
         break; /* of a newer release */
@@ -135,6 +142,9 @@ static void token_take_varint(struct api_token *t, const struct wire_field *fiel
         break;
     case FIELD_SUGGEST:
         t->suggest_continue_as_new = v != 0;
+        break;
+    case FIELD_SUGGEST_REASONS:
+        t->suggest_reasons = (int32_t)v;
         break;
     case FIELD_NEXT_EVENT_ID:
         t->next_event_id = v;

@@ -33,6 +33,8 @@ struct api_token {
     struct str activity_id;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons;
+    struct str worker_version; /* message */
     /* pages of a history: the next one begins at event next_event_id and the whole ends before end_event_id */
     int64_t next_event_id, end_event_id;
     bool is_waiting; /* a long poll goes on with it */

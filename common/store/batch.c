@@ -37,6 +37,7 @@ size_t store_batch_groups(const struct store_batch *batch, struct arena *arena, 
     ADD(run_updates)
     ADD(currents)
     ADD(snapshots)
+    ADD(deletes)
 #undef ADD
     size_t count = 0;
     *ret = NEW(arena, uint64_t, map.len);
@@ -96,6 +97,7 @@ void store_batch_select(const struct store_batch *batch, struct arena *arena, bo
     SELECT(currents, !first_time(&map, arena, uuid_bytes(&batch->currents.ptr[i].namespace_id),
                              batch->currents.ptr[i].workflow_id));
     SELECT(snapshots, !first_time(&map, arena, KEY_OF(snapshots), (struct str){ 0 }));
+    SELECT(deletes, false);
 }
 
 enum err store_load_check(const struct store_load *op, struct fail *f)

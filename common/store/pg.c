@@ -20,7 +20,7 @@ static struct pg_lane *lane_of(const struct store_lane *sl)
 
 static const struct pg_kind *kind_of(enum store_kind kind)
 {
-    bool run = kind >= STORE_LOAD && kind <= STORE_SCAN_BACKLOG;
+    bool run = kind >= STORE_LOAD && kind <= STORE_SCAN_DOOMED;
     return run ? &pg_kinds_read[kind] : &pg_kinds_cluster[kind];
 }
 

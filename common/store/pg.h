@@ -93,7 +93,7 @@ enum pg_outcome {
     PG_CLOSED,  /* the lane closes the store */
 };
 
-enum { PG_RESULTS_MAX = 8 };
+enum { PG_RESULTS_MAX = 12 };
 
 /* One pipeline of statements ended by one Sync: an implicit transaction. */
 struct pg_request {

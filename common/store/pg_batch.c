@@ -3,7 +3,7 @@
  * copied them. */
 #include "common/store/pg.h"
 
-enum { TABLES = 5 };
+enum { TABLES = 9 };
 
 struct message {
     enum pg_statement statement;
@@ -146,6 +146,28 @@ static enum pg_statement run_changes(struct pg_params *p, const struct store_bat
     return PG_UPDATE_N;
 }
 
+/* The rows that are set, or those that go. */
+static size_t currents_of(const struct store_batch *b, bool gone)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->currents.len; i++) {
+        count += (b->currents.ptr[i].key == 0) == gone;
+    }
+    return count;
+}
+
+#define CURRENTS(type, is_gone, append)                           \
+    do {                                                          \
+        struct buf a;                                             \
+        pg_array_begin(p, &a, (type), currents_of(b, (is_gone))); \
+        for (size_t i = 0; i < b->currents.len; i++) {            \
+            if ((r[i].key == 0) == (is_gone)) {                   \
+                append;                                           \
+            }                                                     \
+        }                                                         \
+        pg_array_end(p, &a);                                      \
+    } while (0)
+
 static enum pg_statement current_rows(struct pg_params *p, const struct store_batch *b)
 {
     const struct store_current_row *r = b->currents.ptr;
@@ -156,11 +178,19 @@ static enum pg_statement current_rows(struct pg_params *p, const struct store_ba
         pg_put_i64(p, r->key);
         return PG_CURRENT_1;
     }
-    ARRAY(PG_UUID, currents, pg_array_str(&a, uuid_bytes(&r[i].namespace_id)));
-    ARRAY(PG_TEXT, currents, pg_array_str(&a, r[i].workflow_id));
-    ARRAY(PG_INT4, currents, pg_array_i32(&a, (int32_t)r[i].shard));
-    ARRAY(PG_INT8, currents, pg_array_i64(&a, r[i].key));
+    CURRENTS(PG_UUID, false, pg_array_str(&a, uuid_bytes(&r[i].namespace_id)));
+    CURRENTS(PG_TEXT, false, pg_array_str(&a, r[i].workflow_id));
+    CURRENTS(PG_INT4, false, pg_array_i32(&a, (int32_t)r[i].shard));
+    CURRENTS(PG_INT8, false, pg_array_i64(&a, r[i].key));
     return PG_CURRENT_N;
+}
+
+static enum pg_statement currents_gone(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_current_row *r = b->currents.ptr;
+    CURRENTS(PG_UUID, true, pg_array_str(&a, uuid_bytes(&r[i].namespace_id)));
+    CURRENTS(PG_TEXT, true, pg_array_str(&a, r[i].workflow_id));
+    return PG_CURRENT_GONE;
 }
 
 static enum pg_statement snapshot_rows(struct pg_params *p, const struct store_batch *b)
@@ -178,6 +208,47 @@ static enum pg_statement snapshot_rows(struct pg_params *p, const struct store_b
     return PG_SNAPSHOT_N;
 }
 
+static enum pg_statement delete_log(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_delete_row *r = b->deletes.ptr;
+    ARRAY(PG_INT8, deletes, pg_array_i64(&a, r[i].key));
+    ARRAY(PG_INT4, deletes, pg_array_i32(&a, r[i].through_seq));
+    return PG_DELETE_LOG;
+}
+
+static size_t whole_deletes(const struct store_batch *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->deletes.len; i++) {
+        count += b->deletes.ptr[i].whole;
+    }
+    return count;
+}
+
+static void put_whole_keys(struct pg_params *p, const struct store_batch *b)
+{
+    struct buf a;
+    pg_array_begin(p, &a, PG_INT8, whole_deletes(b));
+    for (size_t i = 0; i < b->deletes.len; i++) {
+        if (b->deletes.ptr[i].whole) {
+            pg_array_i64(&a, b->deletes.ptr[i].key);
+        }
+    }
+    pg_array_end(p, &a);
+}
+
+static enum pg_statement delete_snapshots(struct pg_params *p, const struct store_batch *b)
+{
+    put_whole_keys(p, b);
+    return PG_DELETE_SNAPSHOT;
+}
+
+static enum pg_statement delete_runs(struct pg_params *p, const struct store_batch *b)
+{
+    put_whole_keys(p, b);
+    return PG_DELETE_RUN;
+}
+
 static size_t batch_messages(const struct store_batch *b, struct arena *arena, struct message *ret)
 {
     const struct {
@@ -187,8 +258,12 @@ static size_t batch_messages(const struct store_batch *b, struct arena *arena, s
         { b->log.len, log_rows },
         { b->run_inserts.len, run_rows },
         { b->run_updates.len, run_changes },
-        { b->currents.len, current_rows },
+        { currents_of(b, false), current_rows },
+        { currents_of(b, true), currents_gone },
         { b->snapshots.len, snapshot_rows },
+        { b->deletes.len, delete_log },
+        { whole_deletes(b), delete_snapshots },
+        { whole_deletes(b), delete_runs },
     };
     size_t count = 0;
     for (size_t i = 0; i < TABLES; i++) {

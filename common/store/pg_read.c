@@ -196,10 +196,35 @@ static enum err backlog_read(struct pg_op *op, struct fail *f)
     return ERR_NONE;
 }
 
+static bool doomed_send(struct pg_op *op, struct pg_conn *conn)
+{
+    struct store_scan_doomed *s = OP(store_scan_doomed);
+    PARAMS;
+    put_shards(&p, s->shards, s->shard_count);
+    pg_put_i64(&p, s->after_key);
+    pg_put_i64(&p, (int64_t)s->limit);
+    return pg_send(conn, PG_DOOMED, &p);
+}
+
+static enum err doomed_read(struct pg_op *op, struct fail *f)
+{
+    struct store_scan_doomed *s = OP(store_scan_doomed);
+    const PGresult *r = op->request.results[0];
+    s->row_count = (size_t)PQntuples(r);
+    struct store_doomed_row *rows = NEW(&op->arena, struct store_doomed_row, s->row_count);
+    for (int i = 0; i < PQntuples(r); i++) {
+        rows[i] = (struct store_doomed_row){ pg_i64(r, i, 0), (uint32_t)pg_i32(r, i, 1),
+            pg_i32(r, i, 2) };
+    }
+    s->rows = rows;
+    return ERR_NONE;
+}
+
 const struct pg_kind pg_kinds_read[] = {
     [STORE_LOAD] = { load_send, load_read },
     [STORE_FIND_CURRENT] = { find_current_send, find_current_read },
     [STORE_READ_HISTORY] = { history_send, history_read },
     [STORE_SCAN_WAKES] = { wakes_send, wakes_read },
     [STORE_SCAN_BACKLOG] = { backlog_send, backlog_read },
+    [STORE_SCAN_DOOMED] = { doomed_send, doomed_read },
 };

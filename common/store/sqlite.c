@@ -28,7 +28,7 @@ static void job_work(struct offload_job *oj)
     struct sqlite_job *job = container_of(oj, struct sqlite_job, job);
     struct sqlite_db *db = &job->sl->store->db;
     sqlite_work *work = job->kind == STORE_COMMIT ? sqlite_commit_work
-                        : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_BACKLOG
+                        : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_DOOMED
                                 ? sqlite_read_works[job->kind]
                                 : sqlite_cluster_works[job->kind];
     job->err = work(db, job, &job->f);

@@ -68,12 +68,29 @@ static int put_current(struct sqlite_db *db, const struct store_current_row *r)
     if (!store_text_ok(r->workflow_id)) {
         return SQLITE_MISMATCH;
     }
-    sqlite3_stmt *q = sq(db, SQ_CURRENT);
+    sqlite3_stmt *q = sq(db, r->key ? SQ_CURRENT : SQ_CURRENT_GONE);
     sq_blob(q, 1, uuid_bytes(&r->namespace_id));
     sq_text(q, 2, r->workflow_id);
-    sq_i64(q, 3, r->shard);
-    sq_i64(q, 4, r->key);
+    if (r->key) {
+        sq_i64(q, 3, r->shard);
+        sq_i64(q, 4, r->key);
+    }
     return sq_run(q);
+}
+
+static int delete_part(struct sqlite_db *db, const struct store_delete_row *r)
+{
+    sqlite3_stmt *q = sq(db, SQ_DELETE_LOG);
+    sq_i64(q, 1, r->key);
+    sq_i64(q, 2, r->through_seq);
+    int rc = sq_run(q);
+    static const enum sqlite_statement rest[] = { SQ_DELETE_SNAPSHOT, SQ_DELETE_RUN };
+    for (size_t i = 0; i < ARRAY_LEN(rest) && rc == SQLITE_OK && r->whole; i++) {
+        q = sq(db, rest[i]);
+        sq_i64(q, 1, r->key);
+        rc = sq_run(q);
+    }
+    return rc;
 }
 
 static int put_snapshot(struct sqlite_db *db, const struct store_snapshot_row *r)
@@ -97,6 +114,7 @@ static int apply(struct sqlite_db *db, const struct store_batch *b)
     APPLY(run_updates, change_run)
     APPLY(currents, put_current)
     APPLY(snapshots, put_snapshot)
+    APPLY(deletes, delete_part)
 #undef APPLY
     return rc;
 }

@@ -190,10 +190,30 @@ static enum err scan_backlog(struct sqlite_db *db, struct sqlite_job *job, struc
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
 }
 
+static enum err scan_doomed(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_scan_doomed *s = OP(store_scan_doomed);
+    sqlite3_stmt *q = sq(db, SQ_DOOMED);
+    sq_text(q, 1, shard_list(&job->arena, s->shards, s->shard_count));
+    sq_i64(q, 2, s->after_key);
+    sq_i64(q, 3, (int64_t)s->limit);
+    VEC(struct store_doomed_row) rows = { 0 };
+    int rc = SQLITE_OK;
+    while (sq_row(q, &rc)) {
+        struct store_doomed_row row = { sqlite3_column_int64(q, 0),
+            (uint32_t)sqlite3_column_int64(q, 1), sqlite3_column_int(q, 2) };
+        vec_push(&job->arena, &rows, row);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
 sqlite_work *const sqlite_read_works[] = {
     [STORE_LOAD] = load,
     [STORE_FIND_CURRENT] = find_current,
     [STORE_READ_HISTORY] = read_history,
     [STORE_SCAN_WAKES] = scan_wakes,
     [STORE_SCAN_BACKLOG] = scan_backlog,
+    [STORE_SCAN_DOOMED] = scan_doomed,
 };

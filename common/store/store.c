@@ -71,6 +71,11 @@ void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op)
     sl->ops->start(sl, STORE_SCAN_BACKLOG, &op->op);
 }
 
+void store_scan_doomed(struct store_lane *sl, struct store_scan_doomed *op)
+{
+    sl->ops->start(sl, STORE_SCAN_DOOMED, &op->op);
+}
+
 void store_beat(struct store_lane *sl, struct store_beat *op)
 {
     sl->ops->start(sl, STORE_BEAT, &op->op);

@@ -31,6 +31,10 @@ struct store_log_row {
                        id */
 };
 
+/* Status of a row whose run is no more, or not yet: no read finds it, only store_scan_doomed. What is
+ * left of it is removed bit by bit, its row last. */
+enum { RUN_DOOMED = 0 };
+
 /* The run's own row, ~200 bytes. Not touched per transition: wake_at is a lower bound of the true
  * need. */
 struct store_run_row {
@@ -38,8 +42,8 @@ struct store_run_row {
     uint32_t shard;
     struct uuid namespace_id;
     struct uuid run_id;
-    struct str workflow_id; /* UTF-8 without NUL */
-    enum workflow_status status;
+    struct str workflow_id;                /* UTF-8 without NUL */
+    enum workflow_status status;           /* or RUN_DOOMED */
     struct instant wake_at;                /* INSTANT_NEVER: nothing to wake for */
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
@@ -47,7 +51,7 @@ struct store_run_row {
     uint64_t group;
 };
 
-/* Which run is current for a workflow id. */
+/* Which run is current for a workflow id; key 0: the id is free, its row goes. */
 struct store_current_row {
     uint32_t shard;
     struct uuid namespace_id;
@@ -63,6 +67,14 @@ struct store_snapshot_row {
     uint64_t group;
 };
 
+/* Removes a part of a doomed run; of any other run it removes nothing. */
+struct store_delete_row {
+    run_key key;
+    int32_t through_seq; /* log rows up to this one go; callers bound how many a commit removes */
+    bool whole;          /* and the snapshot and the run's row */
+    uint64_t group;
+};
+
 /* One commit. All memory is borrowed from the owner of the batch until done(). */
 struct store_batch {
     VEC(struct store_log_row) log;
@@ -71,6 +83,7 @@ struct store_batch {
     run_updates; /* by key: status, wake_at, close_time, backlog_* are written */
     VEC(struct store_current_row) currents;   /* insert or replace by (namespace, workflow id) */
     VEC(struct store_snapshot_row) snapshots; /* insert or replace by key */
+    VEC(struct store_delete_row) deletes;     /* after everything else of the batch */
     run_key last_run_key; /* highest key this writer has issued so far: kept in the writer row */
 };
 
@@ -235,6 +248,23 @@ struct store_scan_backlog {
     size_t row_count;
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
+
+/* Doomed runs of the given shards in the order of their keys, after_key excluded. */
+struct store_doomed_row {
+    run_key key;
+    uint32_t shard;
+    int32_t last_seq; /* of the log rows that are left; 0: none */
+};
+struct store_scan_doomed {
+    struct store_op op;
+    const uint32_t *shards; /* borrowed until done() */
+    size_t shard_count;
+    run_key after_key;
+    size_t limit;
+    const struct store_doomed_row *rows; /* out */
+    size_t row_count;
+};
+void store_scan_doomed(struct store_lane *sl, struct store_scan_doomed *op);
 
 /* ---- cluster ----------------------------------------------------------------------------------- */
 

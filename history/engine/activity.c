@@ -15,6 +15,7 @@
  * Leaves timeouts to activity_timeout.c and retry arithmetic to retry.c. */
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 static const char not_found[] =
         "invalid activityID or activity already timed out or invoking workflow is completed";
@@ -180,7 +181,9 @@ static struct activity *find(struct step *st, const struct activity_ref *ref, bo
     if (!ref->started_time.ns) {
         return may_be_unstarted ? a : NULL;
     }
-    return instant_before(ref->started_time, a->attempt_scheduled_time) ? NULL : a;
+    bool fits = !instant_before(ref->started_time, a->attempt_scheduled_time) &&
+                !step_is_of_the_future(st, ref->started_time);
+    return fits ? a : NULL;
 }
 
 /* The token brings a start back that a crash has lost. Called when nothing can be refused any more. */
@@ -201,7 +204,7 @@ static enum err missing(struct step *st, const struct activity_ref *ref)
     if (!workflow_is_open(st->wf)) {
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
-    if (!ref->scheduled_event_id) {
+    if (!ref->scheduled_event_id && !map_get(&st->wf->activities_by_id, ref->activity_id)) {
         return fail(st->fail, ERR_NOT_FOUND,
                 "cannot find pending activity with ActivityID " STR_FMT
                 ", check workflow execution history for more details",
@@ -228,15 +231,25 @@ void activity_close_event(struct step *st, struct activity *a, struct history_ev
     step_happened(st, he);
 }
 
+/* Another attempt, or the end. */
+static void end_failed(struct step *st, struct activity *a, struct str failure, struct str identity)
+{
+    struct failure_info info = failure_parse(failure);
+    enum retry_state state = activity_retry(st, a, &info, failure);
+    if (state != RETRY_STATE_IN_PROGRESS) {
+        struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
+            .failure = failure,
+            .identity = identity,
+            .retry_state = (int32_t)state };
+        activity_close_event(st, a, &he);
+    }
+}
+
 /* What a worker has sent is too large to be kept: the activity fails for good, the worker is answered normally. */
 static void fail_by_size(
         struct step *st, struct activity *a, struct str message, struct str identity)
 {
-    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
-        .identity = identity,
-        .failure = server_failure(st->fx->arena, message),
-        .retry_state = RETRY_STATE_NON_RETRYABLE_FAILURE };
-    activity_close_event(st, a, &he);
+    end_failed(st, a, server_failure(st->fx->arena, message), identity);
 }
 
 static bool is_too_large(const struct step *st, struct str payload)
@@ -289,21 +302,18 @@ enum err activity_failed(struct step *st)
         return fail(st->fail, ERR_INVALID_ARGUMENT, "Failure must have ApplicationFailureInfo.");
     }
     revive(st, a, &e->ref);
-    if (is_too_large(st, e->failure)) {
-        fail_by_size(st, a, STR("Failure exceeds size limit."), e->identity);
-        return ERR_NONE;
-    }
-    if (!str_empty(e->last_heartbeat_details) && !is_too_large(st, e->last_heartbeat_details)) {
+    if (is_too_large(st, e->last_heartbeat_details)) {
+        vec_push(st->fx->arena, &st->fx->failures,
+                server_failure(st->fx->arena, STR("Heartbeat details exceed size limit.")));
+    } else if (!str_empty(e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }
-    enum retry_state state = activity_retry(st, a, &info, e->failure);
-    if (state != RETRY_STATE_IN_PROGRESS) {
-        struct history_event he = { .type = HISTORY_ACTIVITY_TASK_FAILED,
-            .failure = e->failure,
-            .identity = e->identity,
-            .retry_state = (int32_t)state };
-        activity_close_event(st, a, &he);
+    struct str failure = e->failure;
+    if (is_too_large(st, failure)) {
+        failure = failure_cut(st->fx->arena, failure, true, st->limits->blob_size_error / 4);
+        vec_push(st->fx->arena, &st->fx->failures, failure);
     }
+    end_failed(st, a, failure, e->identity);
     return ERR_NONE;
 }
 
@@ -341,7 +351,7 @@ enum err activity_heartbeat(struct step *st)
     }
     revive(st, a, &e->ref);
     if (is_too_large(st, e->details)) {
-        fail_by_size(st, a, STR("Record heartbeat details exceed size limit."), e->identity);
+        fail_by_size(st, a, STR("Heartbeat details exceed size limit."), e->identity);
         st->fx->cancel_requested = true;
         return ERR_NONE;
     }
@@ -364,23 +374,29 @@ void activity_store_start(struct step *st, struct activity *a)
 
 /* --- when its time has come -------------------------------------------------------------------------- */
 
+static void one_is_due(struct step *st, struct activity *a)
+{
+    struct activity_due due = activity_due(a);
+    if (due.what == DUE_TIMEOUT && due.at.ns <= st->now.ns) {
+        activity_timed_out(st, a, due.timeout);
+        return;
+    }
+    if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED &&
+            a->attempt_scheduled_time.ns <= st->now.ns) {
+        activity_mark_dispatched(st->wf, a);
+        offer(st, a);
+    }
+    if (a->is_start_volatile && a->durable_at.ns <= st->now.ns) {
+        activity_store_start(st, a);
+    }
+}
+
+/* Everything that is due now, once, in the order of scheduling, whatever moment each had been due at. */
 void activity_time(struct step *st)
 {
-    struct workflow *wf = st->wf;
-    activity_each(wf, a)
-    {
-        struct activity_due due = activity_due(a);
-        if (due.what == DUE_TIMEOUT && due.at.ns <= st->now.ns) {
-            activity_timed_out(st, a, due.timeout);
-            continue;
-        }
-        if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED &&
-                a->attempt_scheduled_time.ns <= st->now.ns) {
-            activity_mark_dispatched(a);
-            offer(st, a);
-        }
-        if (a->is_start_volatile && a->durable_at.ns <= st->now.ns) {
-            activity_store_start(st, a);
-        }
+    int64_t *ids;
+    size_t count = tally_due_activities(st->wf, st->fx->arena, st->now, &ids);
+    for (size_t i = 0; i < count; i++) {
+        one_is_due(st, workflow_activity(st->wf, ids[i]));
     }
 }

@@ -2,8 +2,6 @@
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
-static const struct duration longest = { (int64_t)100 * 365 * 24 * 3600 * 1000000000 };
-
 static struct duration clip(struct duration d, struct duration max)
 {
     return max.ns > 0 && (d.ns == 0 || d.ns > max.ns) ? max : d;
@@ -18,13 +16,17 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
     if (*why) {
         return false;
     }
-    if (s2c.ns < 0 || s2s.ns < 0 || stc.ns < 0 || hb.ns < 0) {
-        *why = "Activity timeouts cannot be negative.";
+    *why = s2c.ns < 0   ? "invalid ScheduleToCloseTimeout: negative duration."
+           : s2s.ns < 0 ? "invalid ScheduleToStartTimeout: negative duration."
+           : stc.ns < 0 ? "invalid StartToCloseTimeout: negative duration."
+           : hb.ns < 0  ? "invalid HeartbeatTimeout: negative duration."
+                        : NULL;
+    if (*why) {
         return false;
     }
-    s2c = duration_min(s2c, longest);
-    s2s = duration_min(s2s, longest);
-    stc = duration_min(stc, longest);
+    s2c = duration_min(s2c, duration_longest);
+    s2s = duration_min(s2s, duration_longest);
+    stc = duration_min(stc, duration_longest);
     if (s2c.ns) {
         s2s = clip(s2s, s2c);
         stc = clip(stc, s2c);
@@ -32,8 +34,7 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
         s2c = run;
         s2s = s2s.ns ? s2s : run;
     } else {
-        *why = "A valid StartToClose or ScheduleToCloseTimeout is not set on "
-               "ScheduleActivityTaskCommand.";
+        *why = "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity.";
         return false;
     }
     if (run.ns > 0) {
@@ -88,13 +89,13 @@ struct activity_due activity_due(const struct activity *a)
 
 enum { LAST_FAILURE_MAX = 4096 };
 
-/* A failure that is kept between attempts must stay small: only its message survives, cut. */
+/* A failure that is kept between attempts must stay small. */
 static struct str bounded_failure(struct arena *arena, struct str failure)
 {
     if (failure.len <= LAST_FAILURE_MAX) {
         return failure;
     }
-    return failure_cut(arena, failure, LAST_FAILURE_MAX - 64);
+    return failure_cut(arena, failure, false, LAST_FAILURE_MAX);
 }
 
 enum retry_state activity_retry(
@@ -119,34 +120,30 @@ enum retry_state activity_retry(
     return v.state;
 }
 
-static struct str failure_of(
-        struct step *st, const struct activity *a, enum timeout_type type, struct str cause)
-{
-    struct str message = str_printf(st->fx->arena, "activity %s timeout", timeout_type_name(type));
-    return timeout_failure(st->fx->arena, message, type, a->heartbeat_details, cause);
-}
-
 void activity_timed_out(struct step *st, struct activity *a, enum timeout_type type)
 {
-    struct str failure = failure_of(st, a, type, (struct str){ 0 });
+    struct str message = str_printf(st->fx->arena, "activity %s timeout", timeout_type_name(type));
+    struct failure_info info = { .kind = FAILURE_TIMEOUT, .timeout = type };
+    struct str none = { 0 };
     enum retry_state state = RETRY_STATE_TIMEOUT;
     if (type == TIMEOUT_START_TO_CLOSE || type == TIMEOUT_HEARTBEAT) {
-        struct failure_info info = { .kind = FAILURE_TIMEOUT, .timeout = type };
-        state = activity_retry(st, a, &info, failure);
-        if (state == RETRY_STATE_IN_PROGRESS) {
-            return;
-        }
-        if (state == RETRY_STATE_TIMEOUT) { /* the budget over all attempts is what ends it */
-            failure = failure_of(st, a, TIMEOUT_SCHEDULE_TO_CLOSE,
-                    str_empty(a->last_failure) ? failure : a->last_failure);
-        } else if (!str_empty(a->last_failure)) {
-            failure = failure_of(st, a, type, a->last_failure);
-        }
-    } else {
-        failure = failure_of(st, a, type, a->last_failure);
+        state = activity_retry(
+                st, a, &info, timeout_failure(st->fx->arena, message, type, none, none));
+    } else if (a->cancel_requested_event_id) {
+        state = RETRY_STATE_CANCEL_REQUESTED;
     }
-    struct history_event he = {
-        .type = HISTORY_ACTIVITY_TASK_TIMED_OUT, .failure = failure, .retry_state = (int32_t)state
-    };
+    if (state == RETRY_STATE_IN_PROGRESS) {
+        return;
+    }
+    if (state == RETRY_STATE_TIMEOUT && type != TIMEOUT_SCHEDULE_TO_START) {
+        /* the budget over all attempts is what ends it */
+        message = STR("Not enough time to schedule next retry before activity ScheduleToClose "
+                      "timeout, giving up retrying");
+        type = TIMEOUT_SCHEDULE_TO_CLOSE;
+    }
+    struct history_event he = { .type = HISTORY_ACTIVITY_TASK_TIMED_OUT,
+        .failure = timeout_failure(
+                st->fx->arena, message, type, a->heartbeat_details, a->last_failure),
+        .retry_state = (int32_t)state };
     activity_close_event(st, a, &he);
 }

@@ -92,16 +92,18 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     return true;
 }
 
-static void activity_drop(struct workflow *wf, struct activity *a)
+void state_activity_drop(struct workflow *wf, struct activity *a)
 {
+    tally_activity_leave(wf, a);
     map_remove(&wf->activities_by_id, &a->by_id);
     map_remove(&wf->activities_by_event, &a->by_event);
     a->by_id = a->by_event = (struct map_node){ 0 };
     list_append(&wf->free_activities, &a->by_id.order);
 }
 
-static void timer_drop(struct workflow *wf, struct user_timer *t)
+void state_timer_drop(struct workflow *wf, struct user_timer *t)
 {
+    tally_timer_leave(wf, t);
     map_remove(&wf->timers, &t->by_id);
     t->by_id = (struct map_node){ 0 };
     list_append(&wf->free_timers, &t->by_id.order);
@@ -120,11 +122,11 @@ void apply_close(struct workflow *wf)
 {
     activity_each(wf, a)
     {
-        activity_drop(wf, a);
+        state_activity_drop(wf, a);
     }
     map_each(&wf->timers, n)
     {
-        timer_drop(wf, timer_of(n));
+        state_timer_drop(wf, timer_of(n));
     }
     state_buffer_clear(wf);
     wf->task.state = WORKFLOW_TASK_NONE;
@@ -242,6 +244,7 @@ static bool apply_activity_scheduled(
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
     map_put(&wf->activities_by_event, &a->by_event,
             str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    tally_activity_enter(wf, a);
     return true;
 }
 
@@ -251,7 +254,7 @@ static bool apply_activity_closed(struct workflow *wf, const struct history_even
     if (!a) {
         return false;
     }
-    activity_drop(wf, a);
+    state_activity_drop(wf, a);
     return true;
 }
 
@@ -268,6 +271,7 @@ static bool apply_timer_started(struct workflow *wf, const struct history_event 
     t->started_event_id = he->event_id;
     t->fire_at = instant_add(he->time, he->start_to_fire);
     map_put(&wf->timers, &t->by_id, t->timer_id);
+    tally_timer_enter(wf, t);
     return true;
 }
 
@@ -275,7 +279,7 @@ static bool apply_timer_gone(struct workflow *wf, const struct history_event *he
 {
     struct user_timer *t = workflow_timer(wf, he->timer_id);
     if (t && t->started_event_id == he->started_event_id) {
-        timer_drop(wf, t);
+        state_timer_drop(wf, t);
         return true;
     }
     return he->type == HISTORY_TIMER_CANCELED; /* it had fired into the buffer */
@@ -289,6 +293,7 @@ static bool apply_signaled(struct workflow *wf, const struct history_event *he)
     if (!str_empty(he->request_id) && !map_get(&wf->request_ids, he->request_id)) {
         struct request_id *id = NEW(wf->arena, struct request_id, 1);
         map_put(&wf->request_ids, &id->node, str_dup(wf->arena, he->request_id));
+        tally_request_id_enter(wf, he->request_id);
     }
     return true;
 }
@@ -339,7 +344,7 @@ bool state_effect(struct workflow *wf, const struct history_event *he)
     }
 }
 
-static void count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
+void state_count_event(struct workflow *wf, const struct history_event *he, struct str bytes)
 {
     wf->next_event_id++;
     wf->history_size += (int64_t)bytes.len;
@@ -381,7 +386,7 @@ bool apply_event(struct workflow *wf, const struct history_event *he, struct str
             !apply_event_by_type(wf, he, bytes)) {
         return false;
     }
-    count_event(wf, he, bytes);
+    state_count_event(wf, he, bytes);
     if (history_is_close(he->type)) {
         wf->status = status_of_close(he->type);
         apply_close(wf);
@@ -398,6 +403,6 @@ bool apply_flushed_event(struct workflow *wf, const struct history_event *he, st
     if (he->type == HISTORY_CHILD_STARTED) {
         state_child_numbered(wf, he);
     }
-    count_event(wf, he, bytes);
+    state_count_event(wf, he, bytes);
     return true;
 }

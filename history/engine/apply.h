@@ -2,11 +2,16 @@
 #pragma once
 
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 /* Copies into the run's arena, into the memory of the old value where it is large enough. */
 void state_keep(struct workflow *wf, struct str *to, struct str from);
 struct str state_kept(struct workflow *wf, struct str s);
 void state_buffer_clear(struct workflow *wf);
+void state_activity_drop(struct workflow *wf, struct activity *a);
+void state_timer_drop(struct workflow *wf, struct user_timer *t);
+/* The event has taken its place in the history. */
+void state_count_event(struct workflow *wf, const struct history_event *he, struct str bytes);
 /* --- apply_message.c --- */
 bool state_outbox_add(struct workflow *wf, const struct history_event *he);
 bool state_outbox_drop(struct workflow *wf, int64_t id);

@@ -23,6 +23,7 @@ bool state_outbox_add(struct workflow *wf, const struct history_event *he)
     i->child_workflow_only = he->child_workflow_only;
     i->workflow_task_completed_event_id = he->workflow_task_completed_event_id;
     map_put(&wf->outbox, &e->by_id, str_of(&e->id, sizeof(e->id)));
+    tally_outbox_enter(wf, e);
     return true;
 }
 
@@ -30,6 +31,7 @@ bool state_outbox_drop(struct workflow *wf, int64_t id)
 {
     struct map_node *n = map_get(&wf->outbox, str_of(&id, sizeof(id)));
     if (n) {
+        tally_outbox_leave(wf, map_entry(n, struct outbox_entry, by_id));
         map_remove(&wf->outbox, n);
     }
     return n != NULL;
@@ -58,22 +60,34 @@ bool state_child_add(struct workflow *wf, const struct history_event *he, struct
     c->control = state_kept(wf, he->control);
     c->initiated = state_kept(wf, bytes);
     map_put(&wf->children, &c->by_event, str_of(&c->initiated_event_id, sizeof(int64_t)));
+    tally_child_enter(wf, c);
     return true;
+}
+
+static void child_move(struct workflow *wf, struct child *c, enum child_stage stage)
+{
+    tally_child_leave(wf, c);
+    c->stage = stage;
+    if (stage == CHILD_CONFIRMING ||
+            stage == CHILD_ENDING) { /* it exists: its start is not asked for again */
+        c->initiated = (struct str){ 0 };
+    }
+    tally_child_enter(wf, c);
 }
 
 static void child_drop(struct workflow *wf, struct child *c)
 {
+    tally_child_leave(wf, c);
     map_remove(&wf->children, &c->by_event);
 }
 
-static bool child_started(struct child *c, const struct history_event *he)
+static bool child_started(struct workflow *wf, struct child *c, const struct history_event *he)
 {
     if (c->stage != CHILD_STARTING || !uuid_parse(he->execution.run_id, &c->run_id)) {
         return false;
     }
-    c->stage = CHILD_CONFIRMING;
     c->started_event_id = he->event_id;
-    c->initiated = (struct str){ 0 };
+    child_move(wf, c, CHILD_CONFIRMING);
     return true;
 }
 
@@ -84,7 +98,7 @@ bool state_child_event(struct workflow *wf, const struct history_event *he)
         return false;
     }
     if (he->type == HISTORY_CHILD_STARTED) {
-        return child_started(c, he);
+        return child_started(wf, c, he);
     }
     child_drop(wf, c);
     return true;
@@ -105,23 +119,26 @@ bool state_child_started_late(struct workflow *wf, int64_t initiated_event_id, s
         return false;
     }
     c->run_id = run_id;
-    c->initiated = (struct str){ 0 };
-    c->stage = c->parent_close_policy == PARENT_CLOSE_ABANDON ? CHILD_CONFIRMING : CHILD_ENDING;
+    child_move(wf, c,
+            c->parent_close_policy == PARENT_CLOSE_ABANDON ? CHILD_CONFIRMING : CHILD_ENDING);
     return true;
 }
 
 static void child_orphan(struct workflow *wf, struct child *c, const struct history_event *close)
 {
+    if (wf->is_reset_away && !uuid_is_zero(wf->reset_run_id)) { /* the new run goes on with it */
+        c->parent_close_policy = PARENT_CLOSE_ABANDON;
+    }
     bool abandon = c->parent_close_policy == PARENT_CLOSE_ABANDON;
     if (c->stage == CHILD_STARTING) {
         if (c->completed_event_id == close->workflow_task_completed_event_id) {
             child_drop(wf,
                     c); /* the same completion asked for it and for the end: nobody has heard of it */
         } else {
-            c->stage = CHILD_LATE;
+            child_move(wf, c, CHILD_LATE);
         }
     } else if (!abandon) {
-        c->stage = CHILD_ENDING;
+        child_move(wf, c, CHILD_ENDING);
     } else if (c->stage == CHILD_RUNNING) {
         child_drop(wf, c);
     }
@@ -133,7 +150,8 @@ void state_close_family(struct workflow *wf, const struct history_event *he, str
     {
         child_orphan(wf, child_of(n), he);
     }
-    if (workflow_has_parent(wf) && str_empty(he->new_run_id)) { /* otherwise its chain goes on */
+    bool goes_on = !str_empty(he->new_run_id) || wf->is_reset_away; /* its chain does */
+    if (workflow_has_parent(wf) && !goes_on) {
         wf->close_event = state_kept(wf, bytes);
     }
 }
@@ -146,7 +164,7 @@ static bool first_task_sent(struct workflow *wf, struct child *c)
         return false;
     }
     if (workflow_is_open(wf)) {
-        c->stage = CHILD_RUNNING;
+        child_move(wf, c, CHILD_RUNNING);
     } else {
         child_drop(wf, c);
     }
@@ -180,14 +198,5 @@ bool state_message_settled(struct workflow *wf, int64_t id)
 
 bool workflow_has_messages(const struct workflow *wf)
 {
-    if (wf->outbox.len || wf->close_event.len) {
-        return true;
-    }
-    map_each(&wf->children, n)
-    {
-        if (child_of(n)->stage != CHILD_RUNNING) {
-            return true;
-        }
-    }
-    return false;
+    return wf->outbox.len || wf->close_event.len || wf->children_with_message;
 }

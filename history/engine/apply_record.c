@@ -36,6 +36,7 @@ static bool apply_task_started_record(struct workflow *wf, const struct record *
     state_keep(wf, &t->worker_version, r->worker_version);
     t->history_size = r->history_size;
     t->suggest_continue_as_new = r->flag;
+    t->suggest_reasons = r->suggest_reasons;
     return true;
 }
 
@@ -101,12 +102,8 @@ static bool apply_activity_retry(struct activity *a, struct workflow *wf, const 
     return true;
 }
 
-static bool apply_activity_record(struct workflow *wf, const struct record *r)
+static bool change_activity(struct activity *a, struct workflow *wf, const struct record *r)
 {
-    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
-    if (!a) {
-        return false;
-    }
     switch (r->kind) {
     case RECORD_ACTIVITY_STARTED:
         return apply_activity_started(a, wf, r);
@@ -123,6 +120,18 @@ static bool apply_activity_record(struct workflow *wf, const struct record *r)
     }
 }
 
+static bool apply_activity_record(struct workflow *wf, const struct record *r)
+{
+    struct activity *a = workflow_activity(wf, r->scheduled_event_id);
+    if (!a) {
+        return false;
+    }
+    tally_activity_leave(wf, a);
+    bool fits = change_activity(a, wf, r);
+    tally_activity_enter(wf, a);
+    return fits;
+}
+
 static bool apply_start_record(struct workflow *wf, const struct record *r)
 {
     wf->namespace_id = r->namespace_id;
@@ -131,6 +140,34 @@ static bool apply_start_record(struct workflow *wf, const struct record *r)
     wf->start_request_id = state_kept(wf, r->request_id);
     wf->first_task_at = r->time;
     wf->run_deadline = r->deadline;
+    return true;
+}
+
+/* Everything that ran in the base run begins anew here, now. */
+static bool apply_reset(struct workflow *wf, const struct record *r)
+{
+    (void)apply_start_record(wf, r);
+    wf->first_task_at = (struct instant){ 0 };
+    wf->start_time = r->time;
+    wf->expiration = r->original_time;
+    wf->base_run_id = r->base_run_id;
+    wf->copied_until = r->count;
+    wf->reset_request_id = state_kept(wf, r->details);
+    activity_each(wf, a)
+    {
+        tally_activity_leave(wf, a);
+        a->scheduled_time = a->attempt_scheduled_time = r->time;
+        tally_activity_enter(wf, a);
+    }
+    return true;
+}
+
+static bool apply_reset_away(struct workflow *wf, const struct record *r)
+{
+    if (!uuid_is_zero(r->run_id)) {
+        wf->reset_run_id = r->run_id;
+    }
+    wf->is_reset_away |= r->flag;
     return true;
 }
 
@@ -164,6 +201,15 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         return true;
     case RECORD_OUTBOX_SETTLED:
         return state_message_settled(wf, r->scheduled_event_id);
+    case RECORD_COPIED: /* its events follow */
+        return true;
+    case RECORD_RESET:
+        return apply_reset(wf, r);
+    case RECORD_RESET_AWAY:
+        return apply_reset_away(wf, r);
+    case RECORD_DELETED:
+        wf->is_deleted = true;
+        return !workflow_is_open(wf);
     case RECORD_CHILD_STARTED_LATE:
         return state_child_started_late(wf, r->scheduled_event_id, r->run_id);
     default:
@@ -194,9 +240,11 @@ bool apply_record(struct workflow *wf, const struct record *r)
     }
 }
 
-void activity_mark_dispatched(struct activity *a)
+void activity_mark_dispatched(struct workflow *wf, struct activity *a)
 {
+    tally_activity_leave(wf, a);
     a->needs_dispatch = false;
+    tally_activity_enter(wf, a);
 }
 
 void workflow_forget_volatile(struct workflow *wf)
@@ -206,10 +254,14 @@ void workflow_forget_volatile(struct workflow *wf)
     }
     activity_each(wf, a)
     {
-        if (a->state == ACTIVITY_STARTED && a->is_start_volatile) {
-            a->state = ACTIVITY_SCHEDULED;
+        bool is_out = a->state == ACTIVITY_STARTED && !a->is_start_volatile;
+        bool needs_dispatch = !is_out && a->attempt > 1;
+        if (a->is_start_volatile || a->needs_dispatch != needs_dispatch) {
+            tally_activity_leave(wf, a);
+            a->state = is_out ? ACTIVITY_STARTED : ACTIVITY_SCHEDULED;
             a->is_start_volatile = false;
+            a->needs_dispatch = needs_dispatch;
+            tally_activity_enter(wf, a);
         }
-        a->needs_dispatch = a->state == ACTIVITY_SCHEDULED && a->attempt > 1;
     }
 }

@@ -115,7 +115,7 @@ static bool message_to_child(const struct workflow *wf, const struct child *c, s
     case CHILD_LATE:
         m.kind = OUTBOX_START_CHILD;
         m.id = message_id(MESSAGE_START, c->initiated_event_id);
-        m.flags = c->stage == CHILD_LATE ? OUTBOX_SOURCE_CLOSED : 0;
+        m.flags = c->stage == CHILD_LATE ? OUTBOX_SOURCE_CLOSED : workflow_message_flags(wf);
         m.body = start_body(wf, c, arena);
         break;
     case CHILD_CONFIRMING:

@@ -65,6 +65,15 @@ static struct event_start *successor_new(struct step *st)
     return n;
 }
 
+/* A run that lived for less than a second does not make the chain spin: its successor waits for the rest. */
+static struct duration successor_backoff(const struct step *st, struct duration asked)
+{
+    struct instant began = instant_add(st->wf->start_time, st->wf->start.first_task_backoff);
+    struct duration lived = instant_since(st->now, began);
+    int64_t rest = DURATION_SECONDS(1).ns - (lived.ns > 0 ? lived.ns : 0);
+    return rest > asked.ns ? (struct duration){ rest } : asked;
+}
+
 static struct event_start *successor_by_retry(
         struct step *st, struct duration delay, struct str failure)
 {
@@ -81,7 +90,7 @@ static struct event_start *successor_by_retry(
     n->cron_schedule = copy(st, s->cron_schedule);
     n->retry = copy_retry(st, &s->retry);
     n->continued_failure = copy(st, failure);
-    n->first_task_backoff = delay;
+    n->first_task_backoff = successor_backoff(st, delay);
     return n;
 }
 
@@ -91,6 +100,11 @@ static void fail_run(struct step *st, const struct command *cmd)
 {
     const struct workflow *wf = st->wf;
     struct failure_info info = failure_parse(cmd->fail.failure);
+    if (wf->start.retry.maximum_interval.ns >
+            0) { /* for runs the cap holds for an asked delay as well */
+        info.next_retry_delay =
+                duration_min(info.next_retry_delay, wf->start.retry.maximum_interval);
+    }
     struct retry_verdict v =
             retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
     struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_FAILED,
@@ -103,14 +117,6 @@ static void fail_run(struct step *st, const struct command *cmd)
                 uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, cmd->fail.failure)->run_id);
     }
     step_event(st, &he);
-}
-
-/* A run that lived for less than a second does not make the chain spin: its successor waits for the rest. */
-static struct duration successor_backoff(const struct step *st, struct duration asked)
-{
-    struct duration lived = instant_since(st->now, st->wf->start_time);
-    int64_t rest = DURATION_SECONDS(1).ns - lived.ns;
-    return rest > asked.ns ? (struct duration){ rest } : asked;
 }
 
 static void continue_as_new(struct step *st, const struct command *cmd)

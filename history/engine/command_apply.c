@@ -1,12 +1,13 @@
 /* Turns checked commands into events, in order: each says which completion it came from. */
 #include "common/model/wire.h"
+#include "history/engine/retry.h"
 #include "history/engine/step.h"
 
 static void start_timer(struct step *st, const struct command *cmd)
 {
     struct history_event he = { .type = HISTORY_TIMER_STARTED,
         .timer_id = cmd->start_timer.timer_id,
-        .start_to_fire = cmd->start_timer.start_to_fire,
+        .start_to_fire = duration_min(cmd->start_timer.start_to_fire, duration_longest),
         .user_metadata = cmd->user_metadata,
         .workflow_task_completed_event_id = st->completed_event_id };
     step_event(st, &he);
@@ -132,6 +133,10 @@ static void drop_stale_offers(struct step *st)
         }
     }
     fx->offers.len = kept;
+    if (!workflow_is_open(
+                st->wf)) { /* the same completion has closed the run: nobody waits for them */
+        fx->eager_activities.len = 0;
+    }
 }
 
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c)

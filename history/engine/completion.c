@@ -17,7 +17,8 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
                                  ? str_printf(st->fx->arena, "%s: " STR_FMT, name, STR_ARG(r->text))
                                  : str_from_cstr(name);
     bool is_unhandled = r->cause == CAUSE_UNHANDLED_COMMAND;
-    if (st->wf->task.attempt > 1 && !is_unhandled && !r->terminate) {
+    if (st->wf->task.attempt > 1 &&
+            !is_unhandled) { /* whatever the mistake: it may be mended meanwhile */
         return fail(st->fail, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
     }
     (void)fail(&st->fx->answer, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
@@ -27,7 +28,7 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
     workflow_task_fail(
             st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
     if (r->terminate) {
-        close_terminate(st, r->text, (struct str){ 0 }, STR("history-service"), (struct str){ 0 });
+        close_terminate(st, message, (struct str){ 0 }, STR("history-service"), (struct str){ 0 });
     }
     return ERR_NONE;
 }
@@ -73,7 +74,8 @@ static void next_task(
     }
     if (c->return_new_workflow_task) {
         st->fx->offers.len--; /* it is handed out right here */
-        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, st->wf->task.is_sticky);
+        /* the worker still has the run, sticky or not: only what is new is sent */
+        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true);
     }
 }
 
@@ -99,16 +101,29 @@ static void accept(struct step *st, const struct event_workflow_task_completed *
     next_task(st, c, original);
 }
 
+/* More than one transaction may hold: the run ends, none of the commands happens. */
+static enum err refuse_transaction(struct step *st, size_t size)
+{
+    struct buf details;
+    (void)fail(&st->fx->answer, ERR_INVALID_ARGUMENT,
+            "transaction size of %zu bytes exceeds limit of %zu bytes", size,
+            st->limits->transaction_size_error);
+    buf_init_arena(&details, st->fx->arena, 4096);
+    text_payloads(&details,
+            str_printf(st->fx->arena, "transaction size of %zu bytes exceeds limit of %zu bytes",
+                    size, st->limits->transaction_size_error));
+    close_terminate(st, STR("Transaction size exceeds limit."), buf_str(&details),
+            STR("history-service"), (struct str){ 0 });
+    return ERR_NONE;
+}
+
 enum err workflow_task_completed(struct step *st)
 {
     const struct event_workflow_task_completed *c = &st->ev->workflow_task_completed;
     struct workflow *wf = st->wf;
     struct command_refusal refusal = { 0 };
-    if (!workflow_is_open(wf)) {
-        return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
-    }
-    if (!workflow_task_accept(st, &c->token)) {
-        return fail(st->fail, ERR_NOT_FOUND, "workflow task not found.");
+    if (!workflow_is_open(wf) || !workflow_task_accept(st, &c->token)) {
+        return fail(st->fail, ERR_NOT_FOUND, "Workflow task not found.");
     }
     if (is_heartbeat(c) && instant_since(st->now, wf->task.original_scheduled_time).ns >
                                    st->limits->workflow_task_heartbeat_max.ns) {
@@ -122,6 +137,10 @@ enum err workflow_task_completed(struct step *st)
     }
     if (refusal.cause || refusal.terminate) {
         return refuse(st, c, &refusal);
+    }
+    size_t size = limits_completion_bytes(wf, c);
+    if (size > st->limits->transaction_size_error) {
+        return refuse_transaction(st, size);
     }
     accept(st, c);
     return ERR_NONE;

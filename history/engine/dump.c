@@ -84,6 +84,9 @@ void workflow_dump(const struct workflow *wf, struct buf *out)
                 (long long)c->initiated_event_id, stages[c->stage]);
     }
     buf_printf(out, "%s", wf->close_event.len ? "parent to be told\n" : "");
+    buf_printf(out, "%s", uuid_is_zero(wf->base_run_id) ? "" : "is a reset\n");
+    buf_printf(out, "%s", uuid_is_zero(wf->reset_run_id) ? "" : "was reset\n");
+    buf_printf(out, "%s", wf->is_deleted ? "deleted\n" : "");
     map_each(&wf->outbox, n)
     {
         buf_printf(out, "outbox %lld\n", (long long)map_entry(n, struct outbox_entry, by_id)->id);

@@ -43,7 +43,8 @@ struct engine_limits {
     size_t id_length;       /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
-    size_t state_size_error;                            /* 8 MiB */
+    size_t state_size_error;                            /* 8 MiB: what a run must remember */
+    size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
     struct search_attribute_limits search_attribute_limits;
     const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
     bool cross_namespace; /* commands may name other namespaces; default false */
@@ -135,6 +136,8 @@ struct workflow_task_token {
     struct str identity, request_id;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons;   /* bit n-1: the API's reason n */
+    struct str worker_version; /* message */
 };
 
 struct event_workflow_task_completed {
@@ -199,6 +202,25 @@ struct event_child_closed {
     struct str close_event; /* the last event of its last run, encoded */
 };
 
+/* A new run out of the first events of another one (reset.c): the state holds the events of earlier
+ * rows already, folded with the records that reset_copy_records gives. */
+struct event_reset {
+    struct uuid namespace_id, run_id, base_run_id;
+    struct str namespace_name;
+    struct str start_request_id; /* of the base run: a repeated start finds the new run */
+    struct str request_id, reason;
+    struct str copied;  /* the last events that are taken over, as stored; at least one */
+    struct str reapply; /* what came after them, as stored: what reset_reapplies has chosen */
+    struct instant start_time; /* of the new run; {0}: now */
+    int64_t base_copied_until; /* of a base run that is a reset itself */
+};
+
+/* The run was reset: it ends if it is open, and knows what has become of it. */
+struct event_reset_away {
+    struct uuid new_run_id; /* zero: another run of the chain was the base */
+    struct str reason;
+};
+
 enum event_kind {
     EVENT_START,
     EVENT_SIGNAL,
@@ -220,6 +242,9 @@ enum event_kind {
     EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
     EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
     EVENT_CHILD_CLOSED,
+    EVENT_RESET,
+    EVENT_RESET_AWAY,
+    EVENT_DELETE, /* ends the run if it is open; it can go when its messages are settled */
     EVENT_COUNT,
 };
 
@@ -241,6 +266,8 @@ struct event {
         struct event_activity_canceled activity_canceled;
         struct event_activity_heartbeat activity_heartbeat;
         struct event_child_closed child_closed;
+        struct event_reset reset;
+        struct event_reset_away reset_away;
         struct {
             int64_t message_id; /* of the outbox message */
             enum err outcome;   /* ERR_NONE, ERR_NOT_FOUND, ... as the target said */
@@ -294,6 +321,7 @@ struct activity_start {
 enum outbox_flag {
     OUTBOX_CHILD_ONLY = 1,    /* the target must be a child of this run */
     OUTBOX_SOURCE_CLOSED = 2, /* nothing may be started any more: only tell whether it was */
+    OUTBOX_SOURCE_RESET = 4,  /* this run is a reset: its children may know another run as parent */
 };
 
 enum outbox_kind {
@@ -333,7 +361,9 @@ struct effects {
     struct activity_start activity;
     VEC(struct activity_start) eager_activities;
     bool cancel_requested; /* heartbeats */
-    bool is_duplicate;     /* the request id was known: nothing was done again */
+    VEC(struct str)
+    failures;          /* messages: what was too large to be kept of a failed activity's answer */
+    bool is_duplicate; /* the request id was known: nothing was done again */
     VEC(struct task_offer) offers;
     VEC(struct outbox_message) messages;
     struct event_start
@@ -389,6 +419,21 @@ size_t workflow_size(const struct workflow *wf); /* bytes, for the cache; O(1) *
 void workflow_check_invariants(const struct workflow *wf);
 /* Stable text of the state, for scenarios and failures. */
 void workflow_dump(const struct workflow *wf, struct buf *out);
+
+/* ---- reset ------------------------------------------------------------------------------------- */
+
+enum reset_exclude {
+    RESET_EXCLUDE_SIGNALS = 1,
+    RESET_EXCLUDE_UPDATES = 2,
+    RESET_EXCLUDE_CHILDREN =
+            4, /* what was heard of children: never excluded in the base run itself */
+};
+/* Does this encoded event of the base run's rest happen again in the new run? */
+bool reset_reapplies(struct str event, uint32_t exclude);
+/* May a reset begin after these events? ERR_INVALID_ARGUMENT: there is no workflow task then. */
+enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f) MUST_USE;
+/* The records of a log row that only has events of another run. */
+void reset_copy_records(struct buf *records, int64_t event_count);
 
 /* ---- starting when the workflow id is taken ---------------------------------------------------- */
 

@@ -42,8 +42,12 @@ static struct str body_of(
 {
     const struct history_event *i = &e->initiated;
     bool is_signal = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED;
-    struct str request_id =
-            str_printf(arena, "%s-%lld", uuid_format(wf->run_id).s, (long long)e->id);
+    struct str run_id = uuid_dup(arena, wf->run_id);
+    if (e->id <=
+            wf->copied_until) { /* it may have arrived already: the run that this one is a reset of has sent it */
+        run_id = wf->start.original_run_id;
+    }
+    struct str request_id = str_printf(arena, STR_FMT "-%lld", STR_ARG(run_id), (long long)e->id);
     struct buf b;
     buf_init_arena(&b, arena, 16 * 1024 * 1024);
     wire_opt_bytes(&b, 1, i->namespace_name);
@@ -74,7 +78,7 @@ struct outbox_message outbox_message_of(
         .namespace_name = str_dup(arena, i->namespace_name),
         .kind = i->type == HISTORY_SIGNAL_EXTERNAL_INITIATED ? OUTBOX_SIGNAL
                                                              : OUTBOX_REQUEST_CANCEL,
-        .flags = i->child_workflow_only ? OUTBOX_CHILD_ONLY : 0,
+        .flags = i->child_workflow_only ? OUTBOX_CHILD_ONLY | workflow_message_flags(wf) : 0,
         .workflow_id = str_dup(arena, i->execution.workflow_id),
         .body = body_of(wf, e, arena) };
     if (i->execution.run_id.len && !uuid_parse(i->execution.run_id, &m.run_id)) {

@@ -2,7 +2,9 @@
  * Refuses rows that do not fit: a gap in the ids, an unknown record, events left over. */
 #include "history/engine/step.h"
 
-static bool fold_events(struct workflow *wf, struct str *events, int64_t count, bool flushed)
+typedef bool apply_fn(struct workflow *wf, const struct history_event *he, struct str bytes);
+
+static bool fold_events(struct workflow *wf, struct str *events, int64_t count, apply_fn *apply)
 {
     while (count-- > 0) {
         struct str bytes;
@@ -10,7 +12,7 @@ static bool fold_events(struct workflow *wf, struct str *events, int64_t count, 
         if (!history_next(events, &bytes) || !history_event_read(bytes, wf->arena, &he)) {
             return false;
         }
-        if (!(flushed ? apply_flushed_event(wf, &he, bytes) : apply_event(wf, &he, bytes))) {
+        if (!apply(wf, &he, bytes)) {
             return false;
         }
     }
@@ -28,11 +30,13 @@ enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str e
     while (record_next(&records, &r)) {
         bool ok;
         if (r.kind == RECORD_EVENTS) {
-            ok = fold_events(wf, &events, r.count, false);
+            ok = fold_events(wf, &events, r.count, apply_event);
         } else {
             ok = apply_record(wf, &r);
             if (ok && r.kind == RECORD_FLUSH) {
-                ok = fold_events(wf, &events, r.count, true);
+                ok = fold_events(wf, &events, r.count, apply_flushed_event);
+            } else if (ok && r.kind == RECORD_COPIED) {
+                ok = fold_events(wf, &events, r.count, apply_copied_event);
             }
         }
         if (!ok) {

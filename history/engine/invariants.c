@@ -1,5 +1,6 @@
 /* What must hold after every step. */
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 static void check_task(const struct workflow *wf)
 {
@@ -95,5 +96,6 @@ void workflow_check_invariants(const struct workflow *wf)
     }
     check(implies(workflow_is_open(wf), !wf->close_event.len));
     check(implies(workflow_has_messages(wf), workflow_durable_need(wf).ns != INT64_MAX));
+    tally_check(wf);
     check_needs(wf);
 }

@@ -10,6 +10,7 @@ const struct engine_limits engine_limits_default = {
     .history_size_suggest = 4 * 1024 * 1024,
     .history_size_error = 50 * 1024 * 1024,
     .state_size_error = 8 * 1024 * 1024,
+    .transaction_size_error = 4 * 1024 * 1024,
     .search_attribute_limits = { 100, 2 * 1024, 40 * 1024 },
     .pending_activities = 2000,
     .pending_children = 2000,
@@ -24,11 +25,60 @@ const struct engine_limits engine_limits_default = {
     .activity_start_grace = { 500000000 },
 };
 
-bool limits_suggest(const struct step *st)
+int32_t limits_suggest(const struct step *st)
 {
+    enum { TOO_LARGE = 1, TOO_MANY_EVENTS = 2 };
     const struct workflow *wf = st->wf;
-    return wf->next_event_id > st->limits->history_count_suggest ||
-           wf->history_size >= (int64_t)st->limits->history_size_suggest;
+    return (wf->history_size >= (int64_t)st->limits->history_size_suggest ? TOO_LARGE : 0) |
+           (wf->next_event_id >= st->limits->history_count_suggest ? TOO_MANY_EVENTS : 0);
+}
+
+static size_t command_bytes(const struct command *cmd)
+{
+    const struct command_schedule_activity *a = &cmd->schedule_activity;
+    const struct command_continue_as_new *n = &cmd->continue_as_new;
+    const struct command_start_child *c = &cmd->start_child;
+    size_t size = cmd->user_metadata.len;
+    switch (cmd->type) {
+    case COMMAND_SCHEDULE_ACTIVITY_TASK:
+        return size + a->header.len + a->input.len;
+    case COMMAND_COMPLETE_WORKFLOW_EXECUTION:
+        return size + cmd->complete.result.len;
+    case COMMAND_FAIL_WORKFLOW_EXECUTION:
+        return size + cmd->fail.failure.len;
+    case COMMAND_CANCEL_WORKFLOW_EXECUTION:
+        return size + cmd->cancel.details.len;
+    case COMMAND_RECORD_MARKER:
+        size += cmd->marker.header.len + cmd->marker.failure.len;
+        for (size_t i = 0; i < cmd->marker.detail_count; i++) {
+            size += cmd->marker.details[i].payloads.len;
+        }
+        return size;
+    case COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
+        return size + n->input.len + n->failure.len + n->last_completion_result.len +
+               n->header.len + n->memo.len + n->search_attributes.len;
+    case COMMAND_START_CHILD_WORKFLOW_EXECUTION:
+        return size + c->input.len + c->header.len + c->memo.len + c->search_attributes.len;
+    case COMMAND_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION:
+    case COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION:
+        return size + cmd->external.input.len + cmd->external.header.len;
+    case COMMAND_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+        return size + cmd->upsert.search_attributes.len;
+    case COMMAND_MODIFY_WORKFLOW_PROPERTIES:
+        return size + cmd->modify_properties.upserted_memo.len;
+    default:
+        return size;
+    }
+}
+
+size_t limits_completion_bytes(
+        const struct workflow *wf, const struct event_workflow_task_completed *c)
+{
+    size_t size = c->completed_event_fields.len + wf->buffered_bytes;
+    for (size_t i = 0; i < c->command_count; i++) {
+        size += command_bytes(&c->commands[i]);
+    }
+    return size;
 }
 
 const char *limits_attributes_problem(const struct step *st, struct str attributes)
@@ -71,5 +121,7 @@ void limits_enforce(struct step *st)
         end_run(st, STR("Workflow history size exceeds limit."));
     } else if (wf->next_event_id - 1 > l->history_count_error) {
         end_run(st, STR("Workflow history count exceeds limit."));
+    } else if (workflow_state_bytes(wf) > l->state_size_error) {
+        end_run(st, STR("Workflow mutable state size exceeds limit."));
     }
 }

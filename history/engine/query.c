@@ -44,16 +44,7 @@ int64_t workflow_next_event_id(const struct workflow *wf)
 
 bool workflow_has_volatile(const struct workflow *wf)
 {
-    if (wf->task.state == WORKFLOW_TASK_STARTED) {
-        return true;
-    }
-    activity_each(wf, a)
-    {
-        if (a->is_start_volatile) {
-            return true;
-        }
-    }
-    return false;
+    return wf->task.state == WORKFLOW_TASK_STARTED || wf->volatile_starts > 0;
 }
 
 size_t workflow_size(const struct workflow *wf)

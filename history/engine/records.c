@@ -28,6 +28,7 @@ static const struct field record_fields[] = {
     ROW(18, UUID, run_id),
     ROW(19, BOOL, flag),
     ROW(20, BOOL, sticky),
+    ROW(50, UUID, base_run_id),
 };
 
 void record_write(struct buf *out, const struct record *r)

@@ -33,6 +33,12 @@ enum record_kind {
             17, /* the wait for the first workflow task is over; time: it goes on until then */
     RECORD_CHILD_STARTED_LATE =
             18, /* scheduled_event_id: initiated; run_id: it exists, but this run has ended */
+    RECORD_COPIED = 40, /* count: the next events are another run's; see apply_copied_event */
+    RECORD_RESET =
+            41, /* after copied events, what RECORD_START says, and base_run_id, original_time
+                           (expiration), details (request id of the reset), time (start), count (copied_until) */
+    RECORD_RESET_AWAY = 42, /* run_id: the new run, may be zero; flag: this run ends by it */
+    RECORD_DELETED = 43,
     RECORD_KIND_COUNT,
 };
 
@@ -44,8 +50,9 @@ struct record {
     struct instant time, original_time, deadline;
     struct duration start_to_close, schedule_to_start;
     struct str attributes, links, text, identity, request_id, failure, details, worker_version;
-    struct uuid namespace_id, run_id;
+    struct uuid namespace_id, run_id, base_run_id;
     int64_t history_size;
+    int32_t suggest_reasons; /* volatile records only */
     bool flag, sticky;
     bool is_volatile; /* not encoded: applied, but not stored */
 };

@@ -111,25 +111,55 @@ struct retry_policy retry_policy_with_defaults(struct retry_policy p)
     return p;
 }
 
+/* "TemporalTimeout:" must be followed by a type of timeouts, in either of its spellings. */
+static bool is_known_timeout(struct str name)
+{
+    static const char *const long_names[] = { "", "TIMEOUT_TYPE_START_TO_CLOSE",
+        "TIMEOUT_TYPE_SCHEDULE_TO_START", "TIMEOUT_TYPE_SCHEDULE_TO_CLOSE",
+        "TIMEOUT_TYPE_HEARTBEAT" };
+    for (enum timeout_type t = TIMEOUT_START_TO_CLOSE; t <= TIMEOUT_HEARTBEAT; t++) {
+        if (str_eq(name, str_from_cstr(timeout_type_name(t))) ||
+                str_eq(name, str_from_cstr(long_names[t]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_unknown_timeout(const struct retry_policy *p)
+{
+    struct str prefix = STR("TemporalTimeout:");
+    for (size_t i = 0; i < p->non_retryable_count; i++) {
+        struct str t = p->non_retryable_types[i];
+        if (str_starts_with(t, prefix) && !is_known_timeout(str_drop(t, prefix.len))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *retry_policy_problem(const struct retry_policy *p)
 {
     if (!p->is_set || p->maximum_attempts == 1) {
         return NULL;
     }
     if (p->initial_interval.ns < 0) {
-        return "InitialInterval cannot be negative on retry policy.";
+        return "invalid InitialInterval set on retry policy: negative duration.";
     }
     if (p->backoff_coefficient != 0 && !(p->backoff_coefficient >= 1)) {
         return "BackoffCoefficient cannot be less than 1 on retry policy.";
     }
     if (p->maximum_interval.ns < 0) {
-        return "MaximumInterval cannot be negative on retry policy.";
+        return "invalid MaximumInterval set on retry policy: negative duration.";
     }
     if (p->maximum_interval.ns && p->maximum_interval.ns < p->initial_interval.ns) {
         return "MaximumInterval cannot be less than InitialInterval on retry policy.";
     }
     if (p->maximum_attempts < 0) {
         return "MaximumAttempts cannot be negative on retry policy.";
+    }
+    if (has_unknown_timeout(p)) {
+        return "Invalid timeout type value among the non-retryable errors of the retry policy.";
     }
     return NULL;
 }
@@ -163,6 +193,7 @@ struct retry_verdict retry_decide(const struct retry_policy *policy, int32_t att
     } else {
         v.delay =
                 info->has_next_retry_delay ? info->next_retry_delay : retry_delay(policy, attempt);
+        v.delay.ns = v.delay.ns > 0 ? v.delay.ns : 0;
         if (deadline.ns && instant_before(deadline, instant_add(now, v.delay))) {
             v.state = RETRY_STATE_TIMEOUT;
         }
@@ -197,26 +228,82 @@ struct str server_failure(struct arena *arena, struct str message)
     return buf_str(&b);
 }
 
-struct str failure_cut(struct arena *arena, struct str failure, size_t message_max)
+void text_payloads(struct buf *out, struct str text)
+{
+    size_t payload = wire_begin(out, 1);
+    size_t metadata = wire_begin(out, 1);
+    wire_put_bytes(out, 1, STR("encoding"));
+    wire_put_bytes(out, 2, STR("json/plain"));
+    wire_end(out, metadata);
+    size_t data = wire_begin(out, 2);
+    buf_append_byte(out, '"');
+    buf_append_str(out, text);
+    buf_append_byte(out, '"');
+    wire_end(out, data);
+    wire_end(out, payload);
+}
+
+/* --- cutting ------------------------------------------------------------------------------------------ */
+
+enum { CUT_DEPTH = 20, OVERHEAD = 4 };
+
+/* Writes as much of the text as there is room for. */
+static void put_cut_text(struct buf *out, uint32_t field, struct str text, size_t *room)
+{
+    text.len = text.len < *room ? text.len : *room;
+    while (text.len && !str_is_utf8(text)) {
+        text.len--;
+    }
+    wire_opt_bytes(out, field, text);
+    size_t used = text.len ? text.len + OVERHEAD : 0;
+    *room -= used < *room ? used : *room;
+}
+
+/* One failure of the chain without its cause, which is returned. */
+static struct str put_cut_failure(struct buf *out, struct str failure, size_t *room)
 {
     struct failure_info info = failure_parse(failure);
-    struct str message = { 0 };
+    struct str message = { 0 }, source = { 0 }, stack = { 0 }, cause = { 0 };
     struct wire_field f;
     while (wire_next(&failure, &f)) {
         message = f.number == 1 ? f.bytes : message;
+        source = f.number == 2 ? f.bytes : source;
+        stack = f.number == 3 ? f.bytes : stack;
+        cause = f.number == 4 ? f.bytes : cause;
     }
-    message.len = message.len > message_max ? message_max : message.len;
-    while (message.len && !str_is_utf8(message)) {
-        message.len--;
+    if (info.kind == FAILURE_APPLICATION) {
+        size_t mark = wire_begin(out, 5);
+        put_cut_text(out, 1, info.type, room);
+        wire_opt_varint(out, 2, info.non_retryable);
+        wire_end(out, mark);
+    } else if (info.kind == FAILURE_SERVER) {
+        size_t mark = wire_begin(out, 9);
+        wire_opt_varint(out, 1, info.non_retryable);
+        wire_end(out, mark);
     }
+    put_cut_text(out, 2, source, room);
+    put_cut_text(out, 1, message, room);
+    put_cut_text(out, 3, stack, room);
+    return cause;
+}
+
+struct str failure_cut(struct arena *arena, struct str failure, bool non_retryable, size_t max)
+{
+    size_t marks[CUT_DEPTH], depth = 0, room = max;
     struct buf b;
-    buf_init_arena(&b, arena, 64 * 1024);
-    wire_opt_bytes(&b, 1, message);
+    buf_init_arena(&b, arena, max + 4096);
+    wire_put_bytes(&b, 1, STR("Failure exceeds size limit."));
     wire_put_bytes(&b, 2, STR("Server"));
-    size_t mark = wire_begin(&b, info.kind == FAILURE_TIMEOUT ? 6 : 9);
-    if (info.kind == FAILURE_TIMEOUT) {
-        wire_put_varint(&b, 1, (uint64_t)info.timeout);
-    }
+    size_t mark = wire_begin(&b, 9);
+    wire_opt_varint(&b, 1, non_retryable);
     wire_end(&b, mark);
+    while (failure.len && depth < CUT_DEPTH && room > OVERHEAD) {
+        marks[depth++] = wire_begin(&b, 4);
+        room -= OVERHEAD;
+        failure = put_cut_failure(&b, failure, &room);
+    }
+    while (depth) {
+        wire_end(&b, marks[--depth]);
+    }
     return buf_str(&b);
 }

@@ -23,6 +23,9 @@ struct failure_info {
 struct failure_info failure_parse(struct str failure);
 bool failure_is_retryable(const struct failure_info *info, const struct retry_policy *policy);
 
+/* What a user may ask for at most: 100 years. */
+#define duration_longest ((struct duration){ (int64_t)100 * 365 * 24 * 3600 * 1000000000 })
+
 struct retry_verdict {
     enum retry_state state; /* IN_PROGRESS: again after delay */
     struct duration delay;
@@ -41,6 +44,9 @@ struct str timeout_failure(struct arena *arena, struct str message, enum timeout
         struct str last_heartbeat_details, struct str cause);
 /* An encoded failure by the server itself, never retried. */
 struct str server_failure(struct arena *arena, struct str message);
+/* Payloads of one JSON text. The text must need no escapes. */
+void text_payloads(struct buf *out, struct str text);
 const char *timeout_type_name(enum timeout_type type);
-/* A failure reduced to its cut message, type and flags: for the state, which must stay small. */
-struct str failure_cut(struct arena *arena, struct str failure, size_t message_max);
+/* A failure of the server whose cause is this failure and its causes, cut to about `max` bytes: type and
+ * non_retryable stay, then come the texts of the outermost, then those of its cause, as far as there is room. */
+struct str failure_cut(struct arena *arena, struct str failure, bool non_retryable, size_t max);

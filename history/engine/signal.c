@@ -34,16 +34,16 @@ enum err signal_step(struct step *st)
     if (!workflow_is_open(wf)) {
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
     }
+    if (wf->signal_count >= st->limits->signals_per_run) {
+        return fail(st->fail, ERR_INVALID_ARGUMENT,
+                "exceeded workflow execution limit for signal events");
+    }
     if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
         (void)fail(st->fail, ERR_RESOURCE_EXHAUSTED,
                 "workflow operation can not be applied because workflow is closing");
         fail_set_detail(st->fail, STR("ResourceExhaustedFailure"),
                 STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW */
         return ERR_RESOURCE_EXHAUSTED;
-    }
-    if (wf->signal_count >= st->limits->signals_per_run) {
-        return fail(st->fail, ERR_INVALID_ARGUMENT,
-                "exceeded workflow execution limit for signal events");
     }
     struct history_event he = signal_event(st, s);
     if (wf->first_task_at.ns && !s->wakes_delayed) {

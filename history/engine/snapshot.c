@@ -2,6 +2,7 @@
  * volatile is left out; what can be derived is derived. The bytes are stable: equal states, equal bytes. */
 #include "common/model/wire.h"
 #include "history/engine/step.h"
+#include "history/engine/tally.h"
 
 enum { SNAPSHOT_VERSION = 1 };
 
@@ -44,6 +45,12 @@ static const struct field run_fields[] = {
     RUN(19, BOOL, cancel_requested),
     RUN(20, I32, signal_count),
     RUN(21, STR, close_event),
+    RUN(50, UUID, base_run_id),
+    RUN(51, UUID, reset_run_id),
+    RUN(52, STR, reset_request_id),
+    RUN(53, BOOL, is_reset_away),
+    RUN(54, BOOL, is_deleted),
+    RUN(55, I64, copied_until),
 };
 
 #define TASK(number, kind, member)                                   \
@@ -215,6 +222,7 @@ static bool decode_activity(struct workflow *wf, struct str body)
     map_put(&wf->activities_by_id, &a->by_id, a->activity_id);
     map_put(&wf->activities_by_event, &a->by_event,
             str_of(&a->scheduled_event_id, sizeof(int64_t)));
+    tally_activity_enter(wf, a);
     return true;
 }
 
@@ -226,6 +234,7 @@ static bool decode_timer(struct workflow *wf, struct str body)
         return false;
     }
     map_put(&wf->timers, &t->by_id, t->timer_id);
+    tally_timer_enter(wf, t);
     return true;
 }
 
@@ -236,6 +245,7 @@ static bool decode_request_id(struct workflow *wf, struct str id)
         return false;
     }
     map_put(&wf->request_ids, &r->node, id);
+    tally_request_id_enter(wf, id);
     return true;
 }
 
@@ -262,6 +272,7 @@ static bool decode_outbox(struct workflow *wf, struct str body)
         return false;
     }
     map_put(&wf->outbox, &e->by_id, str_of(&e->id, sizeof(e->id)));
+    tally_outbox_enter(wf, e);
     return true;
 }
 
@@ -273,6 +284,7 @@ static bool decode_child(struct workflow *wf, struct str body)
         return false;
     }
     map_put(&wf->children, &c->by_event, str_of(&c->initiated_event_id, sizeof(int64_t)));
+    tally_child_enter(wf, c);
     return true;
 }
 

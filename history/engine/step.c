@@ -35,6 +35,12 @@ struct uuid step_fresh_uuid(struct step *st)
     return uuid_v7(st->now, &st->rand);
 }
 
+bool step_is_of_the_future(const struct step *st, struct instant started)
+{
+    const struct duration clocks_differ_by = DURATION_SECONDS(60);
+    return started.ns > instant_add(st->now, clocks_differ_by).ns;
+}
+
 /* --- emitting --------------------------------------------------------------------------------------- */
 
 static void end_run_of_events(struct step *st)
@@ -193,6 +199,29 @@ void step_flush(struct step *st)
     st->wants_task = true;
 }
 
+/* --- another run's events ----------------------------------------------------------------------------- */
+
+void step_copy(struct step *st, struct str events)
+{
+    struct effects *fx = st->fx;
+    struct str rest = events, bytes;
+    int64_t count = 0;
+    while (history_next(&rest, &bytes)) {
+        count++;
+    }
+    check(count && wire_ok(rest) && fx->event_count == 0);
+    fx->first_event_id = st->wf->next_event_id;
+    step_record(st, &(struct record){ .kind = RECORD_COPIED, .count = count });
+    buf_append_str(&fx->events, events);
+    check(!fx->events.overflow);
+    while (history_next(&events, &bytes)) {
+        struct history_event he;
+        check(history_event_read(bytes, fx->arena, &he) && apply_copied_event(st->wf, &he, bytes));
+        fx->event_count++;
+    }
+    st->now = instant_max(st->now, st->wf->last_event_time);
+}
+
 /* --- one step --------------------------------------------------------------------------------------- */
 
 static enum err step_by_kind(struct step *st)
@@ -217,6 +246,9 @@ static enum err step_by_kind(struct step *st)
         [EVENT_MESSAGE_SETTLED] = outbox_settled,
         [EVENT_FIRST_TASK] = child_first_task,
         [EVENT_CHILD_CLOSED] = child_closed,
+        [EVENT_RESET] = reset_step,
+        [EVENT_RESET_AWAY] = reset_away_step,
+        [EVENT_DELETE] = delete_step,
     };
     check((unsigned)st->ev->kind < EVENT_COUNT && table[st->ev->kind]);
     return table[st->ev->kind](st);

@@ -30,7 +30,11 @@ void step_happened_quietly(struct step *st, struct history_event *he);
 void step_record(struct step *st, const struct record *r);
 /* The buffered events get their ids, in the order of the API. */
 void step_flush(struct step *st);
+/* Events of another run, as stored, become this run's. */
+void step_copy(struct step *st, struct str events);
 struct uuid step_fresh_uuid(struct step *st);
+/* Later than any start that a token may honestly speak of. */
+bool step_is_of_the_future(const struct step *st, struct instant started);
 
 /* --- apply.c: the only code that changes a workflow ------------------------------------------------- */
 
@@ -38,6 +42,10 @@ struct uuid step_fresh_uuid(struct step *st);
 bool apply_event(struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
 /* An event out of the buffer: it only takes its place, its effect is applied already. */
 bool apply_flushed_event(
+        struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
+/* An event of the run that this one is a reset of. Only events speak: what they say of buffered ones may come in
+ * another order than it happened. */
+bool apply_copied_event(
         struct workflow *wf, const struct history_event *he, struct str bytes) MUST_USE;
 bool apply_record(struct workflow *wf, const struct record *r) MUST_USE;
 /* Buffered events in the order in which they are written: closes of activities go last. */
@@ -67,6 +75,9 @@ STEP_FN(time_step);
 STEP_FN(outbox_settled);
 STEP_FN(child_first_task);
 STEP_FN(child_closed);
+STEP_FN(reset_step);
+STEP_FN(reset_away_step);
+STEP_FN(delete_step);
 #undef STEP_FN
 
 /* signal.c */
@@ -115,7 +126,8 @@ struct failure_info;
 enum retry_state activity_retry(
         struct step *st, struct activity *a, const struct failure_info *info, struct str failure);
 void activity_store_start(struct step *st, struct activity *a);
-void activity_mark_dispatched(struct activity *a); /* volatile, in apply.c */
+void activity_mark_dispatched(
+        struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
 /* close.c */
@@ -139,8 +151,12 @@ void child_messages(const struct workflow *wf, struct arena *arena, struct effec
 
 /* limits.c */
 void limits_enforce(struct step *st);
-bool limits_suggest(const struct step *st);
+/* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
 /* Why a command may not set these search attributes; NULL: it may. */
 const char *limits_attributes_problem(const struct step *st, struct str attributes);
 /* Is it another namespace, which commands may not name? */
 bool limits_is_foreign(const struct step *st, struct str namespace_name);
+int32_t limits_suggest(const struct step *st);
+/* What the completion would add to the log, but for a few bytes an event. */
+size_t limits_completion_bytes(
+        const struct workflow *wf, const struct event_workflow_task_completed *c);

@@ -2,25 +2,11 @@
  * the needs tell when to come back. Nothing remembers that a timer "was set": needs are derived from the state. */
 #include "history/engine/step.h"
 
-static int timer_cmp(const struct user_timer *a, const struct user_timer *b)
-{
-    if (a->fire_at.ns != b->fire_at.ns) {
-        return a->fire_at.ns < b->fire_at.ns ? -1 : 1;
-    }
-    return a->started_event_id < b->started_event_id ? -1 : 1;
-}
-
+/* Timers of the same moment fire in the order in which they were started. */
 static struct user_timer *first_due(const struct workflow *wf, struct instant now)
 {
-    struct user_timer *first = NULL;
-    map_each(&wf->timers, n)
-    {
-        struct user_timer *t = timer_of(n);
-        if (t->fire_at.ns <= now.ns && (!first || timer_cmp(t, first) < 0)) {
-            first = t;
-        }
-    }
-    return first;
+    struct heap_node *n = heap_min(&wf->timer_needs);
+    return n && n->key <= now.ns ? container_of(n, struct user_timer, need) : NULL;
 }
 
 static void fire_timers(struct step *st)
@@ -66,10 +52,6 @@ static struct instant needs_of_both_kinds(const struct workflow *wf)
     if (wf->first_task_at.ns) {
         need = instant_min(need, wf->first_task_at);
     }
-    map_each(&wf->timers, n)
-    {
-        need = instant_min(need, timer_of(n)->fire_at);
-    }
     return need;
 }
 
@@ -80,17 +62,7 @@ struct instant workflow_next_need(const struct workflow *wf)
         return INSTANT_NEVER;
     }
     struct instant need = instant_min(needs_of_both_kinds(wf), workflow_task_due(wf, &type));
-    activity_each(wf, a)
-    {
-        need = instant_min(need, activity_due(a).at);
-        if (a->needs_dispatch && a->state == ACTIVITY_SCHEDULED) {
-            need = instant_min(need, a->attempt_scheduled_time);
-        }
-        if (a->is_start_volatile) {
-            need = instant_min(need, a->durable_at);
-        }
-    }
-    return need;
+    return instant_min(need, workflow_pending_need(wf));
 }
 
 struct instant workflow_durable_need(const struct workflow *wf)
@@ -106,10 +78,5 @@ struct instant workflow_durable_need(const struct workflow *wf)
     if (wf->task.state != WORKFLOW_TASK_NONE) {
         need = instant_min(need, wf->task.scheduled_time);
     }
-    activity_each(wf, a)
-    {
-        bool is_out = a->state == ACTIVITY_STARTED && !a->is_start_volatile;
-        need = instant_min(need, is_out ? activity_due(a).at : a->attempt_scheduled_time);
-    }
-    return need;
+    return instant_min(need, workflow_pending_durable_need(wf));
 }

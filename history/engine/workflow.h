@@ -1,6 +1,7 @@
 /* The state of one run. Changed by apply.c only; everybody else reads. */
 #pragma once
 
+#include "common/base/heap.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/model/history_event.h"
@@ -28,12 +29,14 @@ struct workflow_task {
     struct str identity, request_id, worker_version;
     int64_t history_size;
     bool suggest_continue_as_new;
+    int32_t suggest_reasons; /* bit n-1: the API's reason n */
 };
 
 enum activity_state { ACTIVITY_SCHEDULED, ACTIVITY_STARTED };
 
 struct activity {
     struct map_node by_id, by_event;
+    struct heap_node need, durable_need; /* see tally.c */
     int64_t scheduled_event_id;
     struct str activity_id, activity_type;
     struct queue_ref task_queue;
@@ -54,6 +57,7 @@ struct activity {
 
 struct user_timer {
     struct map_node by_id;
+    struct heap_node need;
     struct str timer_id;
     int64_t started_event_id;
     struct instant fire_at;
@@ -134,16 +138,38 @@ struct workflow {
     struct map
             children; /* by initiated event id; after the end those that must still hear something */
     struct str close_event; /* encoded, until the parent has heard of it */
+    /* --- reset and deletion --- */
+    struct uuid base_run_id;  /* not zero: this run is a reset of that one */
+    int64_t copied_until;     /* events up to this one are those of the first run of all resets */
+    struct uuid reset_run_id; /* not zero: this run was reset into that one */
+    struct str reset_request_id; /* of the request that made this run */
+    bool is_reset_away;          /* ended, or ends, by a reset */
+    bool is_deleted; /* nobody sees it any more; it goes when its messages are settled */
     struct list buffered;
     uint32_t buffered_count;
     size_t buffered_bytes;
     uint32_t signal_count;
     struct list free_activities, free_timers;
+    /* --- sums over what is pending, kept by tally.c --- */
+    struct heap activity_needs, activity_durable_needs, timer_needs;
+    size_t pending_bytes;
+    size_t volatile_starts, children_with_message;
 };
+
+/* Bytes of what a run must remember: pending things, buffered events, memo, ...; O(1). */
+size_t workflow_state_bytes(const struct workflow *wf);
+/* The earliest need of activities and timers; INSTANT_NEVER: none. */
+struct instant workflow_pending_need(const struct workflow *wf);
+struct instant workflow_pending_durable_need(const struct workflow *wf);
 
 struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id);
 struct child *workflow_child(const struct workflow *wf, int64_t initiated_event_id);
 bool workflow_has_messages(const struct workflow *wf);
+/* What the receivers of this run's messages must know of it. */
+static inline uint32_t workflow_message_flags(const struct workflow *wf)
+{
+    return uuid_is_zero(wf->base_run_id) ? 0 : OUTBOX_SOURCE_RESET;
+}
 static inline bool workflow_has_parent(const struct workflow *wf)
 {
     return wf->start.parent.workflow_id.len > 0;

@@ -22,7 +22,7 @@
 
 static struct fail_text {
     const char *not_found, *completed;
-} const text = { "workflow task not found.", "workflow execution already completed" };
+} const text = { "Workflow task not found.", "workflow execution already completed" };
 
 /* The run counts as sticky unless its task was polled elsewhere: then the sticky worker has lost it. */
 static bool is_sticky_run(const struct workflow *wf)
@@ -110,6 +110,19 @@ void workflow_task_schedule(struct step *st)
 
 /* --- starting --------------------------------------------------------------------------------------- */
 
+/* The packed enum values of the event's reasons. */
+static struct str reasons_of(struct arena *arena, int32_t bits)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64);
+    for (int n = 1; n < 32; n++) {
+        if (bits & (1 << (n - 1))) {
+            buf_append_byte(&b, (char)n);
+        }
+    }
+    return buf_str(&b);
+}
+
 static void started_events(const struct workflow *wf, struct arena *arena,
         struct history_event *scheduled, struct history_event *started)
 {
@@ -128,7 +141,8 @@ static void started_events(const struct workflow *wf, struct arena *arena,
         .request_id = t->request_id,
         .worker_version = t->worker_version,
         .history_size = t->history_size,
-        .suggest_continue_as_new = t->suggest_continue_as_new };
+        .suggest_continue_as_new = t->suggest_continue_as_new,
+        .suggest_reasons = reasons_of(arena, t->suggest_reasons) };
 }
 
 void workflow_task_write_started(struct step *st)
@@ -164,7 +178,9 @@ static void answer_started(struct step *st)
                 .identity = str_dup(arena, t->identity),
                 .request_id = str_dup(arena, t->request_id),
                 .history_size = t->history_size,
-                .suggest_continue_as_new = t->suggest_continue_as_new },
+                .suggest_continue_as_new = t->suggest_continue_as_new,
+                .suggest_reasons = t->suggest_reasons,
+                .worker_version = str_dup(arena, t->worker_version) },
         .previous_started_event_id = wf->previous_started_event_id,
         .from_event_id = t->started_sticky ? wf->previous_started_event_id + 1 : 1,
         .to_event_id = wf->next_event_id - 1,
@@ -177,6 +193,7 @@ void workflow_task_start(struct step *st, struct str identity, struct str reques
         struct str version, bool from_sticky)
 {
     struct workflow *wf = st->wf;
+    int32_t reasons = limits_suggest(st);
     step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED,
                             .is_volatile = true,
                             .time = st->now,
@@ -185,7 +202,8 @@ void workflow_task_start(struct step *st, struct str identity, struct str reques
                             .request_id = request_id,
                             .worker_version = version,
                             .history_size = wf->history_size,
-                            .flag = limits_suggest(st),
+                            .flag = reasons != 0,
+                            .suggest_reasons = reasons,
                             .sticky = from_sticky });
     answer_started(st);
 }
@@ -260,7 +278,10 @@ bool workflow_task_accept(struct step *st, const struct workflow_task_token *tok
         return t->started_event_id == token->started_event_id &&
                t->started_time.ns == token->started_time.ns;
     }
-    if (token->started_event_id != wf->next_event_id + (t->is_transient ? 1 : 0)) {
+    /* A start that a crash has lost lies in the past, but for what clocks may differ by: a later one would carry
+     * the run's time away. */
+    if (token->started_event_id != wf->next_event_id + (t->is_transient ? 1 : 0) ||
+            step_is_of_the_future(st, token->started_time)) {
         return false;
     }
     step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED,
@@ -271,6 +292,8 @@ bool workflow_task_accept(struct step *st, const struct workflow_task_token *tok
                             .request_id = token->request_id,
                             .history_size = token->history_size,
                             .flag = token->suggest_continue_as_new,
+                            .suggest_reasons = token->suggest_reasons,
+                            .worker_version = token->worker_version,
                             .sticky = t->is_sticky });
     return true;
 }
@@ -340,10 +363,11 @@ enum err workflow_task_failed(struct step *st)
     if (!workflow_task_accept(st, &e->token)) {
         return fail(st->fail, ERR_NOT_FOUND, "%s", text.not_found);
     }
-    workflow_task_fail(st, e->cause, e->failure, e->identity, e->failed_event_fields);
-    if (e->cause == CAUSE_GRPC_MESSAGE_TOO_LARGE) {
+    if (e->cause == CAUSE_GRPC_MESSAGE_TOO_LARGE) { /* trying again would not help */
         close_terminate(st, STR("GrpcMessageTooLarge"), (struct str){ 0 }, STR("history-service"),
                 (struct str){ 0 });
+    } else {
+        workflow_task_fail(st, e->cause, e->failure, e->identity, e->failed_event_fields);
     }
     return ERR_NONE;
 }

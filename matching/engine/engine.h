@@ -41,6 +41,7 @@ struct matching_limits {
     struct duration sticky_cut_alive; /* after its last poll was cut off: 1 s */
     struct duration idle;             /* an unused queue is forgotten after: 5 min */
     struct duration pollers_kept;     /* 5 min */
+    struct duration foreign_kept;     /* what was advertised for a queue of somebody else: 10 s */
     struct duration stall; /* an advertiser with tasks and credit is silent: grant again: 1 s */
 };
 extern const struct matching_limits matching_limits_default;
@@ -83,8 +84,10 @@ enum matching_event_kind {
     MATCHING_ADVERTISE,       /* one queue of one advertiser: figures and offers */
     MATCHING_MEMBER_GONE,     /* a history process: everything it advertised is void */
     MATCHING_WORKER_SHUTDOWN, /* the worker of this sticky queue said goodbye */
-    MATCHING_OWNERSHIP,       /* the queues for which keeps() says no belong to somebody else now */
-    MATCHING_TIME,            /* now has passed matching_next_need */
+    /* The queues for which keeps() says no belong to somebody else now: their polls leave, their
+     * offers after foreign_kept. Whoever advertised them may know it better than we do. */
+    MATCHING_OWNERSHIP,
+    MATCHING_TIME, /* now has passed matching_next_need */
 };
 
 struct matching_event {

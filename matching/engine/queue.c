@@ -83,7 +83,6 @@ struct queue *queue_get(
         q = pool_alloc(&e->pool, size);
         q->size = size;
         q->is_sticky = is_sticky;
-        q->serial = ++e->next_serial;
         memcpy(q->key, key.b, key.len);
         q->id = *id;
         q->id.name = str_of(q->key + 1 + sizeof(struct uuid), id->name.len);
@@ -182,6 +181,9 @@ void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
         /* the second: it could not go yet */
         at = instant_max(
                 instant_add(q->used_at, e->limits.idle), instant_add(now, e->limits.stall));
+    }
+    if (instant_is_set(q->foreign_since)) {
+        at = instant_min(at, instant_add(q->foreign_since, e->limits.foreign_kept));
     }
     /* Never moved back, or a busy queue would never be looked at: it comes early and is planned anew. */
     if (at.ns != INT64_MAX && !(q->need.linked && q->need.key <= at.ns)) {

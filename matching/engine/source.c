@@ -57,11 +57,11 @@ void advertiser_forget(struct matching_engine *e, struct advertiser *a)
 
 /* ---- offers -------------------------------------------------------------------------------------------- */
 
-static struct offer_key offer_key_of(const struct queue *q, const struct task_ref *t)
+static struct offer_key offer_key_of(const struct source *s, const struct task_ref *t)
 {
     struct offer_key key;
     memset(&key, 0, sizeof(key));
-    key.queue_serial = q->serial;
+    key.source = s;
     key.run_id = t->run_id;
     key.scheduled_event_id = t->scheduled_event_id;
     key.attempt = t->attempt;
@@ -115,7 +115,7 @@ struct offer *source_take_offer(struct matching_engine *e, struct source *s,
         e->totals.dropped++;
         return NULL;
     }
-    struct offer_key key = offer_key_of(q, &from->task);
+    struct offer_key key = offer_key_of(s, &from->task);
     if (map_get(&e->offers, str_of(&key, sizeof(key)))) {
         e->totals.duplicates++;
         return NULL;

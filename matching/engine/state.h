@@ -30,7 +30,6 @@ struct matching_engine {
     struct heap expiries;   /* struct offer of sticky queues, by when it is dropped */
     struct list idle;  /* struct queue without polls, offers and backlog, the longest idle first */
     struct list dirty; /* struct advertiser that must hear something */
-    uint64_t next_serial;
     struct matching_totals totals; /* the counters; sizes are filled in when asked */
 };
 
@@ -38,7 +37,6 @@ struct queue {
     struct map_node by_key;
     struct heap_node need;
     struct list_node idle; /* in the engine's list */
-    uint64_t serial;       /* never reused: part of offers' keys */
     struct queue_id id;
     bool is_sticky;
     bool is_cut; /* sticky: the last poll was cut off, not answered */
@@ -50,11 +48,12 @@ struct queue {
     uint64_t backlog;   /* sum over the sources */
     struct rate_limit limit;
     struct rate_count added, handed;
-    struct instant used_at;      /* last event of any kind */
-    struct instant alive_until;  /* sticky: the worker counts as alive */
-    struct instant closed_until; /* sticky: it said goodbye; late polls get nothing */
-    size_t size;                 /* of this allocation: the key's bytes follow */
-    char key[];                  /* type and kind, namespace id, name */
+    struct instant used_at;       /* last event of any kind */
+    struct instant foreign_since; /* another's by the last word about it; {0}: ours */
+    struct instant alive_until;   /* sticky: the worker counts as alive */
+    struct instant closed_until;  /* sticky: it said goodbye; late polls get nothing */
+    size_t size;                  /* of this allocation: the key's bytes follow */
+    char key[];                   /* type and kind, namespace id, name */
 };
 
 struct poller {
@@ -101,8 +100,9 @@ struct source {
     unsigned stalls; /* repeated grants since its last offer: each one waits twice as long */
 };
 
+/* Per source: when a shard moves, the new owner's offer must not fall with the old one's. */
 struct offer_key {
-    uint64_t queue_serial;
+    const struct source *source;
     struct uuid run_id;
     int64_t scheduled_event_id;
     int32_t attempt, stamp;

@@ -12,6 +12,7 @@ const struct matching_limits matching_limits_default = {
     .sticky_cut_alive = DURATION_SECONDS(1),
     .idle = DURATION_SECONDS(300),
     .pollers_kept = DURATION_SECONDS(300),
+    .foreign_kept = DURATION_SECONDS(10),
     .stall = DURATION_SECONDS(1),
 };
 
@@ -176,6 +177,7 @@ static void step_ownership(
         struct queue *q = map_entry(n, struct queue, by_key);
         if (ev->ownership.keeps(ev->ownership.ctx,
                     task_queue_hash(q->id.namespace_id, q->id.name, q->id.type))) {
+            q->foreign_since = (struct instant){ 0 };
             continue;
         }
         list_each(&q->polls, p)
@@ -183,8 +185,19 @@ static void step_ownership(
             poll_answer(
                     e, list_entry(p, struct matching_poll, node), MATCHING_ANSWER_NOT_OWNER, fx);
         }
-        queue_forget(e, q);
+        if (!instant_is_set(q->foreign_since)) {
+            q->foreign_since = ev->now;
+        }
+        queue_plan(e, q, ev->now);
     }
+}
+
+/* For so long that nobody can be about to say that it is ours. */
+static bool queue_is_foreign(
+        const struct matching_engine *e, const struct queue *q, struct instant now)
+{
+    return instant_is_set(q->foreign_since) && q->poll_count == 0 &&
+           instant_since(now, q->foreign_since).ns >= e->limits.foreign_kept.ns;
 }
 
 static void step_time(struct matching_engine *e, struct instant now, struct matching_effects *fx)
@@ -200,6 +213,10 @@ static void step_time(struct matching_engine *e, struct instant now, struct matc
     for (struct heap_node *n; (n = heap_min(&e->needs)) && n->key <= now.ns;) {
         struct queue *q = container_of(n, struct queue, need);
         heap_remove(&e->needs, n);
+        if (queue_is_foreign(e, q, now)) {
+            queue_forget(e, q);
+            continue;
+        }
         if (queue_may_go(q) && instant_since(now, q->used_at).ns >= e->limits.idle.ns) {
             queue_forget(e, q);
             continue;

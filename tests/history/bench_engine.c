@@ -1,4 +1,5 @@
-/* What a step costs: the whole life of a one-activity workflow in a loop. Usage: bench_engine RUNS */
+/* What a step costs: the whole life of a one-activity workflow in a loop, and a heartbeat of a run in which many
+ * activities are pending. Usage: bench_engine RUNS */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -86,6 +87,61 @@ static void run(struct life *l)
     arena_reset(&l->state);
 }
 
+/* One completion schedules them all; then one of them beats. */
+static void crowd(struct life *l, size_t pending, long beats)
+{
+    struct effects fx;
+    struct event start = { .kind = EVENT_START };
+    struct command *commands = NEW(&l->state, struct command, pending);
+    struct timespec a, b;
+    l->wf = workflow_new(&l->state);
+    start.start = (struct event_start){ .workflow_id = STR("order-4711"),
+        .workflow_type = STR("Order"),
+        .task_queue = STR("queue"),
+        .namespace_name = STR("default"),
+        .run_id = { { 1 } } };
+    step(l, &start, &fx);
+    for (size_t i = 0; i < pending; i++) {
+        commands[i] =
+                (struct command){ .type = COMMAND_SCHEDULE_ACTIVITY_TASK, .has_attributes = true };
+        commands[i].schedule_activity =
+                (struct command_schedule_activity){ .activity_type = STR("Charge"),
+                    .activity_id = str_printf(&l->state, "%zu", i),
+                    .task_queue = STR("queue"),
+                    .start_to_close = DURATION_SECONDS(1000),
+                    .heartbeat = DURATION_SECONDS(100) };
+    }
+    struct event claim = { .kind = EVENT_CLAIM_WORKFLOW_TASK };
+    claim.claim =
+            (struct event_claim){ .scheduled_event_id = 2, .attempt = 1, .poll_id = STR("poll") };
+    step(l, &claim, &fx);
+    struct event done = { .kind = EVENT_WORKFLOW_TASK_COMPLETED };
+    done.workflow_task_completed = (struct event_workflow_task_completed){
+        .commands = commands, .command_count = pending, .token = fx.workflow_task.token
+    };
+    step(l, &done, &fx);
+    claim.kind = EVENT_CLAIM_ACTIVITY;
+    claim.claim.scheduled_event_id = 5;
+    step(l, &claim, &fx);
+    struct event beat = { .kind = EVENT_ACTIVITY_HEARTBEAT };
+    beat.activity_heartbeat = (struct event_activity_heartbeat){
+        .ref = { .scheduled_event_id = 5, .attempt = 1, .started_time = fx.activity.started_time },
+        .details = STR("\x0a\x10\x12\x0e"
+                       "some small res")
+    };
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+    for (long i = 0; i < beats; i++) {
+        step(l, &beat, &fx);
+        check(workflow_next_need(l->wf).ns >= workflow_durable_need(l->wf).ns);
+        arena_reset(&l->request);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+    double us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
+    printf("%zu pending activities: %.2f us a heartbeat with its needs\n", pending,
+            us / (double)beats);
+    arena_reset(&l->state);
+}
+
 int main(int argc, char **argv)
 {
     struct life l = { 0 };
@@ -99,6 +155,9 @@ int main(int argc, char **argv)
     double us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
     printf("%ld runs, %.2f us a run, %.2f us a step, %.0f log bytes a run\n", runs,
             us / (double)runs, us / (double)l.steps, (double)l.bytes / (double)runs);
+    for (size_t pending = 1; pending <= 2000; pending = pending == 1 ? 20 : pending * 10) {
+        crowd(&l, pending, runs);
+    }
     arena_deinit(&l.state);
     arena_deinit(&l.request);
     return 0;

@@ -120,3 +120,110 @@ void harness_crash(struct harness *h)
     check(workflow_decode(h->twin, snapshot, &f) == ERR_NONE);
     check_properties(h);
 }
+
+/* --- reset ------------------------------------------------------------------------------------------ */
+
+/* The events from the row with ids [first, end). */
+static struct str events_of(const struct row *r, int64_t first, int64_t end)
+{
+    struct str events = r->events, rest, bytes;
+    int64_t id = r->first_event_id;
+    for (; id < first && history_next(&events, &bytes); id++) {
+    }
+    rest = events;
+    for (; id < end && history_next(&rest, &bytes); id++) {
+    }
+    events.len = (size_t)(rest.ptr - events.ptr);
+    return events;
+}
+
+static int64_t row_end(const struct row *r)
+{
+    struct str events = r->events, bytes;
+    int64_t id = r->first_event_id;
+    while (history_next(&events, &bytes)) {
+        id++;
+    }
+    return id;
+}
+
+/* Rows before the point are copied with their events only; the last piece is part of the reset's own row. */
+static struct str copied_rows(struct harness *h, int64_t finish, struct rows *ret)
+{
+    for (size_t i = 0; i < h->rows.len; i++) {
+        const struct row *r = &h->rows.ptr[i];
+        int64_t end = row_end(r);
+        if (end >= finish) {
+            return events_of(r, r->first_event_id, finish);
+        }
+        if (end > r->first_event_id) {
+            struct buf records;
+            buf_init_arena(&records, &h->arena, 4096);
+            reset_copy_records(&records, end - r->first_event_id);
+            struct row row = { r->first_event_id, r->events, buf_str(&records) };
+            vec_push(&h->arena, ret, row);
+        }
+    }
+    check(false);
+}
+
+static struct str reapplied(struct harness *h, int64_t finish, uint32_t exclude)
+{
+    struct buf out;
+    buf_init_arena(&out, &h->arena, 64 * 1024 * 1024);
+    for (size_t i = 0; i < h->rows.len; i++) {
+        struct str events = events_of(&h->rows.ptr[i], finish, INT64_MAX), next = events, bytes;
+        for (; history_next(&next, &bytes); events = next) {
+            if (reset_reapplies(bytes, exclude)) {
+                buf_append_str(&out, str_of(events.ptr, (size_t)(next.ptr - events.ptr)));
+            }
+        }
+    }
+    return buf_str(&out);
+}
+
+static void fold_rows(struct workflow *wf, const struct rows *rows)
+{
+    struct fail f = { 0 };
+    for (size_t i = 0; i < rows->len; i++) {
+        const struct row *r = &rows->ptr[i];
+        check(!workflow_fold(wf, r->first_event_id, r->events, r->records, &f));
+    }
+}
+
+enum err harness_reset(struct harness *h, const struct event *ev, int64_t finish, uint32_t exclude,
+        struct effects *left, struct effects *fx, struct fail *f)
+{
+    struct event away = *ev, reset = *ev;
+    struct rows rows = { 0 };
+    struct arena scratch = { 0 };
+    check(finish > 1 && finish < h->wf->next_event_id);
+    reset.kind = EVENT_RESET;
+    reset.reset.namespace_id = h->wf->namespace_id;
+    reset.reset.base_run_id = h->wf->run_id;
+    reset.reset.namespace_name = str_dup(&h->arena, h->wf->namespace_name);
+    reset.reset.start_request_id = str_dup(&h->arena, h->wf->start_request_id);
+    reset.reset.base_copied_until = h->wf->copied_until;
+    reset.reset.copied = copied_rows(h, finish, &rows);
+    struct workflow *trial =
+            workflow_new(&scratch); /* whether it may be is known before anything is done */
+    fold_rows(trial, &rows);
+    effects_init(fx, &h->arena);
+    enum err err = workflow_step(trial, &reset, fx, f);
+    arena_deinit(&scratch);
+    if (err) {
+        return err;
+    }
+    away.kind = EVENT_RESET_AWAY;
+    away.reset_away = (struct event_reset_away){ reset.reset.run_id, reset.reset.reason };
+    check(!harness_step(h, &away, left, f));
+    reset.reset.reapply = reapplied(h, finish, exclude);
+    arena_deinit(&h->live_arena);
+    arena_deinit(&h->twin_arena);
+    h->wf = workflow_new(&h->live_arena);
+    h->twin = workflow_new(&h->twin_arena);
+    h->rows = rows;
+    fold_rows(h->wf, &rows);
+    fold_rows(h->twin, &rows);
+    return harness_step(h, &reset, fx, f);
+}

@@ -11,11 +11,16 @@ struct row {
     struct str events, records;
 };
 
+struct rows {
+    struct row *ptr;
+    size_t len, cap;
+};
+
 struct harness {
     struct arena arena; /* everything of the test */
     struct arena live_arena, twin_arena;
     struct workflow *wf, *twin;
-    VEC(struct row) rows;
+    struct rows rows;
     int steps;
 };
 
@@ -24,5 +29,9 @@ void harness_deinit(struct harness *h);
 /* fx lives in h->arena. */
 enum err harness_step(
         struct harness *h, const struct event *ev, struct effects *fx, struct fail *f);
+/* The run is reset before event `finish`: what h has from now on is the new run. left: effects in the run that is left
+ * behind. ev: as for EVENT_RESET; what the base run knows is filled in. exclude: enum reset_exclude. */
+enum err harness_reset(struct harness *h, const struct event *ev, int64_t finish, uint32_t exclude,
+        struct effects *left, struct effects *fx, struct fail *f);
 /* The process dies: the live state comes back by the fold, the twin by its snapshot. */
 void harness_crash(struct harness *h);

@@ -186,7 +186,7 @@ static enum event_kind random_kind(struct player *p)
         EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED, EVENT_MESSAGE_SETTLED, EVENT_CHILD_CLOSED,
         EVENT_FIRST_TASK };
     if (below(p, 120) == 0) {
-        return EVENT_TERMINATE;
+        return below(p, 4) ? EVENT_TERMINATE : EVENT_DELETE;
     }
     return below(p, 40) == 0 ? EVENT_REQUEST_CANCEL : kinds[below(p, ARRAY_LEN(kinds))];
 }
@@ -340,6 +340,32 @@ static void step(struct player *p, struct event *ev)
     }
 }
 
+/* The run, or what was it, is reset at any event; most of them are refused. Tokens name their run: those of the one that
+ * is left behind are no use here. */
+static void reset(struct player *p)
+{
+    struct effects left, fx;
+    struct fail f = { 0 };
+    struct event ev = { .now = p->now, .limits = &p->limits, .rand = { (uint64_t)p->h.steps } };
+    int64_t last = p->h.wf->next_event_id - 1;
+    if (last < 2) {
+        return;
+    }
+    ev.reset = (struct event_reset){
+        .run_id = uuid_v4(&p->rand), .reason = STR("again"), .request_id = name(p, "reset", 10)
+    };
+    int64_t finish = 2 + (int64_t)below(p, (uint64_t)last - 1);
+    if (harness_reset(&p->h, &ev, finish, (uint32_t)below(p, 2), &left, &fx, &f)) {
+        p->refused++;
+        return;
+    }
+    p->done++;
+    p->task_count = p->activity_count = 0;
+    memset(p->tasks, 0, sizeof(p->tasks));
+    memset(p->activities, 0, sizeof(p->activities));
+    remember(p, &fx);
+}
+
 /* After everything that is due has been done, nothing is due: time cannot make the driver spin. */
 static void settle_time(struct player *p)
 {
@@ -414,6 +440,9 @@ static void play(struct player *p, uint64_t seed)
         p->now = instant_add(p->now, DURATION_MS(below(p, 1500)));
         if (below(p, 30) == 0) {
             p->now = instant_add(p->now, DURATION_SECONDS(-(int64_t)below(p, 3)));
+        }
+        if (below(p, 20) == 0) {
+            reset(p);
         }
         random_event(p, &ev);
         step(p, &ev);

@@ -52,11 +52,21 @@ static void set_limits(struct scenario *s, struct words *w)
     l->buffered_events = (uint32_t)words_number(w, "buffered_events", l->buffered_events);
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
+    l->pending_signals = (uint32_t)words_number(w, "pending_signals", l->pending_signals);
+    l->pending_cancels = (uint32_t)words_number(w, "pending_cancels", l->pending_cancels);
+    l->id_length = (size_t)words_number(w, "id_length", (int64_t)l->id_length);
     l->pending_children = (uint32_t)words_number(w, "pending_children", l->pending_children);
     l->history_count_suggest = words_number(w, "history_count_suggest", l->history_count_suggest);
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
     l->history_size_error =
             (size_t)words_number(w, "history_size_error", (int64_t)l->history_size_error);
+    l->history_size_suggest =
+            (size_t)words_number(w, "history_size_suggest", (int64_t)l->history_size_suggest);
+    l->buffered_bytes = (size_t)words_number(w, "buffered_bytes", (int64_t)l->buffered_bytes);
+    l->memo_size_error = (size_t)words_number(w, "memo_size_error", (int64_t)l->memo_size_error);
+    l->state_size_error = (size_t)words_number(w, "state_size_error", (int64_t)l->state_size_error);
+    l->transaction_size_error =
+            (size_t)words_number(w, "transaction_size_error", (int64_t)l->transaction_size_error);
     l->blob_size_error = (size_t)words_number(w, "blob_size_error", (int64_t)l->blob_size_error);
 }
 
@@ -82,6 +92,25 @@ static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
     return true;
 }
 
+/* "reset 7 reason": what happens to the run, and then to the new one, which the scenario goes on with. */
+static void run_reset(struct scenario *s, struct words *w, struct event *ev, struct buf *out)
+{
+    struct effects left, fx;
+    struct fail f = { 0 };
+    int64_t finish = 0;
+    uint32_t exclude = words_has(w, "without_signals") ? RESET_EXCLUDE_SIGNALS : 0;
+    exclude |= words_has(w, "without_updates") ? RESET_EXCLUDE_UPDATES : 0;
+    scenario_reset(w, ev);
+    check(str_to_i64(words_next(w), &finish));
+    ev->reset.reason = words_next(w);
+    enum err err = harness_reset(&s->h, ev, finish, exclude, &left, &fx, &f);
+    if (!err) {
+        scenario_print(s, ERR_NONE, NULL, &left, out);
+        buf_printf(out, "    the new run, its first %lld events copied:\n", (long long)finish - 1);
+    }
+    scenario_print(s, err, &f, &fx, out);
+}
+
 bool scenario_run_line(struct scenario *s, struct str line, struct buf *out)
 {
     struct str commands, head = str_split(line, ':', &commands);
@@ -100,6 +129,10 @@ bool scenario_run_line(struct scenario *s, struct str line, struct buf *out)
     struct event ev = { .now = instant_add(scenario_epoch, at),
         .limits = &s->limits,
         .rand = { (uint64_t)s->h.steps + 1 } };
+    if (words_has(&w, "reset")) {
+        run_reset(s, &w, &ev, out);
+        return true;
+    }
     if (!scenario_event(s, &w, str_dup(&s->h.arena, commands), &ev)) {
         return false;
     }

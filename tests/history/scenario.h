@@ -31,6 +31,8 @@ struct words {
 
 bool scenario_run_line(struct scenario *s, struct str line, struct buf *out);
 bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct event *ev);
+/* The ids of the new run. */
+void scenario_reset(struct words *w, struct event *ev);
 bool scenario_commands(
         struct scenario *s, struct str text, struct event_workflow_task_completed *c);
 void scenario_print(struct scenario *s, enum err err, const struct fail *f,
@@ -47,6 +49,8 @@ struct duration words_duration(struct words *w, const char *key);
 bool duration_parse(struct str text, struct duration *ret);
 int64_t words_number(struct words *w, const char *key, int64_t otherwise);
 struct str payloads_of(struct arena *arena, struct str text);
+/* As many letters as key=N says; empty when it is not there. */
+struct str words_large(struct arena *arena, struct words *w, const char *key);
 struct str failure_of_text(struct arena *arena, struct words *w, struct str message);
 struct retry_policy words_retry(struct scenario *s, struct words *w);
 

@@ -1,28 +1,35 @@
 /* The commands of a completion: "activity a1 start_to_close=10s | timer t1 5s | done". */
 #include "tests/history/scenario.h"
 
-static struct str large(struct arena *arena, struct words *w, const char *key)
+/* text=... as a payload, or text_size=N letters. */
+static struct str payload_or_large(
+        struct arena *arena, struct words *w, const char *text, const char *size)
 {
-    int64_t n = words_number(w, key, 0);
-    char *p = NEW(arena, char, (size_t)n + 1);
-    memset(p, 'x', (size_t)n);
-    return str_of(p, (size_t)n);
+    struct str large = words_large(arena, w, size);
+    return large.len ? large : payloads_of(arena, words_get(w, text));
+}
+
+static struct str name_or(struct words *w, const char *key, struct str otherwise)
+{
+    struct str name = words_get(w, key);
+    return words_has(w, "no-type") ? STR("") : name.len ? name : otherwise;
 }
 
 static void activity(struct scenario *s, struct words *w, struct command *c)
 {
     struct arena *a = &s->h.arena;
-    struct str type = words_get(w, "type"), queue = words_get(w, "queue");
-    c->schedule_activity = (struct command_schedule_activity){ .activity_id = words_next(w),
-        .activity_type = type.len ? type : STR("Act"),
-        .task_queue = queue.len ? queue : STR("q"),
+    struct str type = name_or(w, "type", STR("Act")), queue = words_get(w, "queue");
+    bool no_queue = words_has(w, "no-queue");
+    c->schedule_activity = (struct command_schedule_activity){ .activity_type = type,
+        .task_queue = queue.len || no_queue ? queue : STR("q"),
         .schedule_to_close = words_duration(w, "schedule_to_close"),
         .schedule_to_start = words_duration(w, "schedule_to_start"),
         .start_to_close = words_duration(w, "start_to_close"),
         .heartbeat = words_duration(w, "heartbeat"),
         .retry = words_retry(s, w),
         .request_eager_execution = words_has(w, "eager"),
-        .input = large(a, w, "input_size") };
+        .input = words_large(a, w, "input_size") };
+    c->schedule_activity.activity_id = words_next(w);
 }
 
 static void timer(struct words *w, struct command *c)
@@ -33,12 +40,13 @@ static void timer(struct words *w, struct command *c)
     c->start_timer.start_to_fire = d;
 }
 
-static void external(struct words *w, struct command *c)
+static void external(struct scenario *s, struct words *w, struct command *c)
 {
-    c->external.workflow_id = words_next(w);
+    c->external.input = words_large(&s->h.arena, w, "input_size");
+    c->external.child_workflow_only = words_has(w, "child_only");
+    c->external.workflow_id = words_has(w, "no-id") ? STR("") : words_next(w);
     c->external.run_id = words_get(w, "run");
     c->external.namespace_name = words_get(w, "namespace");
-    c->external.child_workflow_only = words_has(w, "child_only");
     if (c->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION) {
         c->external.signal_name = words_next(w);
     }
@@ -46,14 +54,16 @@ static void external(struct words *w, struct command *c)
 
 static void child(struct scenario *s, struct words *w, struct command *c)
 {
-    struct str type = words_get(w, "type"), policy = words_get(w, "policy");
+    struct str type = name_or(w, "type", STR("Child")), policy = words_get(w, "policy");
     c->start_child = (struct command_start_child){ .workflow_id = words_next(w),
-        .workflow_type = type.len ? type : STR("Child"),
+        .workflow_type = type,
         .task_queue = words_get(w, "queue"),
         .namespace_name = words_get(w, "namespace"),
         .cron_schedule = words_get(w, "cron"),
-        .input = words_get(w, "input_size").len ? large(&s->h.arena, w, "input_size")
-                                                : payloads_of(&s->h.arena, words_get(w, "input")),
+        .input = payload_or_large(&s->h.arena, w, "input", "input_size"),
+        .memo = words_large(&s->h.arena, w, "memo_size"),
+        .execution_timeout = words_duration(w, "execution_timeout"),
+        .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
         .retry = words_retry(s, w),
         .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
@@ -66,8 +76,8 @@ static void continue_as_new(struct scenario *s, struct words *w, struct command 
     struct arena *a = &s->h.arena;
     c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
         .task_queue = words_get(w, "queue"),
-        .input = payloads_of(a, words_get(w, "input")),
-        .memo = payloads_of(a, words_get(w, "memo")),
+        .input = payload_or_large(a, w, "input", "input_size"),
+        .memo = payload_or_large(a, w, "memo", "memo_size"),
         .run_timeout = words_duration(w, "run_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
         .retry = words_retry(s, w),
@@ -78,7 +88,9 @@ static void marker(struct scenario *s, struct words *w, struct command *c)
 {
     struct marker_detail *d = NEW(&s->h.arena, struct marker_detail, 1);
     c->marker.marker_name = words_next(w);
-    *d = (struct marker_detail){ STR("data"), payloads_of(&s->h.arena, words_next(w)) };
+    struct str data = words_large(&s->h.arena, w, "details_size");
+    *d = (struct marker_detail){ STR("data"),
+        data.len ? data : payloads_of(&s->h.arena, words_next(w)) };
     c->marker.details = d;
     c->marker.detail_count = d->payloads.len ? 1 : 0;
 }
@@ -127,12 +139,13 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
         timer(w, c);
         return true;
     case 4:
-        c->complete.result = words_get(w, "result_size").len ? large(a, w, "result_size")
-                                                             : payloads_of(a, words_next(w));
+        c->complete.result = words_large(a, w, "result_size");
+        if (!c->complete.result.len) {
+            c->complete.result = payloads_of(a, words_next(w));
+        }
         return true;
     case 5:
-        c->fail.failure =
-                words_has(w, "nothing") ? (struct str){ 0 } : failure_of_text(a, w, words_next(w));
+        c->fail.failure = failure_of_text(a, w, words_next(w));
         return true;
     case 6:
         c->cancel_timer.timer_id = words_next(w);
@@ -148,7 +161,7 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
         return true;
     case 8:
     case 12:
-        external(w, c);
+        external(s, w, c);
         return true;
     case 11:
         child(s, w, c);
@@ -157,7 +170,10 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
         c->upsert.search_attributes = payloads_of(a, words_next(w));
         return true;
     case 16:
-        c->modify_properties.upserted_memo = payloads_of(a, words_next(w));
+        c->modify_properties.upserted_memo = words_large(a, w, "size");
+        if (!c->modify_properties.upserted_memo.len) {
+            c->modify_properties.upserted_memo = payloads_of(a, words_next(w));
+        }
         return true;
     default:
         s->problem = "unknown command";

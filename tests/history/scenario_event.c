@@ -49,17 +49,18 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
     ev->start.signal = signal->signal_name.len ? signal : NULL;
 }
 
-static struct saved_token *token_of(struct scenario *s, struct words *w)
+/* The newest token, or token=NAME; later=2h forges its start. */
+static struct workflow_task_token token_of(struct scenario *s, struct words *w)
 {
     struct str name = words_get(w, "token");
     check(s->tokens.len);
-    for (size_t i = 0; name.len && i < s->tokens.len; i++) {
-        if (str_eq(s->tokens.ptr[i].name, name)) {
-            return &s->tokens.ptr[i];
-        }
+    size_t i = s->tokens.len - 1;
+    while (name.len && !str_eq(s->tokens.ptr[i].name, name)) {
+        check(i--);
     }
-    check(!name.len);
-    return &s->tokens.ptr[s->tokens.len - 1];
+    struct workflow_task_token token = s->tokens.ptr[i].token;
+    token.started_time = instant_add(token.started_time, words_duration(w, "later"));
+    return token;
 }
 
 static void event_claim_task(struct scenario *s, struct words *w, struct event *ev)
@@ -103,7 +104,9 @@ static struct activity_ref ref_of(struct scenario *s, struct words *w)
     }
     for (size_t i = s->activities.len; i-- > 0;) {
         if (str_eq(s->activities.ptr[i].name, name)) {
-            return s->activities.ptr[i].ref;
+            struct activity_ref ref = s->activities.ptr[i].ref;
+            ref.started_time = instant_add(ref.started_time, words_duration(w, "later"));
+            return ref;
         }
     }
     check(false);
@@ -114,6 +117,9 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     struct arena *a = &s->h.arena;
     struct activity_ref ref = ref_of(s, w);
     struct str text = words_next(w), worker = STR("worker");
+    struct str large =
+            ev->kind == EVENT_ACTIVITY_FAILED ? (struct str){ 0 } : words_large(a, w, "size");
+    text = large.len ? large : text;
     switch (ev->kind) {
     case EVENT_ACTIVITY_COMPLETED:
         ev->activity_completed =
@@ -122,6 +128,10 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     case EVENT_ACTIVITY_FAILED:
         ev->activity_failed = (struct event_activity_failed){ ref, failure_of_text(a, w, text),
             payloads_of(a, words_get(w, "details")), worker };
+        large = words_large(a, w, "details_size");
+        if (large.len) {
+            ev->activity_failed.last_heartbeat_details = large;
+        }
         return;
     case EVENT_ACTIVITY_CANCELED:
         ev->activity_canceled =
@@ -139,7 +149,7 @@ static bool event_completed(
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct str sticky = words_get(w, "sticky"), poll = words_get(w, "poll");
-    *c = (struct event_workflow_task_completed){ .token = token_of(s, w)->token,
+    *c = (struct event_workflow_task_completed){ .token = token_of(s, w),
         .identity = STR("worker"),
         .return_new_workflow_task = words_has(w, "return_new"),
         .poll_id = poll.len ? poll : STR("inline"),
@@ -199,6 +209,13 @@ static void event_child_closed(struct scenario *s, struct words *w, struct event
         .close_event = buf_str(&b) };
 }
 
+void scenario_reset(struct words *w, struct event *ev)
+{
+    struct str request_id = words_get(w, "request_id");
+    ev->reset = (struct event_reset){ .run_id = fixed_uuid((uint8_t)words_number(w, "run", 3)),
+        .request_id = request_id.len ? request_id : STR("reset-1") };
+}
+
 static const struct {
     const char *word;
     enum event_kind kind;
@@ -222,6 +239,7 @@ static const struct {
     { "settle", EVENT_MESSAGE_SETTLED },
     { "first-task", EVENT_FIRST_TASK },
     { "child-closed", EVENT_CHILD_CLOSED },
+    { "delete", EVENT_DELETE },
 };
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
@@ -230,7 +248,7 @@ static void event_outside(struct scenario *s, struct words *w, struct event *ev)
         ev->signal = (struct event_signal){ .signal_name = words_next(w),
             .identity = STR("client"),
             .request_id = words_get(w, "request_id"),
-            .input = payloads_of(&s->h.arena, words_get(w, "input")),
+            .input = words_large(&s->h.arena, w, "input_size"),
             .wakes_delayed = words_has(w, "with_start") };
     } else if (ev->kind == EVENT_REQUEST_CANCEL) {
         ev->request_cancel =
@@ -273,10 +291,9 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
     case EVENT_WORKFLOW_TASK_COMPLETED:
         return event_completed(s, w, rest, ev);
     case EVENT_WORKFLOW_TASK_FAILED:
-        ev->workflow_task_failed =
-                (struct event_workflow_task_failed){ .token = token_of(s, w)->token,
-                    .cause = (enum workflow_task_failed_cause)words_number(w, "cause", 14),
-                    .identity = STR("worker") };
+        ev->workflow_task_failed = (struct event_workflow_task_failed){ .token = token_of(s, w),
+            .cause = (enum workflow_task_failed_cause)words_number(w, "cause", 14),
+            .identity = STR("worker") };
         ev->workflow_task_failed.failure = failure_of_text(&s->h.arena, w, words_next(w));
         return true;
     case EVENT_MESSAGE_SETTLED:
@@ -286,6 +303,7 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         event_child_closed(s, w, ev);
         return true;
     case EVENT_FIRST_TASK:
+    case EVENT_DELETE:
     case EVENT_RESET_STICKY:
     case EVENT_TIME:
         return true;

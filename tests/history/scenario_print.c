@@ -1,6 +1,7 @@
 /* The effects of a step as text: events with the attributes that rules speak of, and what else must happen. */
 #include "common/model/wire.h"
 #include "history/engine/child.h"
+#include "history/engine/records.h"
 #include "history/engine/retry.h"
 #include "tests/history/scenario.h"
 
@@ -54,6 +55,17 @@ static struct str payload_text(struct str payloads)
     return STR("(payload)");
 }
 
+/* Of a timeout. */
+static struct str last_details(struct str timeout)
+{
+    struct wire_field f;
+    struct str details = { 0 };
+    while (wire_next(&timeout, &f)) {
+        details = f.number == 2 ? f.bytes : details;
+    }
+    return details;
+}
+
 static void put_failure(struct buf *out, const char *name, struct str failure)
 {
     struct wire_field f;
@@ -62,15 +74,25 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
         return;
     }
     buf_printf(out, " %s=\"", name);
-    struct str cause = { 0 };
+    struct str cause = { 0 }, details = { 0 };
     while (wire_next(&failure, &f)) {
         if (f.number == 1) {
-            buf_append_str(out, f.bytes);
+            enum { SHOWN = 200 };
+            buf_append_str(out, f.bytes.len > SHOWN ? str_of(f.bytes.ptr, SHOWN) : f.bytes);
+            buf_printf(out, "%s", f.bytes.len > SHOWN ? "..." : "");
         } else if (f.number == 4) {
             cause = f.bytes;
+        } else if (f.number == 6) {
+            details = last_details(f.bytes);
         }
     }
-    buf_printf(out, "\"%s", info.kind == FAILURE_TIMEOUT ? "(timeout)" : "");
+    buf_printf(out, "\"%s",
+            info.kind != FAILURE_TIMEOUT                ? ""
+            : info.timeout == TIMEOUT_SCHEDULE_TO_CLOSE ? "(ScheduleToClose)"
+            : info.timeout == TIMEOUT_SCHEDULE_TO_START ? "(ScheduleToStart)"
+            : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
+                                                        : "(StartToClose)");
+    put_s(out, "last_heartbeat", payload_text(details));
     put_failure(out, "because", cause);
 }
 
@@ -132,6 +154,9 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "parent", he->parent.workflow_id);
     put_s(out, "root", he->root.workflow_id);
     put_i(out, "suggest_continue_as_new", he->suggest_continue_as_new);
+    for (size_t i = 0; i < he->suggest_reasons.len; i++) {
+        put_i(out, "suggest_reason", he->suggest_reasons.ptr[i]);
+    }
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
     if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
@@ -179,7 +204,9 @@ static void print_message(const struct outbox_message *m, struct buf *out)
     buf_printf(out, "    message %lld %s to " STR_FMT "%s%s\n", (long long)message_event_id(m->id),
             kinds[m->kind], STR_ARG(m->workflow_id),
             m->flags & OUTBOX_CHILD_ONLY ? " (child only)" : "",
-            m->flags & OUTBOX_SOURCE_CLOSED ? " (only if it exists)" : "");
+            m->flags & OUTBOX_SOURCE_CLOSED  ? " (only if it exists)"
+            : m->flags & OUTBOX_SOURCE_RESET ? " (from a reset run)"
+                                             : "");
 }
 
 static void print_offers(const struct effects *fx, struct buf *out)
@@ -208,6 +235,19 @@ static void print_offers(const struct effects *fx, struct buf *out)
     }
 }
 
+/* The events of a reset's step, without those that it has copied. */
+static void print_new_events(struct scenario *s, const struct effects *fx, struct buf *out)
+{
+    struct str events = buf_str(&fx->events), records = buf_str(&fx->records), bytes;
+    struct record r;
+    while (record_next(&records, &r)) {
+        for (int64_t i = 0; r.kind == RECORD_COPIED && i < r.count; i++) {
+            check(history_next(&events, &bytes));
+        }
+    }
+    print_events(&s->h.arena, events, "", out);
+}
+
 void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         const struct effects *fx, struct buf *out)
 {
@@ -215,7 +255,7 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         buf_printf(out, "    error %s: %s\n", err_name(err), f->message);
         return;
     }
-    print_events(&s->h.arena, buf_str(&fx->events), "", out);
+    print_new_events(s, fx, out);
     if (fx->answer.err) {
         buf_printf(out, "    answer %s: %s\n", err_name(fx->answer.err), fx->answer.message);
     }
@@ -232,6 +272,11 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         print_activity(&fx->eager_activities.ptr[i], "eager activity", out);
     }
     buf_printf(out, "%s", fx->cancel_requested ? "    cancel requested\n" : "");
+    for (size_t i = 0; i < fx->failures.len; i++) {
+        buf_printf(out, "    the worker is told:");
+        put_failure(out, "failure", fx->failures.ptr[i]);
+        buf_append_byte(out, '\n');
+    }
     print_offers(fx, out);
     buf_printf(out, "%s", fx->closed ? "    closed\n" : "");
 }

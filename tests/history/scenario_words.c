@@ -105,18 +105,41 @@ struct str payloads_of(struct arena *arena, struct str text)
     return buf_str(&b);
 }
 
-/* message=..., type=..., non_retryable, next=5s */
+struct str words_large(struct arena *arena, struct words *w, const char *key)
+{
+    int64_t n = words_number(w, key, 0);
+    char *p = NEW(arena, char, (size_t)n + 1);
+    memset(p, 'x', (size_t)n);
+    return str_of(p, (size_t)n);
+}
+
+/* type=..., non_retryable, next=5s, size=N; "kind=canceled|timeout|server|activity" instead of an application's; "nothing" */
 struct str failure_of_text(struct arena *arena, struct words *w, struct str message)
 {
     struct buf b;
+    struct str kind = words_get(w, "kind"), large = words_large(arena, w, "size");
+    if (words_has(w, "nothing")) {
+        return (struct str){ 0 };
+    }
     buf_init_arena(&b, arena, 16 * 1024 * 1024);
-    wire_opt_bytes(&b, 1, message);
-    size_t mark = wire_begin(&b, 5);
+    wire_opt_bytes(&b, 1, large.len ? large : message);
+    uint32_t field = str_eq(kind, STR("timeout"))    ? 6
+                     : str_eq(kind, STR("canceled")) ? 7
+                     : str_eq(kind, STR("server"))   ? 9
+                     : str_eq(kind, STR("activity")) ? 12
+                                                     : 5;
+    size_t mark = wire_begin(&b, field);
+    if (field != 5) {
+        wire_end(&b, mark);
+        return buf_str(&b);
+    }
     wire_opt_bytes(&b, 1, words_get(w, "type"));
     wire_opt_varint(&b, 2, words_has(w, "non_retryable"));
-    struct duration next = words_duration(w, "next");
-    if (next.ns) {
-        wire_put_duration(&b, 4, next);
+    struct str next = words_get(w, "next");
+    struct duration delay = { 0 };
+    if (next.len) {
+        check(duration_parse(next, &delay));
+        wire_put_duration(&b, 4, delay);
     }
     wire_end(&b, mark);
     return buf_str(&b);

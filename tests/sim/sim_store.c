@@ -21,11 +21,15 @@ struct sim_lane {
     struct uuid owner;
     int64_t epoch, seq;
     bool committing;
+    bool abandoned; /* its process is dead: nobody hears of what its operations do */
     struct instant stalled_since;
 };
 
 struct sim_op {
     struct lane_timer timer;
+    struct lane_task task; /* the answer on its way to the process's lane */
+    enum err err;
+    struct fail fail;
     struct list_node node;
     struct arena arena;
     struct sim_lane *sl;
@@ -43,7 +47,12 @@ static struct instant database_now(const struct sim_lane *sl)
             (struct duration){ lane_monotonic(sl->sl.lane).ns });
 }
 
-static void op_end(struct sim_op *op, enum err err, const struct fail *f)
+static struct lane *op_lane(const struct sim_op *op)
+{
+    return op->sl->db->lane ? op->sl->db->lane : op->sl->sl.lane;
+}
+
+static void op_answer(struct sim_op *op, enum err err, const struct fail *f)
 {
     struct arena arena = op->arena;
     list_remove(&op->node);
@@ -53,8 +62,28 @@ static void op_end(struct sim_op *op, enum err err, const struct fail *f)
         op->sl->fenced |= err == ERR_FENCED;
         op->sl->corrupt |= err == ERR_CORRUPT;
     }
-    op->op->done(op->op, err, f);
+    if (!op->sl->abandoned) {
+        op->op->done(op->op, err, f);
+    }
     arena_deinit(&arena);
+}
+
+static void op_answered(struct lane_task *task)
+{
+    struct sim_op *op = container_of(task, struct sim_op, task);
+    op_answer(op, op->err, op->err ? &op->fail : NULL);
+}
+
+static void op_end(struct sim_op *op, enum err err, const struct fail *f)
+{
+    if (op_lane(op) == op->sl->sl.lane || op->sl->abandoned) {
+        op_answer(op, err, f);
+        return;
+    }
+    op->err = err;
+    op->fail = f ? *f : (struct fail){ 0 };
+    op->task.run = op_answered;
+    lane_post(op->sl->sl.lane, &op->task);
 }
 
 static void op_fail(struct sim_op *op, enum err err, const char *text)
@@ -67,7 +96,7 @@ static void op_fire(struct lane_timer *timer);
 
 static void op_after(struct sim_op *op, struct duration d)
 {
-    lane_timer_start(op->sl->sl.lane, &op->timer, d, op_fire);
+    lane_timer_start(op_lane(op), &op->timer, d, op_fire);
 }
 
 static void op_send(struct sim_op *op)
@@ -82,6 +111,10 @@ static void op_send(struct sim_op *op)
 
 static void commit_lost(struct sim_op *op)
 {
+    if (op->sl->abandoned) {
+        op_fail(op, ERR_UNAVAILABLE, "the process is gone");
+        return;
+    }
     op->resolve = true;
     if (!instant_is_set(op->sl->stalled_since)) {
         op->sl->stalled_since = lane_now(op->sl->sl.lane);
@@ -130,6 +163,10 @@ static void commit_fire(struct sim_op *op)
     } else {
         sim_apply(sl->db, c, &op->arena);
         w->seq++;
+        if (sl->db->stored) {
+            struct sim_stored what = { c->batch, sl->writer, sl->owner, sl->epoch, w->seq };
+            sl->db->stored(sl->db->stored_arg, &what);
+        }
         w->last_run_key =
                 c->batch->last_run_key > w->last_run_key ? c->batch->last_run_key : w->last_run_key;
         if (op->fault.outcome == SIM_LOST_AFTER) {
@@ -243,6 +280,7 @@ static void lane_close(struct store_lane *lane)
     struct sim_lane *sl = container_of(lane, struct sim_lane, sl);
     for (struct list_node *n; (n = list_first(&sl->ops));) {
         struct sim_op *op = list_entry(n, struct sim_op, node);
+        check(!op->sl->db->lane); /* with a lane of its own: sim_store_abandon */
         lane_timer_stop(lane->lane, &op->timer);
         op_fail(op, ERR_CANCELLED, "the store is being closed");
     }
@@ -319,6 +357,27 @@ void sim_db_set_faults(struct sim_db *db,
 {
     db->next_fault = next;
     db->fault_arg = arg;
+}
+
+void sim_db_set_lane(struct sim_db *db, struct lane *lane)
+{
+    db->lane = lane;
+}
+
+void sim_store_abandon(struct store_lane *lane)
+{
+    struct sim_lane *sl = container_of(lane, struct sim_lane, sl);
+    sl->abandoned = true;
+    if (sl->db->planner == sl) {
+        sl->db->planner = NULL;
+    }
+}
+
+void sim_db_watch(struct sim_db *db,
+        void (*stored)(void *arg, const struct sim_stored *what), void *arg)
+{
+    db->stored = stored;
+    db->stored_arg = arg;
 }
 
 void sim_db_set_away(struct sim_db *db, bool away)

@@ -31,12 +31,32 @@ struct sim_fault {
 void sim_db_set_faults(struct sim_db *db,
         struct sim_fault (*next)(void *arg, enum store_kind kind, const struct store_op *op),
         void *arg);
+/* The database works on a lane of its own and answers by messages: it goes on while a process stands
+ * still or is dead. NULL: on the lane of whoever asks. Before the first store. */
+void sim_db_set_lane(struct sim_db *db, struct lane *lane);
+/* With a lane of its own: the process is dead; what it has asked for may still be done, and is not
+ * answered. Instead of store_lane_close. */
+void sim_store_abandon(struct store_lane *sl);
+/* For checkers: told of every batch right after it was stored, and by whom. */
+struct sim_stored {
+    const struct store_batch *batch;
+    uint32_t writer;
+    struct uuid owner; /* as the committing process believes */
+    int64_t epoch, seq;
+};
+void sim_db_watch(struct sim_db *db,
+        void (*stored)(void *arg, const struct sim_stored *what), void *arg);
 /* While away: commits wait, everything else answers ERR_UNAVAILABLE after 3 s. */
 void sim_db_set_away(struct sim_db *db, bool away);
 /* Takes a member's writers away, as another process that thinks it dead would. */
 void sim_db_fence(struct sim_db *db, struct uuid member);
 uint64_t sim_db_commits(const struct sim_db *db); /* batches stored so far */
+/* False: no such run. Rows borrowed until the next operation. */
+bool sim_db_run(struct sim_db *db, run_key key, const struct store_run_row **run,
+        const struct store_log_row **log, size_t *log_count);
 /* For checkers: calls visit for every run, in order of insertion; rows borrowed. */
+/* Rows of runs, doomed ones included, and of their logs. */
+size_t sim_db_rows(const struct sim_db *db);
 void sim_db_each_run(struct sim_db *db,
         void (*visit)(void *arg, const struct store_run_row *run,
                 const struct store_snapshot_row *snapshot, const struct store_log_row *log,

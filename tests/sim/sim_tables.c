@@ -21,13 +21,6 @@ static struct str current_name(struct arena *arena, struct uuid ns, struct str w
     return str_of(p, sizeof(ns) + workflow_id.len);
 }
 
-static struct sim_run *find_current(
-        const struct sim_db *db, struct arena *arena, struct uuid ns, struct str workflow_id)
-{
-    struct map_node *n = map_get(&db->currents, current_name(arena, ns, workflow_id));
-    return n ? find_run(db, map_entry(n, struct sim_current, node)->key) : NULL;
-}
-
 /* Log rows may come before the run's own row within a batch: the run is known by its row's key. */
 static struct sim_run *make_run(struct sim_db *db, run_key key)
 {
@@ -42,7 +35,20 @@ static struct sim_run *make_run(struct sim_db *db, run_key key)
 
 static bool has_row(const struct sim_run *r)
 {
-    return r && r->row.status != 0;
+    return r && r->exists;
+}
+
+static bool is_visible(const struct sim_run *r)
+{
+    return has_row(r) && (int)r->row.status != RUN_DOOMED;
+}
+
+static struct sim_run *find_current(
+        const struct sim_db *db, struct arena *arena, struct uuid ns, struct str workflow_id)
+{
+    struct map_node *n = map_get(&db->currents, current_name(arena, ns, workflow_id));
+    struct sim_run *r = n ? find_run(db, map_entry(n, struct sim_current, node)->key) : NULL;
+    return is_visible(r) ? r : NULL;
 }
 
 static size_t log_position(const struct sim_run *r, int32_t seq)
@@ -127,12 +133,27 @@ static void insert_log(struct sim_db *db, const struct store_log_row *row)
     r->log.ptr[at] = copy;
 }
 
+static void delete_part(struct sim_db *db, const struct store_delete_row *d)
+{
+    struct sim_run *r = find_run(db, d->key);
+    if (!has_row(r) || is_visible(r)) {
+        return;
+    }
+    size_t at = log_position(r, d->through_seq + 1);
+    memmove(r->log.ptr, r->log.ptr + at, (r->log.len - at) * sizeof(*r->log.ptr));
+    r->log.len -= at;
+    if (d->whole) {
+        map_remove(&db->runs, &r->node);
+    }
+}
+
 static void apply_group(struct sim_db *db, const struct store_batch *b)
 {
     for (size_t i = 0; i < b->run_inserts.len; i++) {
         const struct store_run_row *row = &b->run_inserts.ptr[i];
         struct sim_run *r = make_run(db, row->key);
         r->row = *row;
+        r->exists = true;
         r->row.workflow_id = str_dup(&db->arena, row->workflow_id);
         r->row.backlog_queue = str_dup(&db->arena, row->backlog_queue);
     }
@@ -152,6 +173,12 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         const struct store_current_row *row = &b->currents.ptr[i];
         struct str name = current_name(&db->arena, row->namespace_id, row->workflow_id);
         struct map_node *n = map_get(&db->currents, name);
+        if (!row->key) {
+            if (n) {
+                map_remove(&db->currents, n);
+            }
+            continue;
+        }
         if (!n) {
             n = &NEW(&db->arena, struct sim_current, 1)->node;
             map_put(&db->currents, n, name);
@@ -162,6 +189,9 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         struct sim_run *r = make_run(db, b->snapshots.ptr[i].key);
         r->snapshot = b->snapshots.ptr[i];
         r->snapshot.data = str_dup(&db->arena, r->snapshot.data);
+    }
+    for (size_t i = 0; i < b->deletes.len; i++) {
+        delete_part(db, &b->deletes.ptr[i]);
     }
 }
 
@@ -212,7 +242,7 @@ static enum err load(struct sim_db *db, struct store_load *l, struct arena *aren
             }
         }
     }
-    if (!has_row(r)) {
+    if (!is_visible(r)) {
         return fail(f, ERR_NOT_FOUND, "no such run");
     }
     l->run = r->row;
@@ -316,6 +346,31 @@ static void scan_backlog(struct sim_db *db, struct store_scan_backlog *s, struct
     s->row_count = rows.len < s->limit ? rows.len : s->limit;
 }
 
+static void scan_doomed(struct sim_db *db, struct store_scan_doomed *s, struct arena *arena)
+{
+    run_rows runs = { 0 };
+    VEC(struct store_doomed_row) rows = { 0 };
+    map_each(&db->runs, n)
+    {
+        const struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (has_row(r) && !is_visible(r) && r->row.key > s->after_key &&
+                has_shard(s->shards, s->shard_count, r->row.shard)) {
+            vec_push(arena, &runs, r->row);
+        }
+    }
+    if (runs.len) {
+        qsort(runs.ptr, runs.len, sizeof(*runs.ptr), key_order);
+    }
+    for (size_t i = 0; i < runs.len && i < s->limit; i++) {
+        const struct sim_run *r = find_run(db, runs.ptr[i].key);
+        struct store_doomed_row row = { r->row.key, r->row.shard,
+            r->log.len ? r->log.ptr[r->log.len - 1].seq : 0 };
+        vec_push(arena, &rows, row);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len;
+}
+
 /* ---- dispatch; the cluster's tables are in sim_cluster.c ---- */
 
 enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *op,
@@ -342,9 +397,25 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
     case STORE_SCAN_BACKLOG:
         scan_backlog(db, container_of(op, struct store_scan_backlog, op), arena);
         return ERR_NONE;
+    case STORE_SCAN_DOOMED:
+        scan_doomed(db, container_of(op, struct store_scan_doomed, op), arena);
+        return ERR_NONE;
     default:
         return sim_execute_cluster(db, kind, op, now, arena, f);
     }
+}
+
+bool sim_db_run(struct sim_db *db, run_key key, const struct store_run_row **run,
+        const struct store_log_row **log, size_t *log_count)
+{
+    struct sim_run *r = find_run(db, key);
+    if (!has_row(r)) {
+        return false;
+    }
+    *run = &r->row;
+    *log = r->log.ptr;
+    *log_count = r->log.len;
+    return true;
 }
 
 void sim_db_each_run(struct sim_db *db,
@@ -356,6 +427,18 @@ void sim_db_each_run(struct sim_db *db,
     map_each(&db->runs, n)
     {
         struct sim_run *r = map_entry(n, struct sim_run, node);
-        visit(arg, &r->row, &r->snapshot, r->log.ptr, r->log.len);
+        if (is_visible(r)) {
+            visit(arg, &r->row, &r->snapshot, r->log.ptr, r->log.len);
+        }
     }
+}
+
+size_t sim_db_rows(const struct sim_db *db)
+{
+    size_t rows = 0;
+    map_each(&db->runs, n)
+    {
+        rows += 1 + map_entry(n, struct sim_run, node)->log.len;
+    }
+    return rows + db->currents.len;
 }

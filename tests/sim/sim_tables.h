@@ -7,6 +7,7 @@
 struct sim_run {
     struct map_node node;
     struct store_run_row row;
+    bool exists;                        /* its row does */
     struct store_snapshot_row snapshot; /* seq 0: none */
     VEC(struct store_log_row) log;      /* by seq */
 };
@@ -40,6 +41,9 @@ struct sim_db {
     bool away;
     struct sim_fault (*next_fault)(void *arg, enum store_kind kind, const struct store_op *op);
     void *fault_arg;
+    struct lane *lane; /* see sim_db_set_lane */
+    void (*stored)(void *arg, const struct sim_stored *what);
+    void *stored_arg;
 };
 
 /* Applies a batch group by group; poisoned groups are listed. arena: for the list. */

@@ -52,6 +52,18 @@
     X(a_taken_id_is_no_child)                           \
     X(a_cancelled_child_must_be_ones_own)               \
     X(many_children_end_with_their_parent)              \
+    X(a_reset_repeats_the_first_task)                   \
+    X(resets_are_refused)                               \
+    X(what_came_since_comes_again)                      \
+    X(closed_and_older_runs_are_reset)                  \
+    X(long_histories_are_reset_in_pages)                \
+    X(resets_given_up_leave_nothing)                    \
+    X(resets_race_with_the_workflow)                    \
+    X(children_are_connected_with_the_new_run)          \
+    X(children_not_started_yet_are_connected)           \
+    X(deleted_runs_are_gone)                            \
+    X(deleted_runs_tell_their_end_first)                \
+    X(large_runs_are_deleted_in_parts)                  \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

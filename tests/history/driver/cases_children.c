@@ -3,7 +3,7 @@
 
 #include "tests/history/driver/cases.h"
 
-static Api__Command *start_child(struct world *w, const char *id, enum parent_close_policy policy)
+Api__Command *start_child(struct world *w, const char *id, enum parent_close_policy policy)
 {
     Api__Command *c = api_new(&w->arena, &api__command__descriptor);
     Api__StartChildWorkflowExecutionCommandAttributes *m =

@@ -223,7 +223,7 @@ const char *start(struct world *w, const char *id)
     return m->run_id;
 }
 
-static Api__WorkflowExecution *execution_of(struct world *w, const char *id, const char *run_id)
+Api__WorkflowExecution *execution_of(struct world *w, const char *id, const char *run_id)
 {
     Api__WorkflowExecution *e = api_new(&w->arena, &api__workflow_execution__descriptor);
     e->workflow_id = id;

@@ -125,3 +125,5 @@ Api__Command *start_timer(struct world *w, int seconds);
 Api__Command *complete_workflow(struct world *w);
 Api__Command *continue_as_new(struct world *w);
 Api__Command *signal_external(struct world *w, const char *id);
+Api__Command *start_child(struct world *w, const char *id, enum parent_close_policy policy);
+Api__WorkflowExecution *execution_of(struct world *w, const char *id, const char *run_id);

@@ -102,6 +102,70 @@ Test(retry, which_failures_are_retryable)
     cr_assert(failure_is_retryable(&info, &p));
 }
 
+/* The field of a message; the last one wins. */
+static struct str field_of(struct str message, uint32_t number)
+{
+    struct wire_field f;
+    struct str found = { 0 };
+    while (wire_next(&message, &f)) {
+        found = f.number == number ? f.bytes : found;
+    }
+    return found;
+}
+
+/* A chain of application failures: each has its type, a long message and a cause. */
+static struct str chain_of_failures(struct arena *arena, int depth)
+{
+    struct str cause = { 0 };
+    char text[300];
+    memset(text, 'm', sizeof(text));
+    for (int i = 0; i < depth; i++) {
+        struct buf b;
+        buf_init_arena(&b, arena, 1 << 20);
+        wire_put_bytes(&b, 1, str_of(text, sizeof(text)));
+        wire_put_bytes(&b, 2, STR("SomeSDK"));
+        wire_opt_bytes(&b, 4, cause);
+        size_t mark = wire_begin(&b, 5);
+        wire_put_bytes(&b, 1, STR("MyError"));
+        wire_put_varint(&b, 2, 1);
+        wire_end(&b, mark);
+        cause = buf_str(&b);
+    }
+    return cause;
+}
+
+Test(retry, a_cut_failure_keeps_types_and_what_fits_of_the_texts)
+{
+    struct arena arena = { 0 };
+    struct str cut = failure_cut(&arena, chain_of_failures(&arena, 50), false, 4096);
+    cr_assert_lt(cut.len, 4500);
+    cr_assert(str_eq(field_of(cut, 1), STR("Failure exceeds size limit.")));
+    struct str outermost = field_of(cut, 4);
+    struct failure_info info = failure_parse(outermost);
+    cr_assert_eq(info.kind, FAILURE_APPLICATION);
+    cr_assert(str_eq(info.type, STR("MyError")) && info.non_retryable);
+    cr_assert_eq(field_of(outermost, 1).len, 300);
+    int depth = 0;
+    for (struct str f = cut; f.len; f = field_of(f, 4)) {
+        cr_assert_not(failure_parse(f).is_malformed);
+        depth++;
+    }
+    cr_assert(depth > 10 && depth <= 21);
+    arena_deinit(&arena);
+}
+
+Test(retry, names_of_timeouts_are_checked)
+{
+    struct str types[] = { STR("MyError"), STR("TemporalTimeout:StartToClose"),
+        STR("TemporalTimeout:TIMEOUT_TYPE_HEARTBEAT"), STR("TemporalTimeout:Later") };
+    struct retry_policy p = {
+        .is_set = true, .non_retryable_types = types, .non_retryable_count = 3
+    };
+    cr_assert_null(retry_policy_problem(&p));
+    p.non_retryable_count = 4;
+    cr_assert_not_null(retry_policy_problem(&p));
+}
+
 Test(retry, failures_are_parsed_and_cut)
 {
     struct arena arena = { 0 };
@@ -112,10 +176,11 @@ Test(retry, failures_are_parsed_and_cut)
     struct failure_info info = failure_parse(f);
     cr_assert_eq(info.kind, FAILURE_TIMEOUT);
     cr_assert_eq(info.timeout, TIMEOUT_HEARTBEAT);
-    struct str cut = failure_cut(&arena, f, 4000);
+    struct str cut = failure_cut(&arena, f, true, 4000);
     cr_assert_lt(cut.len, 4096);
     info = failure_parse(cut);
-    cr_assert_eq(info.kind, FAILURE_TIMEOUT);
+    cr_assert_eq(info.kind, FAILURE_SERVER);
+    cr_assert(info.non_retryable);
     cr_assert(failure_parse(STR("\xff\xff")).is_malformed);
     arena_deinit(&arena);
 }

@@ -171,6 +171,16 @@ Test(match, a_lost_member_takes_its_offers_along)
     cr_assert_eq(w.fx.answers.ptr[0].backlog, 4);
 }
 
+Test(match, a_shard_that_moves_leaves_no_task_behind)
+{
+    struct matching_offer o = world_offer(1, 10);
+    world_advertise(&w, 1, 1, "q", 0, &o, 1);
+    world_advertise(&w, 2, 1, "q", 0, &o, 1);
+    world_event(&w, (struct matching_event){ .kind = MATCHING_MEMBER_GONE, .member = world_id(1) });
+    world_poll(&w, 1, "q");
+    cr_assert_eq(world_answer(&w, 1), 1);
+}
+
 static bool keeps_none(void *ctx, uint64_t hash)
 {
     return hash != *(uint64_t *)ctx;
@@ -187,11 +197,28 @@ Test(match, a_queue_that_moved_sends_its_polls_away)
                             .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
     cr_assert_eq(world_answer(&w, 1), -2);
     cr_assert_eq(world_answer(&w, 2), -1);
+    world_pass(&w, DURATION_SECONDS(10));
     cr_assert_eq(matching_totals(w.engine).queues, 2);
     hash = task_queue_hash(world_id(1), STR("moves-too"), TASK_QUEUE_WORKFLOW);
     world_event(&w, (struct matching_event){
                             .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
+    world_pass(&w, DURATION_SECONDS(10));
     cr_assert_eq(matching_totals(w.engine).offers, 0);
+}
+
+Test(match, who_advertises_may_know_the_owner_before_it_does)
+{
+    struct matching_offer o = world_offer(1, 10);
+    uint64_t hash = task_queue_hash(world_id(1), STR("q"), TASK_QUEUE_WORKFLOW), none = 0;
+    world_advertise(&w, 1, 1, "q", 0, &o, 1);
+    world_event(&w, (struct matching_event){
+                            .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
+    world_pass(&w, DURATION_SECONDS(2));
+    world_event(&w, (struct matching_event){
+                            .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &none } });
+    world_pass(&w, DURATION_SECONDS(20));
+    world_poll(&w, 1, "q");
+    cr_assert_eq(world_answer(&w, 1), 1);
 }
 
 Test(match, the_rate_limit_is_exact)
@@ -253,7 +280,7 @@ Test(match, what_a_worker_tells_of_itself)
 {
     struct queue_id id = world_queue("q", TASK_QUEUE_ACTIVITY);
     struct matching_queue_info info;
-    char large[2049];
+    char large[2050];
     memset(large, 'x', sizeof(large) - 1);
     large[sizeof(large) - 1] = 0;
     poll_with(0, 2.5, "build one", false);

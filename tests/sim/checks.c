@@ -1,0 +1,176 @@
+/* Checks of what is stored, at every commit: one writer per epoch, logs and histories without gaps
+ * and with valid events only, a wake-up that is early enough. What can only be judged at the end is
+ * in check_end.c. */
+#include "tests/sim/checks.h"
+
+#include <stdio.h>
+
+#include "tests/sim/check_run.h"
+#include "tests/sim/host.h"
+
+/* No wait of a run that nothing else would end is longer. */
+#define LONGEST_WAIT DURATION_SECONDS(900)
+
+static uint64_t events;
+
+uint64_t checks_events(void)
+{
+    return events;
+}
+
+/* ---- writers ----------------------------------------------------------------------------------- */
+
+static struct known_writer {
+    struct uuid owner;
+    int64_t epoch, seq;
+} writers[STORE_WRITER_MAX];
+
+static void check_writer(const struct sim_stored *s)
+{
+    struct known_writer *w = &writers[s->writer];
+    if (s->epoch < w->epoch) {
+        violation("writer %u commits in epoch %lld after one of epoch %lld", s->writer,
+                (long long)s->epoch, (long long)w->epoch);
+    }
+    if (s->epoch == w->epoch && !uuid_eq(s->owner, w->owner)) {
+        violation("writer %u has two owners in epoch %lld", s->writer, (long long)s->epoch);
+    }
+    if (s->seq != w->seq + 1) {
+        violation("writer %u commits number %lld after %lld", s->writer, (long long)s->seq,
+                (long long)w->seq);
+    }
+    *w = (struct known_writer){ s->owner, s->epoch, s->seq };
+}
+
+/* ---- runs -------------------------------------------------------------------------------------- */
+
+static struct run_check *find(run_key key, const struct store_run_row *row)
+{
+    struct map_node *n = map_get(&run_checks, str_of(&key, sizeof(key)));
+    if (n) {
+        return map_entry(n, struct run_check, node);
+    }
+    struct run_check *r = NEW(&world.arena, struct run_check, 1);
+    r->key = key;
+    r->next_event = 1;
+    r->workflow_id = str_dup(&world.arena, row->workflow_id);
+    r->run_id = uuid_dup(&world.arena, row->run_id);
+    map_put(&run_checks, &r->node, str_of(&r->key, sizeof(r->key)));
+    return r;
+}
+
+static void take_row(struct run_check *r, const struct store_log_row *row)
+{
+    struct str in = row->events;
+    struct ev e;
+    bool bad = false;
+    int64_t first = r->next_event;
+    if (row->seq != r->seq + 1) {
+        violation("run " STR_FMT ": log row %d follows %d", STR_ARG(r->run_id), row->seq, r->seq);
+    }
+    r->seq = row->seq;
+    while (ev_next(&in, &e, &bad)) {
+        run_check_event(r, &e);
+        events++;
+    }
+    if (bad || r->next_event - first != row->event_count ||
+            (row->event_count && row->first_event_id != first)) {
+        violation("run " STR_FMT ": log row %d does not hold what it says", STR_ARG(r->run_id),
+                row->seq);
+    }
+}
+
+static void check_wake(struct run_check *r, const struct store_run_row *row)
+{
+    struct instant now = { SIM_EPOCH_NS + world.now.ns };
+    struct instant due = run_check_timers(r);
+    bool is_open = row->status == WORKFLOW_RUNNING;
+    if (is_open != !r->close) {
+        run_check_print(r);
+        violation("run " STR_FMT ": its row says status %d", STR_ARG(r->run_id), (int)row->status);
+    }
+    if (is_open && row->wake_at.ns > due.ns) {
+        run_check_print(r);
+        violation("run " STR_FMT ": wakes %lld ms too late", STR_ARG(r->run_id),
+                (long long)duration_ms(instant_since(row->wake_at, due)));
+    }
+    if (is_open && run_check_waits(r) && !row->backlog_queue.len &&
+            instant_since(row->wake_at, now).ns > LONGEST_WAIT.ns) {
+        run_check_print(r);
+        violation("run " STR_FMT ": something waits and nothing wakes it", STR_ARG(r->run_id));
+    }
+}
+
+static void take_run(run_key key)
+{
+    const struct store_run_row *row;
+    const struct store_log_row *log;
+    size_t count;
+    if (!sim_db_run(world.db, key, &row, &log, &count)) {
+        return; /* refused */
+    }
+    struct run_check *r = find(key, row);
+    for (size_t i = (size_t)r->seq; i < count; i++) {
+        take_row(r, &log[i]);
+    }
+    check_wake(r, row);
+}
+
+static void on_stored(void *arg, const struct sim_stored *s)
+{
+    const struct store_batch *b = s->batch;
+    record(NULL, "stored", s->writer, s->epoch, s->seq);
+    check_writer(s);
+    for (size_t i = 0; i < b->log.len; i++) {
+        take_run(b->log.ptr[i].key);
+    }
+    for (size_t i = 0; i < b->run_updates.len; i++) {
+        take_run(b->run_updates.ptr[i].key);
+    }
+}
+
+void checks_watch(void)
+{
+    map_init(&run_checks, &world.arena);
+    sim_db_watch(world.db, on_stored, NULL);
+}
+
+/* ---- who is open ------------------------------------------------------------------------------- */
+
+bool checks_all_closed(void)
+{
+    map_each(&run_checks, n)
+    {
+        if (!map_entry(n, struct run_check, node)->close) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void checks_print_open(void)
+{
+    diagnose_hosts();
+    for (unsigned i = 0; i < world.swarm.workflows; i++) {
+        if (!scripts[i].closed) {
+            fprintf(stderr, STR_FMT " %s\n", STR_ARG(scripts[i].id),
+                    scripts[i].started ? "is open for its client" : "was never started");
+        }
+    }
+    map_each(&run_checks, n)
+    {
+        struct run_check *r = map_entry(n, struct run_check, node);
+        const struct store_run_row *row;
+        const struct store_log_row *log;
+        size_t count;
+        if (!r->close && sim_db_run(world.db, r->key, &row, &log, &count)) {
+            fprintf(stderr, "open, wakes in %lld ms, backlog '" STR_FMT "': ",
+                    row->wake_at.ns == INSTANT_NEVER.ns
+                            ? -1LL
+                            : (long long)(row->wake_at.ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
+                    STR_ARG(row->backlog_queue));
+            run_check_print(r);
+            diagnose_run(r->key);
+        }
+    }
+}

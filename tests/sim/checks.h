@@ -1,0 +1,19 @@
+/* What must be true of a world: of what is stored, of what was promised, of how it ends. Written
+ * against the documented API and the wire format alone. */
+#pragma once
+
+#include "tests/sim/ledger.h"
+
+/* Before the first process: watches every batch that is stored. */
+void checks_watch(void);
+/* All runs are closed. */
+bool checks_all_closed(void);
+/* Names the runs that are open. */
+void checks_print_open(void);
+/* At the end. */
+void checks_final(void);
+uint64_t checks_events(void); /* events that were checked */
+
+/* diagnose.c: what production holds of a run; of all processes. */
+void diagnose_run(run_key key);
+void diagnose_hosts(void);

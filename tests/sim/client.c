@@ -1,0 +1,342 @@
+/* A client starts its workflow and then signals, asks, cancels or terminates it until it is closed.
+ * Calls whose outcome is unknown are made again with the same request id; what was acknowledged is
+ * written into the ledger. */
+#include "tests/sim/client.h"
+
+#include <stdio.h>
+
+#include "common/api/codec.h"
+#include "tests/sim/sim_grpc.h"
+
+struct client {
+    struct script *script;
+    struct api_call call;
+    struct sim_event timer;
+    struct arena arena;
+    bool retry_signal;      /* the last one's outcome is unknown */
+    unsigned acknowledged;  /* signals, when the query was asked */
+    bool terminated;        /* the describe was asked after an acknowledged termination */
+};
+
+static struct client *clients;
+
+static void act(struct sim_event *event);
+
+static void again(struct client *c, int64_t min_ms, int64_t max_ms)
+{
+    int64_t ms = min_ms + (int64_t)rand_below(&world.play, (uint64_t)(max_ms - min_ms));
+    event_after(&c->timer, DURATION_MS(ms), act);
+}
+
+static bool is_retryable(enum err err)
+{
+    return err == ERR_UNAVAILABLE || err == ERR_DEADLINE_EXCEEDED ||
+           err == ERR_RESOURCE_EXHAUSTED || err == ERR_CANCELLED;
+}
+
+static void call(struct client *c, const char *method, const ProtobufCMessage *m,
+        void (*done)(struct api_call *, enum err, struct str, const char *))
+{
+    c->call.done = done;
+    api_call_start(&c->call, method, m, DURATION_SECONDS(2 + (int64_t)rand_below(&world.play, 9)));
+}
+
+static Api__WorkflowExecution *execution(struct client *c)
+{
+    Api__WorkflowExecution *e = api_new(&c->arena, &api__workflow_execution__descriptor);
+    e->workflow_id = c->script->id.ptr;
+    return e;
+}
+
+/* ---- start ------------------------------------------------------------------------------------- */
+
+static void on_started(struct api_call *call, enum err err, struct str body, const char *text)
+{
+    struct client *c = container_of(call, struct client, call);
+    struct script *s = c->script;
+    if (is_retryable(err)) {
+        s->unsure_starts++;
+        s->unsure_signal[0]++;
+        again(c, 20, 800);
+        return;
+    }
+    if (err && !(err == ERR_ALREADY_EXISTS && s->unsure_starts)) {
+        violation("the start of " STR_FMT " fails: %s: %s", STR_ARG(s->id), err_name(err), text);
+    }
+    s->started = true;
+    if (!err) {
+        s->run_id = str_dup(&world.arena, ev_bytes(body, 1));
+        s->acknowledged[0] = s->signals == 1;
+    }
+    record(NULL, "started", s->number, 0, 0);
+    again(c, 1, 500);
+}
+
+static Api__RetryPolicy *retry_policy(struct client *c)
+{
+    Api__RetryPolicy *p = api_new(&c->arena, &api__retry_policy__descriptor);
+    p->initial_interval = api_duration(&c->arena, DURATION_MS(300));
+    p->backoff_coefficient = 2;
+    p->maximum_attempts = 5;
+    return p;
+}
+
+static Api__Duration *span(struct client *c, struct duration d)
+{
+    return d.ns ? api_duration(&c->arena, d) : NULL;
+}
+
+#define FILL_START(c, r)                                                                   \
+    do {                                                                                   \
+        const struct script *s_ = (c)->script;                                             \
+        (r)->namespace_ = "default";                                                       \
+        (r)->workflow_id = s_->id.ptr;                                                     \
+        (r)->workflow_type = api_new(&(c)->arena, &api__workflow_type__descriptor);        \
+        (r)->workflow_type->name = program_type(&(c)->arena, s_->seed, 0, s_->runs_left).ptr; \
+        (r)->task_queue = api_new(&(c)->arena, &api__task_queue__descriptor);              \
+        (r)->task_queue->name = "wq";                                                      \
+        (r)->request_id = s_->start_request.ptr;                                           \
+        (r)->workflow_task_timeout = api_duration(&(c)->arena, DURATION_SECONDS(3));       \
+        (r)->workflow_run_timeout = span((c), s_->run_timeout);                            \
+        (r)->workflow_start_delay = span((c), s_->start_delay);                            \
+        (r)->retry_policy = s_->retries ? retry_policy(c) : NULL;                          \
+        (r)->workflow_id_reuse_policy = (Api__WorkflowIdReusePolicy)3;                     \
+    } while (0)
+
+static void start(struct client *c)
+{
+    struct script *s = c->script;
+    if (world.swarm.features & FEATURE_SIGNAL_WITH_START && s->number % 2) {
+        Api__SignalWithStartWorkflowExecutionRequest *r =
+                api_new(&c->arena, &api__signal_with_start_workflow_execution_request__descriptor);
+        FILL_START(c, r);
+        r->signal_name = "s0";
+        s->signals = 1;
+        call(c, "SignalWithStartWorkflowExecution", &r->base, on_started);
+        return;
+    }
+    Api__StartWorkflowExecutionRequest *r =
+            api_new(&c->arena, &api__start_workflow_execution_request__descriptor);
+    FILL_START(c, r);
+    call(c, "StartWorkflowExecution", &r->base, on_started);
+}
+
+/* ---- signals ----------------------------------------------------------------------------------- */
+
+static void on_signaled(struct api_call *call, enum err err, struct str body, const char *text)
+{
+    struct client *c = container_of(call, struct client, call);
+    struct script *s = c->script;
+    unsigned k = s->signals - 1;
+    c->retry_signal = is_retryable(err);
+    if (c->retry_signal) {
+        s->unsure_signal[k]++;
+    } else if (!err) {
+        s->acknowledged[k] = true;
+    } else if (err != ERR_NOT_FOUND) {
+        violation("a signal to " STR_FMT " fails: %s: %s", STR_ARG(s->id), err_name(err), text);
+    }
+    again(c, 1, world.calm ? 1500 : 600);
+}
+
+static void signal_run(struct client *c)
+{
+    struct script *s = c->script;
+    Api__SignalWorkflowExecutionRequest *r =
+            api_new(&c->arena, &api__signal_workflow_execution_request__descriptor);
+    s->signals += !c->retry_signal;
+    r->namespace_ = "default";
+    r->workflow_execution = execution(c);
+    r->signal_name = str_printf(&c->arena, "s%u", s->signals - 1).ptr;
+    r->request_id = str_printf(&c->arena, STR_FMT "-s%u", STR_ARG(s->id), s->signals - 1).ptr;
+    call(c, "SignalWorkflowExecution", &r->base, on_signaled);
+}
+
+/* ---- reads ------------------------------------------------------------------------------------- */
+
+static unsigned acknowledged_signals(const struct script *s)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->signals; i++) {
+        n += s->acknowledged[i];
+    }
+    return n;
+}
+
+static void on_described(struct api_call *call, enum err err, struct str body, const char *text)
+{
+    struct client *c = container_of(call, struct client, call);
+    struct script *s = c->script;
+    if (err == ERR_NOT_FOUND) {
+        violation("started workflow " STR_FMT " is not found", STR_ARG(s->id));
+    }
+    if (!err) {
+        int64_t status = ev_int(ev_bytes(body, 2), 5);
+        if (c->terminated && status == WORKFLOW_RUNNING) {
+            violation("terminated workflow " STR_FMT " runs", STR_ARG(s->id));
+        }
+        if (s->closed && status == WORKFLOW_RUNNING) {
+            violation("closed workflow " STR_FMT " runs again", STR_ARG(s->id));
+        }
+        s->closed |= status != WORKFLOW_RUNNING;
+    } else if (!is_retryable(err)) {
+        violation("a describe of " STR_FMT " fails: %s: %s", STR_ARG(s->id), err_name(err), text);
+    }
+    again(c, 1, world.calm ? 1500 : 600);
+}
+
+static void describe(struct client *c)
+{
+    Api__DescribeWorkflowExecutionRequest r = API__DESCRIBE_WORKFLOW_EXECUTION_REQUEST__INIT;
+    r.namespace_ = "default";
+    r.execution = execution(c);
+    c->terminated = c->script->terminate_acknowledged;
+    call(c, "DescribeWorkflowExecution", &r.base, on_described);
+}
+
+static void on_queried(struct api_call *call, enum err err, struct str body, const char *text)
+{
+    struct client *c = container_of(call, struct client, call);
+    struct script *s = c->script;
+    if (!err && !s->runs_left && !s->retries) {
+        int64_t seen = 0;
+        struct str result = payloads_text(ev_bytes(body, 1));
+        if (!str_to_i64(result, &seen) || seen < (int64_t)c->acknowledged) {
+            violation("a query of " STR_FMT " sees %lld of %u signals", STR_ARG(s->id),
+                    (long long)seen, c->acknowledged);
+        }
+    } else if (err && !is_retryable(err) && err != ERR_NOT_FOUND && err != ERR_INVALID_ARGUMENT &&
+               err != ERR_FAILED_PRECONDITION) {
+        violation("a query of " STR_FMT " fails: %s: %s", STR_ARG(s->id), err_name(err), text);
+    }
+    again(c, 1, 600);
+}
+
+static void query(struct client *c)
+{
+    Api__QueryWorkflowRequest r = API__QUERY_WORKFLOW_REQUEST__INIT;
+    Api__WorkflowQuery q = API__WORKFLOW_QUERY__INIT;
+    r.namespace_ = "default";
+    r.execution = execution(c);
+    r.query = &q;
+    q.query_type = "signals";
+    c->acknowledged = acknowledged_signals(c->script);
+    call(c, "QueryWorkflow", &r.base, on_queried);
+}
+
+/* ---- ends -------------------------------------------------------------------------------------- */
+
+static void on_cancelled(struct api_call *call, enum err err, struct str body, const char *text)
+{
+    struct client *c = container_of(call, struct client, call);
+    c->script->cancel_acknowledged |= !err;
+    c->script->cancel_acknowledged_at = world.now;
+    if (err && !is_retryable(err) && err != ERR_NOT_FOUND) {
+        violation("a cancellation fails: %s: %s", err_name(err), text);
+    }
+    again(c, 1, 600);
+}
+
+static void cancel(struct client *c)
+{
+    Api__RequestCancelWorkflowExecutionRequest r =
+            API__REQUEST_CANCEL_WORKFLOW_EXECUTION_REQUEST__INIT;
+    r.namespace_ = "default";
+    r.workflow_execution = execution(c);
+    r.request_id = str_printf(&c->arena, STR_FMT "-cancel", STR_ARG(c->script->id)).ptr;
+    c->script->cancel_sent = true;
+    call(c, "RequestCancelWorkflowExecution", &r.base, on_cancelled);
+}
+
+static void on_terminated(struct api_call *call, enum err err, struct str body, const char *text)
+{
+    struct client *c = container_of(call, struct client, call);
+    c->script->terminate_acknowledged |= !err;
+    if (err && !is_retryable(err) && err != ERR_NOT_FOUND) {
+        violation("a termination fails: %s: %s", err_name(err), text);
+    }
+    again(c, 1, 600);
+}
+
+static void terminate(struct client *c)
+{
+    Api__TerminateWorkflowExecutionRequest r = API__TERMINATE_WORKFLOW_EXECUTION_REQUEST__INIT;
+    r.namespace_ = "default";
+    r.workflow_execution = execution(c);
+    c->script->terminate_sent = true;
+    call(c, "TerminateWorkflowExecution", &r.base, on_terminated);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static void act(struct sim_event *event)
+{
+    struct client *c = container_of(event, struct client, timer);
+    struct script *s = c->script;
+    unsigned features = world.swarm.features;
+    arena_reset(&c->arena);
+    if (s->closed && !c->retry_signal) {
+        record(NULL, "closed", s->number, 0, 0);
+        if (plays(300)) {
+            query(c);
+        } else if (plays(500)) {
+            describe(c);
+        }
+        return;
+    }
+    if (!s->started) {
+        start(c);
+    } else if (c->retry_signal) {
+        signal_run(c);
+    } else if (features & FEATURE_SIGNAL && plays(450) && s->signals < SIGNALS_MAX - 1) {
+        signal_run(c);
+    } else if (features & FEATURE_QUERY && plays(300)) {
+        query(c);
+    } else if (features & FEATURE_CANCEL && !s->cancel_sent && s->number % 4 == 1 && plays(50)) {
+        cancel(c);
+    } else if (features & FEATURE_TERMINATE && s->number % 4 == 2 && plays(30)) {
+        terminate(c);
+    } else {
+        describe(c);
+    }
+}
+
+static void make_script(struct script *s, unsigned number)
+{
+    struct rand *r = &world.play;
+    unsigned features = world.swarm.features;
+    *s = (struct script){ .number = number, .seed = rand_u64(r) };
+    s->id = str_printf(&world.arena, "w%u", number);
+    s->start_request = str_printf(&world.arena, "start-%u", number);
+    s->runs_left = (unsigned)program_runs(s->seed);
+    s->retries = features & FEATURE_WORKFLOW_RETRY;
+    if (features & FEATURE_RUN_TIMEOUT && rand_below(r, 3) == 0) {
+        s->run_timeout = DURATION_MS(2000 + (int64_t)rand_below(r, 20000));
+    }
+    if (features & FEATURE_START_DELAY && rand_below(r, 3) == 0 && !(number % 2)) {
+        s->start_delay = DURATION_MS(100 + (int64_t)rand_below(r, 8000));
+    }
+}
+
+void clients_start(void)
+{
+    unsigned n = world.swarm.workflows;
+    scripts = NEW(&world.arena, struct script, n);
+    clients = NEW(&world.arena, struct client, n);
+    for (unsigned i = 0; i < n; i++) {
+        make_script(&scripts[i], i);
+        clients[i].script = &scripts[i];
+        int64_t latest = duration_ms(world.swarm.turmoil) * 2 / 3;
+        again(&clients[i], 1, latest + 2);
+    }
+}
+
+bool clients_are_done(void)
+{
+    for (unsigned i = 0; i < world.swarm.workflows; i++) {
+        if (!scripts[i].closed) {
+            return false;
+        }
+    }
+    return true;
+}

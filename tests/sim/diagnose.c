@@ -1,0 +1,72 @@
+/* For the reader of a failure: where the production services hold what a run waits for. */
+#include <stdio.h>
+
+#include "history/dispatch_queue.h"
+#include "history/history.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/host.h"
+
+static void print_tasks(const struct host *h, const struct execution *ex)
+{
+    fprintf(stderr, "  loaded on h%u: durable need %lld ms, next need %lld ms, chain %s\n", h->number,
+            (long long)(workflow_durable_need(ex->wf).ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
+            (long long)(workflow_next_need(ex->wf).ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
+            ex->chain->loading ? "loading" : "idle");
+    list_each(&ex->tasks, n)
+    {
+        struct dispatch_task *t = list_entry(n, struct dispatch_task, in_run);
+        static const char *const states[] = { "waiting", "sent", "handed" };
+        const struct host *owner = host_of_member(t->queue->owner);
+        const struct host_lane *hl = &h->lanes[lane_index(ex->chain->history->lane)];
+        struct rpc_peer *peer = cluster_matching_peer(hl->cl, t->queue->hash);
+        const struct host *now = peer ? host_of_member(rpc_peer_member(peer)) : NULL;
+        fprintf(stderr,
+                "  task %lld attempt %d %s in " STR_FMT ": credit %u, told h%d lane %u, owner h%d\n",
+                (long long)t->scheduled_event_id, t->attempt, states[t->state],
+                STR_ARG(t->queue->name), t->queue->credit, owner ? (int)owner->number : -1,
+                (unsigned)(t->queue->hash % h->lane_count), now ? (int)now->number : -1);
+    }
+}
+
+void diagnose_run(run_key key)
+{
+    for (unsigned place = 0; place < host_places(); place++) {
+        struct host *h = host_at(place);
+        for (unsigned i = 0; h && i < h->lane_count; i++) {
+            struct execution *ex =
+                    h->lanes[i].history ? execution_find(h->lanes[i].history, key) : NULL;
+            if (ex) {
+                struct buf b;
+                print_tasks(h, ex);
+                buf_init(&b, (size_t)1 << 20);
+                workflow_dump(ex->wf, &b);
+                fprintf(stderr, STR_FMT "\n", STR_ARG(buf_str(&b)));
+                buf_deinit(&b);
+            }
+        }
+    }
+}
+
+void diagnose_hosts(void)
+{
+    for (unsigned place = 0; place < host_places(); place++) {
+        struct host *h = host_at(place);
+        for (unsigned i = 0; h && i < h->lane_count; i++) {
+            struct host_lane *hl = &h->lanes[i];
+            fprintf(stderr, "h%u lane %u:", h->number, i);
+            if (hl->history) {
+                struct history_stats s = history_stats(hl->history);
+                fprintf(stderr, " history: %u shards, %zu runs, sent %llu, reoffers %llu, stuck %llu;",
+                        s.shards, s.cached_runs, (unsigned long long)s.offers_sent,
+                        (unsigned long long)s.reoffers, (unsigned long long)s.stuck_runs);
+            }
+            if (hl->matching) {
+                struct matching_stats m = matching_stats(hl->matching);
+                fprintf(stderr, " matching: %llu polls, %llu handed, %llu unroutable;",
+                        (unsigned long long)m.polls_received, (unsigned long long)m.engine.handed,
+                        (unsigned long long)m.demands_unroutable);
+            }
+            fprintf(stderr, "\n");
+        }
+    }
+}
