@@ -79,6 +79,7 @@ static const struct {
     { "limit.numPendingCancelRequests.error", "limits.pending_cancels" },
     { "limit.userMetadataSummarySize", "limits.user_metadata_summary" },
     { "limit.userMetadataDetailsSize", "limits.user_metadata_details" },
+    { "system.maxCallbacksPerWorkflow", "limits.callbacks" },
     { "frontend.maxLinksPerRequest", "limits.links" },
     { "frontend.linkMaxSize", "limits.link_size" },
     { "frontend.searchAttributesNumberOfKeysLimit", "limits.search_attributes" },

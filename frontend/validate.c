@@ -4,7 +4,6 @@
 #include "frontend/validate.h"
 
 #include "common/api/view.h"
-#include "common/model/wire.h"
 
 static const struct {
     const char *field;
@@ -85,64 +84,10 @@ static enum err check_names(struct request *rq, size_t max)
     return ERR_NONE;
 }
 
-static const void *field_of(const struct request *rq, const char *name, ProtobufCType type,
-        bool is_repeated, size_t *count)
-{
-    const ProtobufCFieldDescriptor *f =
-            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, name);
-    if (!f || f->type != type || (f->label == PROTOBUF_C_LABEL_REPEATED) != is_repeated) {
-        return NULL;
-    }
-    *count = is_repeated ? *(const size_t *)((const char *)rq->message + f->quantifier_offset) : 1;
-    return (const char *)rq->message + f->offset;
-}
-
-static enum err check_links(struct request *rq, const struct config *config)
-{
-    size_t count;
-    const void *at = field_of(rq, "links", PROTOBUF_C_TYPE_BYTES, true, &count);
-    const ProtobufCBinaryData *links = at ? *(ProtobufCBinaryData *const *)at : NULL;
-    if (at && count > (size_t)config->limit_links) {
-        return fail(&rq->fail, ERR_INVALID_ARGUMENT,
-                "cannot attach more than %lld links per request, got %zu",
-                (long long)config->limit_links, count);
-    }
-    for (size_t i = 0; at && i < count; i++) {
-        if (links[i].len > (size_t)config->limit_link_size) {
-            return fail(&rq->fail, ERR_INVALID_ARGUMENT,
-                    "link exceeds allowed size of %lld, got %zu",
-                    (long long)config->limit_link_size, links[i].len);
-        }
-    }
-    return ERR_NONE;
-}
-
-/* UserMetadata: summary = 1, details = 2. */
-static enum err check_user_metadata(struct request *rq, const struct config *config)
-{
-    size_t count;
-    const ProtobufCBinaryData *at =
-            field_of(rq, "user_metadata", PROTOBUF_C_TYPE_BYTES, false, &count);
-    struct str in = at ? str_of(at->data, at->len) : STR("");
-    struct wire_field f;
-    while (wire_next(&in, &f)) {
-        bool is_summary = f.number == 1;
-        size_t max = (size_t)(is_summary ? config->limit_summary : config->limit_details);
-        if (f.type == WIRE_LEN && f.number <= 2 && f.bytes.len > max) {
-            return fail(&rq->fail, ERR_INVALID_ARGUMENT,
-                    "workflow %s size exceeds limit of %zu bytes: %zu",
-                    is_summary ? "summary" : "details", max, f.bytes.len);
-        }
-    }
-    return ERR_NONE;
-}
-
 enum err validate_request(struct request *rq, const struct config *config)
 {
     size_t max = (size_t)config->limit_id;
     enum err err = check_lengths(rq, max);
     err = err ? err : check_names(rq, max);
-    err = err ? err : check_execution(rq, max);
-    err = err ? err : check_links(rq, config);
-    return err ? err : check_user_metadata(rq, config);
+    return err ? err : check_execution(rq, max);
 }

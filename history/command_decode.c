@@ -38,7 +38,7 @@ static bool start_timer(
             a->start_to_fire_timeout, "start_to_fire_timeout", &c->start_timer.start_to_fire, f);
 }
 
-static bool continue_as_new(struct arena *arena,
+static bool continue_as_new(struct arena *arena, struct zones *zones,
         const Api__ContinueAsNewWorkflowExecutionCommandAttributes *a, struct command *c,
         struct fail *f)
 {
@@ -52,6 +52,7 @@ static bool continue_as_new(struct arena *arena,
     out->memo = api_bytes(a->memo);
     out->search_attributes = api_bytes(a->search_attributes);
     out->cron_schedule = text(a->cron_schedule);
+    out->cron_zone = zones_of_schedule(zones, out->cron_schedule);
     out->initiator = (enum continue_as_new_initiator)a->initiator;
     return !api_span(a->workflow_run_timeout, "workflow_run_timeout", &out->run_timeout, f) &&
            !api_span(a->workflow_task_timeout, "workflow_task_timeout", &out->task_timeout, f) &&
@@ -60,7 +61,7 @@ static bool continue_as_new(struct arena *arena,
            retry_policy_decode(arena, a->retry_policy, &out->retry, f);
 }
 
-static bool start_child(struct arena *arena,
+static bool start_child(struct arena *arena, struct zones *zones,
         const Api__StartChildWorkflowExecutionCommandAttributes *a, struct command *c,
         struct fail *f)
 {
@@ -76,6 +77,7 @@ static bool start_child(struct arena *arena,
     out->priority = api_bytes(a->priority);
     out->control = text(a->control);
     out->cron_schedule = text(a->cron_schedule);
+    out->cron_zone = zones_of_schedule(zones, out->cron_schedule);
     out->parent_close_policy = (enum parent_close_policy)a->parent_close_policy;
     out->id_reuse_policy = (enum id_reuse_policy)a->workflow_id_reuse_policy;
     return !api_span(a->workflow_execution_timeout, "workflow_execution_timeout",
@@ -149,8 +151,8 @@ static const uint8_t attributes_case[] = {
     [COMMAND_REQUEST_CANCEL_NEXUS_OPERATION] = 19,
 };
 
-static bool take_attributes(
-        struct arena *arena, const Api__Command *in, struct command *c, struct fail *f)
+static bool take_attributes(struct arena *arena, struct zones *zones, const Api__Command *in,
+        struct command *c, struct fail *f)
 {
     switch (c->type) {
     case COMMAND_SCHEDULE_ACTIVITY_TASK:
@@ -159,9 +161,10 @@ static bool take_attributes(
         return start_timer(in->start_timer_command_attributes, c, f);
     case COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
         return continue_as_new(
-                arena, in->continue_as_new_workflow_execution_command_attributes, c, f);
+                arena, zones, in->continue_as_new_workflow_execution_command_attributes, c, f);
     case COMMAND_START_CHILD_WORKFLOW_EXECUTION:
-        return start_child(arena, in->start_child_workflow_execution_command_attributes, c, f);
+        return start_child(
+                arena, zones, in->start_child_workflow_execution_command_attributes, c, f);
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
         c->request_cancel_activity.scheduled_event_id =
                 in->request_cancel_activity_task_command_attributes->scheduled_event_id;
@@ -203,8 +206,8 @@ static bool take_attributes(
     return true;
 }
 
-bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count,
-        const struct command **ret, struct fail *f)
+bool commands_decode(struct arena *arena, struct zones *zones, Api__Command *const *in,
+        size_t count, const struct command **ret, struct fail *f)
 {
     struct command *list = NEW(arena, struct command, count + 1);
     for (size_t i = 0; i < count; i++) {
@@ -214,7 +217,7 @@ bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count,
         c->user_metadata = api_bytes(in[i]->user_metadata);
         c->has_attributes = type < ARRAY_LEN(attributes_case) && attributes_case[type] &&
                             (unsigned)in[i]->attributes_case == attributes_case[type];
-        if (c->has_attributes && !take_attributes(arena, in[i], c, f)) {
+        if (c->has_attributes && !take_attributes(arena, zones, in[i], c, f)) {
             return false;
         }
     }

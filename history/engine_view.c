@@ -13,6 +13,38 @@ struct str engine_view_type(const struct workflow *wf)
     return wf->start.workflow_type;
 }
 
+struct str engine_view_schedule(const struct workflow *wf)
+{
+    return wf->start.cron_schedule;
+}
+
+struct str engine_view_priority(const struct workflow *wf)
+{
+    return wf->start.priority;
+}
+
+struct str engine_view_memo(const struct workflow *wf)
+{
+    return workflow_memo(wf);
+}
+
+struct str engine_view_search_attributes(const struct workflow *wf)
+{
+    return workflow_search_attributes(wf);
+}
+
+bool engine_view_is_attached(const struct workflow *wf, struct str request_id)
+{
+    return request_id.len && map_get(&wf->attached, request_id);
+}
+
+bool engine_view_is_eager(const struct workflow *wf, struct str request_id)
+{
+    const struct workflow_task *t = &wf->task;
+    return workflow_is_open(wf) && t->state == WORKFLOW_TASK_STARTED && t->attempt == 1 &&
+           t->scheduled_event_id == 2 && str_eq(t->request_id, request_id);
+}
+
 struct str engine_view_namespace(const struct workflow *wf)
 {
     return wf->namespace_name;

@@ -7,6 +7,15 @@ struct str engine_view_task_queue(
         const struct workflow *wf);                     /* the normal queue of its workflow tasks */
 struct str engine_view_type(const struct workflow *wf); /* workflow type */
 struct str engine_view_namespace(const struct workflow *wf);
+struct str engine_view_schedule(const struct workflow *wf); /* cron; empty: none */
+struct str engine_view_priority(const struct workflow *wf); /* message */
+/* As they are now, upserts included: messages. */
+struct str engine_view_memo(const struct workflow *wf);
+struct str engine_view_search_attributes(const struct workflow *wf);
+/* A later start has left its request id with this run. */
+bool engine_view_is_attached(const struct workflow *wf, struct str request_id);
+/* Its first task is still out as the answer to the start with that request id. */
+bool engine_view_is_eager(const struct workflow *wf, struct str request_id);
 /* A child of that run (the namespace is checked elsewhere); asked for by that event unless it is 0. */
 bool engine_view_is_child(
         const struct workflow *wf, struct str workflow_id, struct uuid run_id, int64_t initiated);

@@ -176,6 +176,7 @@ void execution_event(
         .now = ex ? instant_max(now, ex->last_time) : now,
         .rand = { rand_u64(lane_rand(h->lane)) },
         .limits = ex ? history_limits(h, ex->chain->namespace_id) : &h->config.limits,
+        .zone = ex ? zones_of_schedule(&h->zones, engine_view_schedule(ex->wf)) : STR(""),
     };
 }
 

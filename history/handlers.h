@@ -48,11 +48,17 @@ struct start_origin {
     const struct event_parent *parent; /* NULL: a client */
     const struct event_signal *signal; /* NULL: none */
 };
+/* The request as an event, checked. False: the call has failed. */
+bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct event *ret);
+/* Decides between the run that is there and a new one. signal: NULL for a plain start. */
+void start_by_policy(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        struct event_signal *signal);
 /* A new run of the call's chain, whose current run `old` (NULL: none) permits it. NULL: the call has failed. */
-struct execution *start_run(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        const struct start_origin *origin, struct execution *old, bool terminates);
-void start_refuse(
-        struct call *call, const struct execution *ex, const struct start_existing *existing);
+struct execution *start_run(struct call *call, struct event *ev, struct execution *old,
+        bool terminates, struct effects *fx);
+void start_refuse(struct call *call, const struct execution *ex,
+        const struct start_existing *existing, enum id_reuse_policy reuse);
 
 /* handlers_child.c: messages between parents and children */
 void handle_start_child(struct call *call);
@@ -60,8 +66,9 @@ void handle_first_task(struct call *call);
 void handle_child_closed(struct call *call);
 
 /* command_decode.c */
-bool commands_decode(struct arena *arena, Api__Command *const *in, size_t count,
-        const struct command **ret, struct fail *f);
+/* zones: for the schedules that commands name. */
+bool commands_decode(struct arena *arena, struct zones *zones, Api__Command *const *in,
+        size_t count, const struct command **ret, struct fail *f);
 
 /* task_answer.c: what a poll gets. */
 struct workflow_task_answer {

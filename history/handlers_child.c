@@ -72,10 +72,15 @@ static void start_child(struct call *call, const Api__StartWorkflowExecutionRequ
     enum start_decision decision = start_decide(old ? &existing : NULL, origin->request_id,
             (enum id_reuse_policy)r->workflow_id_reuse_policy, ID_CONFLICT_UNSPECIFIED);
     if (decision != START_NEW && decision != START_TERMINATE_THEN_NEW) {
-        start_refuse(call, old, &existing);
+        start_refuse(call, old, &existing, (enum id_reuse_policy)r->workflow_id_reuse_policy);
         return;
     }
-    struct execution *ex = start_run(call, r, origin, old, decision == START_TERMINATE_THEN_NEW);
+    struct event ev;
+    struct effects fx;
+    if (!start_take(call, r, origin, &ev)) {
+        return;
+    }
+    struct execution *ex = start_run(call, &ev, old, decision == START_TERMINATE_THEN_NEW, &fx);
     if (ex) {
         reply_run(call, ex, ex->run_id);
     }

@@ -1,4 +1,6 @@
-/* DescribeWorkflowExecution: what the state says of the run, its pending activities and its workflow task. */
+/* DescribeWorkflowExecution: what the state says of the run, of what is pending, and of what others have left with it. */
+#include "common/model/wire.h"
+#include "history/engine/priority.h"
 #include "history/engine/workflow.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
@@ -28,14 +30,13 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->type = api_new(arena, &api__workflow_type__descriptor);
     m->type->name = str_cstr(arena, wf->start.workflow_type);
     m->start_time = api_timestamp(arena, wf->start_time);
-    m->execution_time =
-            api_timestamp(arena, instant_add(wf->start.time, wf->start.first_task_backoff));
+    m->execution_time = api_timestamp(arena, workflow_execution_time(wf));
     m->status = (Api__WorkflowExecutionStatus)wf->status;
     m->history_length = wf->next_event_id - 1;
     m->history_size_bytes = wf->history_size;
     m->state_transition_count = ex->seq;
-    m->memo = api_data(wf->start.memo);
-    m->search_attributes = api_data(wf->start.search_attributes);
+    m->memo = api_data(workflow_memo(wf));
+    m->search_attributes = api_data(workflow_search_attributes(wf));
     m->task_queue = str_cstr(arena, wf->start.task_queue.name);
     m->root_execution = m->execution;
     if (workflow_has_parent(wf)) {
@@ -65,6 +66,35 @@ static Api__WorkflowExecutionConfig *config(struct arena *arena, const struct wo
     return m;
 }
 
+/* The requests that have led to this run: the one that started it, and those that have been attached. */
+static void put_request_ids(
+        struct arena *arena, const struct workflow *wf, Api__WorkflowExecutionExtendedInfo *m)
+{
+    size_t max = wf->attached.len + 1;
+    m->request_id_infos =
+            NEW(arena, Api__WorkflowExecutionExtendedInfo__RequestIdInfosEntry *, max);
+    const struct map_node *n = map_first(&wf->attached);
+    for (size_t i = 0; i < max; i++) {
+        bool is_start = i == 0;
+        const struct attached_id *a = is_start ? NULL : map_entry(n, struct attached_id, node);
+        struct str id = is_start ? wf->start_request_id : n->key;
+        n = is_start ? n : map_next(&wf->attached, n);
+        if (!id.len) {
+            continue;
+        }
+        Api__WorkflowExecutionExtendedInfo__RequestIdInfosEntry *e = api_new(
+                arena, &api__workflow_execution_extended_info__request_id_infos_entry__descriptor);
+        e->key = str_cstr(arena, id);
+        e->value = api_new(arena, &api__request_id_info__descriptor);
+        e->value->event_id = is_start ? 1 : a->event_id;
+        e->value->event_type =
+                (Api__EventType)(is_start ? HISTORY_WORKFLOW_EXECUTION_STARTED
+                                          : HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED);
+        e->value->buffered = !e->value->event_id;
+        m->request_id_infos[m->n_request_id_infos++] = e;
+    }
+}
+
 static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const struct workflow *wf)
 {
     Api__WorkflowExecutionExtendedInfo *m =
@@ -73,6 +103,7 @@ static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const s
     m->run_expiration_time = api_timestamp(arena, wf->run_deadline);
     m->cancel_requested = wf->cancel_requested;
     m->original_start_time = api_timestamp(arena, wf->start.time);
+    put_request_ids(arena, wf, m);
     m->reset_run_id = uuid_text(arena, wf->reset_run_id);
     if (!uuid_is_zero(wf->base_run_id)) {
         m->last_reset_time = api_timestamp(arena, wf->start_time);
@@ -80,7 +111,43 @@ static Api__WorkflowExecutionExtendedInfo *extended(struct arena *arena, const s
     return m;
 }
 
-static Api__PendingActivityInfo *pending_activity(struct arena *arena, const struct activity *a)
+static struct str queue_bytes(struct arena *arena, struct str name)
+{
+    Api__TaskQueue q = API__TASK_QUEUE__INIT;
+    q.name = str_cstr(arena, name);
+    q.kind = API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_NORMAL;
+    return api_encode(arena, &q.base);
+}
+
+/* The message ActivityOptions: what the activity would be scheduled with now. */
+static struct str activity_options(
+        struct arena *arena, const struct activity *a, struct str priority)
+{
+    struct buf out;
+    buf_init_arena(&out, arena, 1024 * 1024);
+    wire_put_bytes(&out, 1, queue_bytes(arena, a->task_queue.name));
+    wire_put_duration(&out, 2, a->schedule_to_close);
+    wire_put_duration(&out, 3, a->schedule_to_start);
+    wire_put_duration(&out, 4, a->start_to_close);
+    wire_put_duration(&out, 5, a->heartbeat);
+    retry_policy_write(&out, 6, &a->retry);
+    wire_opt_bytes(&out, 7, priority);
+    return buf_str(&out);
+}
+
+/* From its scheduled event, when that is kept. */
+static struct str activity_priority(
+        struct arena *arena, const struct workflow *wf, const struct activity *a)
+{
+    struct history_event he = { 0 };
+    if (a->scheduled_event.len && !history_event_read(a->scheduled_event, arena, &he)) {
+        return STR("");
+    }
+    return priority_merge(arena, wf->start.priority, he.priority);
+}
+
+static Api__PendingActivityInfo *pending_activity(struct arena *arena, const struct workflow *wf,
+        const struct activity *a, struct instant now)
 {
     Api__PendingActivityInfo *m = api_new(arena, &api__pending_activity_info__descriptor);
     bool started = a->state == ACTIVITY_STARTED;
@@ -104,9 +171,15 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
     if (started) {
         m->last_started_time = api_timestamp(arena, a->started_time);
         m->last_heartbeat_time = api_timestamp(arena, a->last_heartbeat);
-    } else if (a->attempt > 1) {
+    } else if (instant_before(now, a->attempt_scheduled_time)) {
         m->next_attempt_schedule_time = api_timestamp(arena, a->attempt_scheduled_time);
+        m->current_retry_interval =
+                api_duration(arena, instant_since(a->attempt_scheduled_time, a->last_complete));
     }
+    m->last_attempt_complete_time = api_timestamp(arena, a->last_complete);
+    struct str priority = activity_priority(arena, wf, a);
+    m->priority = api_data(priority);
+    m->activity_options = api_data(activity_options(arena, a, priority));
     return m;
 }
 
@@ -140,6 +213,33 @@ static Api__PendingWorkflowTaskInfo *pending_task(struct arena *arena, const str
     return m;
 }
 
+/* The message CallbackInfo. Nobody is called back yet: a callback of a run that is over stays due. */
+static struct str callback_info(
+        struct arena *arena, const struct workflow *wf, const struct callback *c)
+{
+    enum { STATE_STANDBY = 1, STATE_SCHEDULED = 2 };
+    struct buf out;
+    buf_init_arena(&out, arena, c->callback.len + 64);
+    wire_put_bytes(&out, 1, c->callback);
+    size_t trigger = wire_begin(&out, 2);
+    wire_put_bytes(&out, 1, STR("")); /* WorkflowClosed */
+    wire_end(&out, trigger);
+    wire_put_timestamp(&out, 3, c->registered);
+    wire_put_varint(&out, 4, workflow_is_open(wf) ? STATE_STANDBY : STATE_SCHEDULED);
+    return buf_str(&out);
+}
+
+static void put_callbacks(
+        struct arena *arena, const struct workflow *wf, Api__DescribeWorkflowExecutionResponse *m)
+{
+    m->callbacks = NEW(arena, ProtobufCBinaryData, wf->callback_count);
+    list_each(&wf->callbacks, n)
+    {
+        m->callbacks[m->n_callbacks++] =
+                api_data(callback_info(arena, wf, list_entry(n, struct callback, node)));
+    }
+}
+
 void handle_describe(struct call *call)
 {
     Api__DescribeWorkflowExecutionRequest *r =
@@ -159,7 +259,8 @@ void handle_describe(struct call *call)
                 NEW(arena, Api__PendingActivityInfo *, ex->wf->activities_by_event.len + 1);
         activity_each(ex->wf, a)
         {
-            m.pending_activities[m.n_pending_activities++] = pending_activity(arena, a);
+            m.pending_activities[m.n_pending_activities++] =
+                    pending_activity(arena, ex->wf, a, lane_now(call->history->lane));
         }
     }
     if (ex->status == WORKFLOW_RUNNING) {
@@ -169,5 +270,6 @@ void handle_describe(struct call *call)
             m.pending_children[m.n_pending_children++] = pending_child(arena, child_of(n));
         }
     }
+    put_callbacks(arena, ex->wf, &m);
     handler_reply(call, ex, &m.base);
 }

@@ -3,6 +3,7 @@
 #include "history/engine/child.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
+#include "history/start_check.h"
 
 /* A chained client names the first run: the current one must be of its chain. */
 static bool belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
@@ -74,7 +75,8 @@ static enum err check_signal(
     if (r->input.len > max || r->header.len > max) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
-    return ERR_NONE;
+    return links_check(
+            r->links, r->n_links, history_limits(call->history, call->api.namespace_id), f);
 }
 
 void handle_signal(struct call *call)
@@ -87,6 +89,16 @@ void handle_signal(struct call *call)
     } else if (r) {
         signal_run(call, r, NULL);
     }
+}
+
+static bool links_are_good(struct call *call, const ProtobufCBinaryData *links, size_t count)
+{
+    struct fail f = { 0 };
+    if (links_check(links, count, history_limits(call->history, call->api.namespace_id), &f)) {
+        call_fail_now(call, &f);
+        return false;
+    }
+    return true;
 }
 
 static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecutionRequest *r,
@@ -118,7 +130,7 @@ void handle_request_cancel(struct call *call)
 {
     Api__RequestCancelWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__request_cancel_workflow_execution_request);
-    if (r) {
+    if (r && links_are_good(call, r->links, r->n_links)) {
         cancel_run(call, r, NULL);
     }
 }
@@ -146,7 +158,7 @@ void handle_terminate(struct call *call)
 {
     Api__TerminateWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__terminate_workflow_execution_request);
-    if (r) {
+    if (r && links_are_good(call, r->links, r->n_links)) {
         terminate_run(call, r);
     }
 }

@@ -1,9 +1,13 @@
-/* StartWorkflowExecution and SignalWithStartWorkflowExecution: the policies of a taken id, then a new run, in one
- * batch with the end of the one it replaces; or a signal to the run that is there. */
+/* StartWorkflowExecution: the policies of a taken id, then a new run, in one batch with the end of the one it replaces;
+ * or what is left with the run that is there. Signal-with-start comes here too, as a start with a signal. */
+#include "common/model/history_event.h"
 #include "common/model/wire.h"
-#include "history/engine/retry.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
+#include "history/start_check.h"
+
+/* Longer times are taken for this one: 100 years. */
+#define SPAN_MAX DURATION_SECONDS(INT64_C(100) * 365 * 86400)
 
 static bool take_durations(
         struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_start *s)
@@ -21,7 +25,24 @@ static bool take_durations(
         call_fail_now(call, &f);
         return false;
     }
+    struct duration *spans[] = { &s->execution_timeout, &s->run_timeout, &s->task_timeout,
+        &s->start_delay };
+    for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
+        *spans[i] = duration_min(*spans[i], SPAN_MAX);
+    }
     return true;
+}
+
+static void take_callbacks(
+        struct arena *arena, const Api__StartWorkflowExecutionRequest *r, struct event_start *s)
+{
+    size_t n = r->n_completion_callbacks;
+    struct str *callbacks = n ? NEW(arena, struct str, n) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        callbacks[i] = api_bytes(r->completion_callbacks[i]);
+    }
+    s->callbacks = callbacks;
+    s->callback_count = n;
 }
 
 static bool take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r,
@@ -50,61 +71,32 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->user_metadata = api_bytes(r->user_metadata);
     s->priority = api_bytes(r->priority);
     s->links = links_encode(&call->arena, r->links, r->n_links);
+    s->request_eager_execution = r->request_eager_execution;
+    take_callbacks(&call->arena, r, s);
     s->continued_failure = api_bytes(r->continued_failure);
     s->last_completion_result = api_bytes(r->last_completion_result);
     return true;
 }
 
-static enum err check_sizes(
-        const struct event_start *s, const struct engine_limits *l, struct fail *f)
+bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct event *ev)
 {
-    if (s->input.len > l->blob_size_error || s->header.len > l->blob_size_error) {
-        return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
+    struct fail f = { 0 };
+    execution_event(call->history, NULL, EVENT_START, ev);
+    ev->limits = history_limits(call->history, call->chain->namespace_id);
+    if (!take_request(call, r, origin, ev)) {
+        return false;
     }
-    if (s->memo.len > l->memo_size_error) {
-        return fail(f, ERR_INVALID_ARGUMENT, "Memo size exceeds limit.");
+    ev->zone = zones_of_schedule(&call->history->zones, ev->start.cron_schedule);
+    if (start_check(r, ev, &f)) {
+        call_fail_now(call, &f);
+        return false;
     }
-    return ERR_NONE;
-}
-
-/* What the edge does not know about a start. */
-static enum err check_request(
-        const struct event_start *s, const struct engine_limits *l, struct fail *f)
-{
-    if (!s->workflow_type.len) {
-        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowType is not set on request.");
+    if (ev->limits->search_attributes) {
+        ev->start.search_attributes = search_attributes_typed(
+                ev->start.search_attributes, ev->limits->search_attributes, &call->arena);
     }
-    if (!s->task_queue.len) {
-        return fail(f, ERR_INVALID_ARGUMENT, "TaskQueue is not set on request.");
-    }
-    if (s->execution_timeout.ns < 0) {
-        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowExecutionTimeout cannot be negative.");
-    }
-    if (s->run_timeout.ns < 0) {
-        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowRunTimeout cannot be negative.");
-    }
-    if (s->task_timeout.ns < 0) {
-        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowTaskTimeout cannot be negative.");
-    }
-    if (s->start_delay.ns < 0) {
-        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowStartDelay cannot be negative.");
-    }
-    if (s->cron_schedule.len && s->start_delay.ns) {
-        return fail(f, ERR_INVALID_ARGUMENT,
-                "CronSchedule and WorkflowStartDelay may not be used together.");
-    }
-    if (s->cron_schedule.len) { /* better no run than one that never repeats */
-        return fail(f, ERR_UNIMPLEMENTED, "cron schedules are not served yet");
-    }
-    const char *why = retry_policy_problem(&s->retry);
-    if (why) {
-        return fail(f, ERR_INVALID_ARGUMENT, "%s", why);
-    }
-    enum err err = !l->search_attributes
-                           ? ERR_NONE
-                           : search_attributes_check(s->search_attributes, l->search_attributes,
-                                     &l->search_attribute_limits, f);
-    return err ? err : check_sizes(s, l, f);
+    return true;
 }
 
 /* What is asked for; a plain start has no signal. */
@@ -125,27 +117,79 @@ static void reply_signaled(struct call *call, const struct execution *ex, struct
     handler_reply(call, ex, &m.base);
 }
 
-static void reply(struct call *call, const struct start_ask *ask, const struct execution *ex,
-        struct uuid run_id, struct uuid first_run_id, bool started, enum workflow_status status)
+/* What a start tells of the run that it has found or made. */
+struct start_answer {
+    struct uuid run_id, first_run_id;
+    bool started;
+    enum workflow_status status;
+    bool by_request_id; /* the link names the request instead of event 1 */
+};
+
+/* A Link to the event that the start has led to. */
+static struct str link_of(
+        struct call *call, const struct start_ask *ask, const struct start_answer *a)
 {
+    struct arena *arena = &call->arena;
+    struct buf out;
+    buf_init_arena(&out, arena, 16 * 1024);
+    size_t link = wire_begin(&out, 1);
+    wire_put_bytes(&out, 1, call->api.namespace_name);
+    wire_put_bytes(&out, 2, call->chain->workflow_id);
+    wire_put_bytes(&out, 3, uuid_dup(arena, a->run_id));
+    size_t ref = wire_begin(&out, a->by_request_id ? 101 : 100);
+    if (a->by_request_id) {
+        wire_put_bytes(&out, 1, ask->request_id);
+        wire_put_varint(&out, 2, HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED);
+    } else {
+        wire_put_varint(&out, 1, 1);
+        wire_put_varint(&out, 2, HISTORY_WORKFLOW_EXECUTION_STARTED);
+    }
+    wire_end(&out, ref);
+    wire_end(&out, link);
+    return buf_str(&out);
+}
+
+/* With the first workflow task when the start has brought one: its history is short, and in memory. */
+static void reply(struct call *call, const struct start_ask *ask, struct execution *ex,
+        const struct start_answer *a, const struct effects *fx)
+{
+    struct arena *arena = &call->arena;
+    struct workflow_task_answer task = { 0 };
     if (ask->signal) {
-        reply_signaled(call, ex, run_id, first_run_id, started);
+        reply_signaled(call, ex, a->run_id, a->first_run_id, a->started);
         return;
     }
     Api__StartWorkflowExecutionResponse m = API__START_WORKFLOW_EXECUTION_RESPONSE__INIT;
-    m.run_id = uuid_text(&call->arena, run_id);
-    m.first_execution_run_id = uuid_text(&call->arena, first_run_id);
-    m.started = started;
-    m.status = (Api__WorkflowExecutionStatus)status;
+    m.run_id = uuid_text(arena, a->run_id);
+    m.first_execution_run_id = uuid_text(arena, a->first_run_id);
+    m.started = a->started;
+    m.status = (Api__WorkflowExecutionStatus)a->status;
+    m.link = api_data(link_of(call, ask, a));
+    if (fx && fx->has_workflow_task) {
+        workflow_task_answer_take(&task, arena, ex, &fx->workflow_task);
+        m.eager_workflow_task = task.has_events ? workflow_task_answer_encode(&task, arena) : NULL;
+    }
     handler_reply(call, ex, &m.base);
 }
 
-void start_refuse(
-        struct call *call, const struct execution *ex, const struct start_existing *existing)
+void start_refuse(struct call *call, const struct execution *ex,
+        const struct start_existing *existing, enum id_reuse_policy reuse)
 {
     struct arena *arena = &call->arena;
     struct fail f = { 0 };
-    (void)fail_workflow_already_started(&f, arena, existing->start_request_id,
+    bool is_open = existing->status == WORKFLOW_RUNNING;
+    bool failed_only = reuse == ID_REUSE_ALLOW_DUPLICATE_FAILED_ONLY;
+    struct str why = str_printf(arena,
+            "Workflow execution %s. WorkflowId: " STR_FMT ", RunId: %s.%s",
+            is_open       ? "is already running"
+            : failed_only ? "already finished successfully"
+                          : "already finished",
+            STR_ARG(call->chain->workflow_id), uuid_text(arena, existing->run_id),
+            is_open ? ""
+            : failed_only
+                    ? " Workflow Id reuse policy: allow duplicate workflow Id if last run failed."
+                    : " Workflow Id reuse policy: reject duplicate workflow Id.");
+    (void)fail_workflow_already_started(&f, arena, why, existing->start_request_id,
             uuid_dup(arena, existing->run_id), uuid_dup(arena, existing->first_run_id));
     call_fail(call, ex, &f);
 }
@@ -180,29 +224,14 @@ static void terminate_old(struct call *call, struct execution *old, struct uuid 
     check(!err); /* it was open a moment ago */
 }
 
-struct execution *start_run(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        const struct start_origin *origin, struct execution *old, bool terminates)
+struct execution *start_run(struct call *call, struct event *ev, struct execution *old,
+        bool terminates, struct effects *fx)
 {
-    struct event ev;
-    struct effects fx;
     struct fail f = { 0 };
     struct execution *ex;
-    execution_event(call->history, NULL, EVENT_START, &ev);
-    ev.limits = history_limits(call->history, call->chain->namespace_id);
-    if (!take_request(call, r, origin, &ev)) {
-        return NULL;
-    }
-    if (check_request(&ev.start, ev.limits, &f)) {
-        call_fail(call, old, &f);
-        return NULL;
-    }
-    if (ev.limits->search_attributes) {
-        ev.start.search_attributes = search_attributes_typed(
-                ev.start.search_attributes, ev.limits->search_attributes, &call->arena);
-    }
-    struct uuid run_id = ev.start.run_id;
+    struct uuid run_id = ev->start.run_id;
     committer_keep(&call->history->committer, true);
-    enum err err = execution_start(call->chain, &ev, &call->arena, &fx, &ex, &f);
+    enum err err = execution_start(call->chain, ev, &call->arena, fx, &ex, &f);
     if (!err && terminates) {
         terminate_old(call, old, run_id);
     }
@@ -214,75 +243,97 @@ struct execution *start_run(struct call *call, const Api__StartWorkflowExecution
     return ex;
 }
 
-static void start(
-        struct call *call, const struct start_ask *ask, struct execution *old, bool terminates)
+static void start(struct call *call, const struct start_ask *ask, struct event *ev,
+        struct execution *old, bool terminates)
 {
-    struct start_origin origin = { .namespace_name = call->api.namespace_name,
-        .request_id = ask->request_id,
-        .signal = ask->signal };
-    struct execution *ex = start_run(call, ask->start, &origin, old, terminates);
+    struct effects fx;
+    struct execution *ex = start_run(call, ev, old, terminates, &fx);
     if (ex) {
-        reply(call, ask, ex, ex->run_id, ex->run_id, true, WORKFLOW_RUNNING);
+        struct start_answer a = { ex->run_id, ex->run_id, true, WORKFLOW_RUNNING, false };
+        reply(call, ask, ex, &a, &fx);
     }
 }
 
-/* Policies that contradict each other. */
-static enum err check_policies(const Api__StartWorkflowExecutionRequest *r, struct fail *f)
+/* The same start again. Its eager task is handed out again while it is the first try; that of a crash is offered. */
+static void return_existing(struct call *call, const struct start_ask *ask, struct execution *ex,
+        const struct start_answer *a)
 {
-    int reuse = (int)r->workflow_id_reuse_policy, conflict = (int)r->workflow_id_conflict_policy;
-    if (reuse < ID_REUSE_UNSPECIFIED || reuse > ID_REUSE_TERMINATE_IF_RUNNING) {
-        return fail(f, ERR_INVALID_ARGUMENT, "Invalid WorkflowIDReusePolicy: %d", reuse);
+    struct event ev;
+    struct effects fx;
+    struct fail f = { 0 };
+    bool again =
+            ask->start->request_eager_execution && engine_view_is_eager(ex->wf, ask->request_id);
+    if (again) {
+        execution_event(call->history, ex, EVENT_CLAIM_WORKFLOW_TASK, &ev);
+        ev.claim = (struct event_claim){
+            .scheduled_event_id = 2, .attempt = 1, .poll_id = ask->request_id
+        };
+        again = !execution_step(ex, &ev, &call->arena, &fx, &f);
     }
-    if (conflict < ID_CONFLICT_UNSPECIFIED || conflict > ID_CONFLICT_TERMINATE_EXISTING) {
-        return fail(f, ERR_INVALID_ARGUMENT, "Invalid WorkflowIDConflictPolicy: %d", conflict);
+    reply(call, ask, ex, a, again ? &fx : NULL);
+}
+
+/* What the request leaves with the run that it has found: see OnConflictOptions. */
+static bool attach(struct call *call, const struct start_ask *ask, const struct event *start,
+        struct execution *ex)
+{
+    const Api__OnConflictOptions *o = ask->start->on_conflict_options;
+    struct event ev;
+    struct effects fx;
+    if (!o) {
+        return true;
     }
-    if (reuse == ID_REUSE_TERMINATE_IF_RUNNING && conflict != ID_CONFLICT_UNSPECIFIED) {
-        return fail(f, ERR_INVALID_ARGUMENT,
-                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING "
-                "cannot be used together with a WorkflowIDConflictPolicy");
-    }
-    if (reuse == ID_REUSE_REJECT_DUPLICATE && conflict == ID_CONFLICT_TERMINATE_EXISTING) {
-        return fail(f, ERR_INVALID_ARGUMENT,
-                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot "
-                "be used together with WorkflowIdConflictPolicy "
-                "WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING");
-    }
-    return ERR_NONE;
+    execution_event(call->history, ex, EVENT_ATTACH, &ev);
+    ev.attach = (struct event_attach){
+        .request_id = o->attach_request_id ? ask->request_id : STR(""),
+        .links = o->attach_links ? start->start.links : STR(""),
+        .callbacks = start->start.callbacks,
+        .callback_count = o->attach_completion_callbacks ? start->start.callback_count : 0,
+    };
+    return handler_step(call, ex, &ev, &fx);
+}
+
+static bool signal_existing(struct call *call, const struct start_ask *ask, struct execution *ex)
+{
+    struct event ev;
+    struct effects fx;
+    execution_event(call->history, ex, EVENT_SIGNAL, &ev);
+    ev.signal = *ask->signal;
+    ev.signal.wakes_delayed = true;
+    return handler_step(call, ex, &ev, &fx);
 }
 
 /* The run that is there is the one that is meant. With a signal it gets that, once: a repeated
  * request finds its id among the run's signals. */
-static void use_existing(struct call *call, const struct start_ask *ask, struct execution *ex,
-        const struct start_existing *existing, bool started)
+static void use_existing(struct call *call, const struct start_ask *ask, const struct event *start,
+        struct execution *ex, enum start_decision decision)
 {
-    bool is_over =
-            started && existing->status != WORKFLOW_RUNNING; /* the repeated start is answered */
-    struct event ev;
-    struct effects fx;
-    if (ask->signal && !is_over) {
-        execution_event(call->history, ex, EVENT_SIGNAL, &ev);
-        ev.signal = *ask->signal;
-        ev.signal.wakes_delayed = true;
-        if (!handler_step(call, ex, &ev, &fx)) {
-            return;
-        }
+    struct start_existing existing = engine_view_existing(ex->wf);
+    struct start_answer a = { existing.run_id, existing.first_run_id, false, existing.status,
+        false };
+    a.started = decision == START_RETURN_EXISTING;
+    bool is_over = decision != START_USE_EXISTING &&
+                   existing.status != WORKFLOW_RUNNING; /* the repeated start is answered */
+    if (ask->signal && !is_over && !signal_existing(call, ask, ex)) {
+        return;
     }
-    reply(call, ask, ex, existing->run_id, existing->first_run_id, started, existing->status);
+    if (decision == START_USE_EXISTING && !attach(call, ask, start, ex)) {
+        return;
+    }
+    a.by_request_id = engine_view_is_attached(ex->wf, ask->request_id);
+    if (a.started) {
+        return_existing(call, ask, ex, &a);
+    } else {
+        reply(call, ask, ex, &a, NULL);
+    }
 }
 
-static void start_by_policy(
+void start_by_policy(
         struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_signal *signal)
 {
     struct execution *ex = NULL;
     struct start_existing existing = { 0 };
-    struct fail f = { 0 };
-    if (check_policies(r, &f)) {
-        call_fail_now(call, &f);
-        return;
-    }
-    if (chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &ex) == WANT_WAIT) {
-        return;
-    }
+    struct event ev;
     struct start_ask ask = { r, signal, text(r->request_id) };
     if (!ask.request_id.len) {
         ask.request_id = uuid_dup(&call->arena, uuid_v4(lane_rand(call->history->lane)));
@@ -290,26 +341,32 @@ static void start_by_policy(
     if (signal) {
         signal->request_id = ask.request_id;
     }
+    struct start_origin origin = {
+        .namespace_name = call->api.namespace_name, .request_id = ask.request_id, .signal = signal
+    };
+    if (!start_take(call, r, &origin, &ev) ||
+            chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &ex) == WANT_WAIT) {
+        return;
+    }
     if (ex) {
         existing = engine_view_existing(ex->wf);
+        existing.is_attached = engine_view_is_attached(ex->wf, ask.request_id);
     }
-    switch (start_decide(ex ? &existing : NULL, ask.request_id,
-            (enum id_reuse_policy)r->workflow_id_reuse_policy,
-            (enum id_conflict_policy)r->workflow_id_conflict_policy)) {
+    enum id_reuse_policy reuse = (enum id_reuse_policy)r->workflow_id_reuse_policy;
+    enum start_decision decision = start_decide(ex ? &existing : NULL, ask.request_id, reuse,
+            (enum id_conflict_policy)r->workflow_id_conflict_policy);
+    switch (decision) {
     case START_NEW:
-        start(call, &ask, ex, false);
-        return;
     case START_TERMINATE_THEN_NEW:
-        start(call, &ask, ex, true);
+        start(call, &ask, &ev, ex, decision == START_TERMINATE_THEN_NEW);
         return;
     case START_RETURN_EXISTING:
-        use_existing(call, &ask, ex, &existing, true);
-        return;
+    case START_RETURN_ATTACHED:
     case START_USE_EXISTING:
-        use_existing(call, &ask, ex, &existing, false);
+        use_existing(call, &ask, &ev, ex, decision);
         return;
     case START_REFUSE:
-        start_refuse(call, ex, &existing);
+        start_refuse(call, ex, &existing, reuse);
         return;
     }
 }
@@ -321,80 +378,4 @@ void handle_start(struct call *call)
     if (r) {
         start_by_policy(call, r, NULL);
     }
-}
-
-/* ---- signal with start ------------------------------------------------------------------------- */
-
-/* The start that it stands for: an open run is used unless the request says otherwise. */
-static Api__StartWorkflowExecutionRequest *start_part(
-        struct arena *arena, const Api__SignalWithStartWorkflowExecutionRequest *r)
-{
-    Api__StartWorkflowExecutionRequest *s =
-            api_new(arena, &api__start_workflow_execution_request__descriptor);
-    s->workflow_id = r->workflow_id;
-    s->workflow_type = r->workflow_type;
-    s->task_queue = r->task_queue;
-    s->input = r->input;
-    s->workflow_execution_timeout = r->workflow_execution_timeout;
-    s->workflow_run_timeout = r->workflow_run_timeout;
-    s->workflow_task_timeout = r->workflow_task_timeout;
-    s->workflow_start_delay = r->workflow_start_delay;
-    s->identity = r->identity;
-    s->request_id = r->request_id;
-    s->workflow_id_reuse_policy = r->workflow_id_reuse_policy;
-    s->workflow_id_conflict_policy = r->workflow_id_conflict_policy;
-    s->retry_policy = r->retry_policy;
-    s->cron_schedule = r->cron_schedule;
-    s->memo = r->memo;
-    s->search_attributes = r->search_attributes;
-    s->header = r->header;
-    s->user_metadata = r->user_metadata;
-    s->links = r->links;
-    s->n_links = r->n_links;
-    s->versioning_override = r->versioning_override;
-    s->priority = r->priority;
-    s->time_skipping_config = r->time_skipping_config;
-    if ((int)r->workflow_id_conflict_policy == ID_CONFLICT_UNSPECIFIED &&
-            (int)r->workflow_id_reuse_policy != ID_REUSE_TERMINATE_IF_RUNNING) {
-        s->workflow_id_conflict_policy = (Api__WorkflowIdConflictPolicy)ID_CONFLICT_USE_EXISTING;
-    }
-    return s;
-}
-
-static bool signal_part_is_valid(
-        struct call *call, const Api__SignalWithStartWorkflowExecutionRequest *r)
-{
-    struct fail f = { 0 };
-    if (!*r->signal_name) {
-        fail(&f, ERR_INVALID_ARGUMENT, "SignalName is not set on request.");
-    } else if ((int)r->workflow_id_conflict_policy == ID_CONFLICT_FAIL) {
-        fail(&f, ERR_INVALID_ARGUMENT,
-                "Invalid WorkflowIDConflictPolicy: a signal with start does not fail on an open "
-                "workflow.");
-    } else if (r->signal_input.len >
-               history_limits(call->history, call->api.namespace_id)->blob_size_error) {
-        fail(&f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
-    } else {
-        return true;
-    }
-    call_fail_now(call, &f);
-    return false;
-}
-
-void handle_signal_with_start(struct call *call)
-{
-    Api__SignalWithStartWorkflowExecutionRequest *r =
-            HANDLER_DECODE(call, api__signal_with_start_workflow_execution_request);
-    if (!r || !signal_part_is_valid(call, r)) {
-        return;
-    }
-    struct event_signal *signal = NEW(&call->arena, struct event_signal, 1);
-    *signal = (struct event_signal){
-        .signal_name = text(r->signal_name),
-        .identity = text(r->identity),
-        .input = api_bytes(r->signal_input),
-        .header = api_bytes(r->header),
-        .links = links_encode(&call->arena, r->links, r->n_links),
-    };
-    start_by_policy(call, start_part(&call->arena, r), signal);
 }

@@ -43,7 +43,8 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct fail f = { 0 };
-    if (!commands_decode(&call->arena, r->commands, r->n_commands, &c->commands, &f)) {
+    if (!commands_decode(&call->arena, &call->history->zones, r->commands, r->n_commands,
+                &c->commands, &f)) {
         call_fail_now(call, &f);
         return false;
     }

@@ -14,6 +14,7 @@
 #include "history/shard.h"
 #include "history/sweep.h"
 #include "history/wheel.h"
+#include "history/zones.h"
 
 enum history_state {
     HISTORY_CLAIMING, /* waits for its writer: refuses everything */
@@ -50,6 +51,7 @@ struct history {
     struct dispatch dispatch;
     struct outbox outbox;
     struct sweep sweep;
+    struct zones zones;
     struct reaper reaper;
     struct list resets; /* handlers_reset.c: those that have staged rows */
     struct history_stats stats;

@@ -6,6 +6,11 @@ void history_limits_from(const struct config *c, struct engine_limits *l)
 {
     l->blob_size_error = (size_t)c->limit_blob;
     l->memo_size_error = (size_t)c->limit_memo;
+    l->callbacks = (uint32_t)c->limit_callbacks;
+    l->links = (uint32_t)c->limit_links;
+    l->link_bytes = (size_t)c->limit_link_size;
+    l->summary_bytes = (size_t)c->limit_summary;
+    l->details_bytes = (size_t)c->limit_details;
     l->id_length = (size_t)c->limit_id;
     l->history_count_error = c->limit_history_count;
     l->history_count_suggest = c->limit_history_count_suggest;

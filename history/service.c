@@ -100,6 +100,7 @@ struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct
     list_init(&h->calls.all);
     map_init(&h->chains, NULL);
     map_init(&h->runs, NULL);
+    zones_init(&h->zones, config->zone_directory);
     committer_init(&h->committer, h);
     cache_init(&h->cache, h);
     wheel_init(&h->wheel, lane);
@@ -273,6 +274,7 @@ void history_free(struct history *h)
     cache_deinit(&h->cache);
     wheel_deinit(&h->wheel);
     committer_deinit(&h->committer);
+    zones_deinit(&h->zones);
     struct arena arena = h->arena;
     arena_deinit(&arena);
 }

@@ -47,6 +47,7 @@ struct history_config {
     struct duration stall_max;   /* database away for so long: calls get Unavailable; default 2 s */
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
+    const char *zone_directory;  /* TZif files by zone name; NULL: /usr/share/zoneinfo */
     uint32_t buffered_queries;   /* of a run, that wait for a workflow task; default 1 */
     uint32_t direct_queries;     /* of a run, that are tasks of their own; default 1000 */
     struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */

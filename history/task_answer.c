@@ -1,5 +1,6 @@
 /* What a worker gets: the answers of polls, which completions return inline as well. */
 #include "common/model/wire.h"
+#include "history/engine/priority.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
@@ -122,7 +123,8 @@ void activity_task_answer_payload(
     if (attributes) {
         m->header = attributes->header;
         m->input = attributes->input;
-        m->priority = attributes->priority;
+        m->priority = api_data(
+                priority_merge(arena, api_bytes(m->priority), api_bytes(attributes->priority)));
     }
 }
 
@@ -169,6 +171,7 @@ Api__PollActivityTaskQueueResponse *activity_task_answer(
     m->start_to_close_timeout = api_duration(arena, s->start_to_close);
     m->heartbeat_timeout = api_duration(arena, s->heartbeat);
     m->retry_policy = retry_policy_encode(arena, &s->retry);
+    m->priority = api_data(str_dup(arena, engine_view_priority(ex->wf)));
     if (s->scheduled_event.len) {
         activity_task_answer_payload(m, arena, str_dup(arena, s->scheduled_event));
     }

@@ -1,4 +1,4 @@
-/* The first set of claims. Left out until they work: eager start, schedules, counting by status,
+/* The first set of claims. Left out until they work: schedules, counting by status,
  * nexus, server-scaled deployments; and every capability of a namespace: updates, heartbeats of workers, the pause
  * family. */
 #include "common/api/capabilities.h"
@@ -15,6 +15,7 @@ Api__GetSystemInfoResponse *api_system_info(struct arena *arena)
     capabilities->encoded_failure_attributes = true;
     capabilities->build_id_based_versioning = true;
     capabilities->upsert_memo = true;
+    capabilities->eager_workflow_start = true;
     capabilities->sdk_metadata = true;
     Api__GetSystemInfoResponse *info = api_new(arena, &api__get_system_info_response__descriptor);
     info->server_version = API_SERVER_VERSION;
@@ -26,6 +27,7 @@ void api_namespace_features(
         struct arena *arena, Api__NamespaceInfo *info, int64_t blob_size_max, int64_t memo_size_max)
 {
     info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
+    info->capabilities->eager_workflow_start = true;
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);
     info->limits->blob_size_limit_error = blob_size_max;
     info->limits->memo_size_limit_error = memo_size_max;

@@ -26,18 +26,15 @@ enum err fail_not_found(struct fail *f, struct arena *arena, struct str text)
     return err;
 }
 
-enum err fail_workflow_already_started(struct fail *f, struct arena *arena, struct str request_id,
-        struct str run_id, struct str first_execution_run_id)
+enum err fail_workflow_already_started(struct fail *f, struct arena *arena, struct str text,
+        struct str request_id, struct str run_id, struct str first_execution_run_id)
 {
     Api__WorkflowExecutionAlreadyStartedFailure detail =
             API__WORKFLOW_EXECUTION_ALREADY_STARTED_FAILURE__INIT;
     detail.start_request_id = str_cstr(arena, request_id);
     detail.run_id = str_cstr(arena, run_id);
     detail.first_execution_run_id = str_cstr(arena, first_execution_run_id);
-    enum err err = fail(f, ERR_ALREADY_EXISTS,
-            "Workflow execution is already running or its id "
-            "may not be reused. RunId: " STR_FMT,
-            STR_ARG(run_id));
+    enum err err = fail(f, ERR_ALREADY_EXISTS, STR_FMT, STR_ARG(text));
     set_detail(f, arena, &detail.base);
     return err;
 }

@@ -9,8 +9,8 @@
 
 /* Workflow, run, task or activity unknown, or no longer open: the text says which. */
 enum err fail_not_found(struct fail *f, struct arena *arena, struct str text);
-enum err fail_workflow_already_started(struct fail *f, struct arena *arena, struct str request_id,
-        struct str run_id, struct str first_execution_run_id);
+enum err fail_workflow_already_started(struct fail *f, struct arena *arena, struct str text,
+        struct str request_id, struct str run_id, struct str first_execution_run_id);
 enum err fail_cancellation_already_requested(struct fail *f, struct arena *arena);
 
 enum err fail_namespace_not_found(struct fail *f, struct arena *arena, struct str name);

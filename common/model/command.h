@@ -37,8 +37,8 @@ struct command_schedule_activity {
 struct command_continue_as_new {
     struct str workflow_type, task_queue; /* empty: as the current run */
     struct str input, failure, last_completion_result, header, memo,
-            search_attributes; /* messages */
-    struct str cron_schedule;
+            search_attributes;           /* messages */
+    struct str cron_schedule, cron_zone; /* TZif bytes of the zone that the schedule names */
     struct duration run_timeout, task_timeout, backoff_start_interval;
     struct retry_policy retry;
     enum continue_as_new_initiator initiator;
@@ -56,7 +56,8 @@ struct command_start_child {
     struct str namespace_name, workflow_id, workflow_type,
             task_queue;                                          /* empty queue: the parent's */
     struct str input, header, memo, search_attributes, priority; /* messages */
-    struct str control, cron_schedule;
+    struct str control, cron_schedule,
+            cron_zone; /* TZif bytes of the zone that the schedule names */
     struct duration execution_timeout, run_timeout, task_timeout; /* 0: not given */
     struct retry_policy retry;
     enum parent_close_policy parent_close_policy;

@@ -147,6 +147,7 @@ static void field_write(struct buf *out, const struct field *field, const char *
         uuid_write(out, n, p);
         return;
     case FIELD_RAW:
+    case FIELD_LIST:
         buf_append_str(out, *(const struct str *)p);
         return;
     }
@@ -243,6 +244,13 @@ static bool field_read(
     }
 }
 
+/* One more element, which is right behind those before it. */
+static void list_read(const char *from, const char *to, struct str *list)
+{
+    list->ptr = list->len ? list->ptr : from;
+    list->len = (size_t)(to - list->ptr);
+}
+
 bool fields_read(struct str message, const struct field *fields, size_t count, struct arena *arena,
         void *object)
 {
@@ -250,8 +258,9 @@ bool fields_read(struct str message, const struct field *fields, size_t count, s
     if (!message.len) { /* an empty message may have no pointer */
         return true;
     }
+    const char *from = message.ptr;
     size_t guess = 0; /* fields come in the table's order when we have written them */
-    while (wire_next(&message, &f)) {
+    for (; wire_next(&message, &f); from = message.ptr) {
         size_t i = guess;
         while (i < count && fields[i].number != f.number) {
             i++;
@@ -262,6 +271,10 @@ bool fields_read(struct str message, const struct field *fields, size_t count, s
             continue;
         }
         guess = i;
+        if (fields[i].kind == FIELD_LIST && f.type == WIRE_LEN) {
+            list_read(from, message.ptr, (struct str *)((char *)object + fields[i].offset));
+            continue;
+        }
         if (!field_read(&fields[i], &f, arena, (char *)object + fields[i].offset)) {
             return false;
         }

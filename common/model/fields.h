@@ -23,6 +23,7 @@ enum field_kind {
     FIELD_RETRY, /* struct retry_policy; written when is_set */
     FIELD_UUID,  /* struct uuid as 16 bytes; zero is not written (internal records) */
     FIELD_RAW,   /* struct str: fields that are encoded already, appended; never read */
+    FIELD_LIST, /* struct str: a repeated field, encoded already, tags included; read when it is in one piece */
 };
 
 struct field {

@@ -33,6 +33,7 @@ struct history_event {
     struct retry_policy retry;
     struct instant expiration;
     struct str cron_schedule;
+    struct str completion_callbacks; /* repeated Callback, as fields of its event: tags included */
     struct duration first_task_backoff, backoff_start_interval;
     bool eager_execution_accepted;
     /* links between events */

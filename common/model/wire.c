@@ -42,6 +42,12 @@ void wire_put_double(struct buf *out, uint32_t field, double v)
     buf_append(out, &v, sizeof(v)); /* little endian hosts only, as the rest of the server */
 }
 
+void wire_put_fixed32(struct buf *out, uint32_t field, uint32_t bits)
+{
+    put_tag(out, field, WIRE_I32);
+    buf_append(out, &bits, sizeof(bits));
+}
+
 void wire_opt_varint(struct buf *out, uint32_t field, uint64_t v)
 {
     if (v) {

@@ -14,6 +14,8 @@ void wire_put_varint(
 void wire_put_bytes(
         struct buf *out, uint32_t field, struct str bytes); /* also strings and messages */
 void wire_put_double(struct buf *out, uint32_t field, double v);
+void wire_put_fixed32(
+        struct buf *out, uint32_t field, uint32_t bits); /* also the bits of a float */
 /* proto3 presence: nothing is written for zero or empty. */
 void wire_opt_varint(struct buf *out, uint32_t field, uint64_t v);
 void wire_opt_bytes(struct buf *out, uint32_t field, struct str bytes);

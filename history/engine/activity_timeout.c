@@ -111,6 +111,7 @@ enum retry_state activity_retry(
     struct retry_verdict v = retry_decide(&a->retry, a->attempt, st->now, deadline, info);
     if (v.state == RETRY_STATE_IN_PROGRESS) {
         step_record(st, &(struct record){ .kind = RECORD_ACTIVITY_RETRY,
+                                .original_time = st->now,
                                 .attempt = a->attempt + 1,
                                 .scheduled_event_id = a->scheduled_event_id,
                                 .time = instant_add(st->now, v.delay),

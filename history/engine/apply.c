@@ -70,6 +70,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     s->cron_schedule = state_kept(wf, he->cron_schedule);
     s->first_task_backoff = he->first_task_backoff;
     s->priority = state_kept(wf, he->priority);
+    s->links = state_kept(wf, he->links);
     s->parent_namespace = state_kept(wf, he->parent_namespace);
     s->parent_namespace_id = state_kept(wf, he->parent_namespace_id);
     s->parent.workflow_id = state_kept(wf, he->parent.workflow_id);
@@ -85,6 +86,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
         s->header = state_kept(wf, he->header);
         s->last_completion_result = state_kept(wf, he->last_completion_result);
     }
+    state_callbacks_add(wf, he->completion_callbacks, (struct str){ 0 }, he->time);
     wf->status = WORKFLOW_RUNNING;
     wf->start_time = he->time;
     wf->expiration = he->expiration;
@@ -326,6 +328,8 @@ bool state_effect(struct workflow *wf, const struct history_event *he)
         return true;
     case HISTORY_WORKFLOW_EXECUTION_SIGNALED:
         return apply_signaled(wf, he);
+    case HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
+        return state_attach(wf, he);
     case HISTORY_REQUEST_CANCEL_EXTERNAL_FAILED:
     case HISTORY_EXTERNAL_CANCEL_REQUESTED:
     case HISTORY_SIGNAL_EXTERNAL_FAILED:
@@ -374,6 +378,15 @@ static bool apply_event_by_type(
         return state_outbox_add(wf, he);
     case HISTORY_START_CHILD_INITIATED:
         return state_child_add(wf, he, bytes);
+    case HISTORY_UPSERT_SEARCH_ATTRIBUTES:
+        state_upsert(
+                wf, &wf->search_attributes, workflow_search_attributes(wf), he->search_attributes);
+        wf->has_own_search_attributes = true;
+        return true;
+    case HISTORY_WORKFLOW_PROPERTIES_MODIFIED:
+        state_upsert(wf, &wf->memo, workflow_memo(wf), he->memo);
+        wf->has_own_memo = true;
+        return true;
     default:
         return state_effect(wf, he);
     }
@@ -402,6 +415,8 @@ bool apply_flushed_event(struct workflow *wf, const struct history_event *he, st
     }
     if (he->type == HISTORY_CHILD_STARTED) {
         state_child_numbered(wf, he);
+    } else if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
+        state_attach_numbered(wf, he);
     }
     state_count_event(wf, he, bytes);
     return true;

@@ -8,6 +8,15 @@
 void state_keep(struct workflow *wf, struct str *to, struct str from);
 struct str state_kept(struct workflow *wf, struct str s);
 void state_buffer_clear(struct workflow *wf);
+/* --- attach.c --- */
+/* Callbacks: a repeated field, encoded. */
+void state_callbacks_add(
+        struct workflow *wf, struct str callbacks, struct str request_id, struct instant at);
+/* Event 55, also while it is buffered; and its id at the flush. */
+bool state_attach(struct workflow *wf, const struct history_event *he);
+void state_attach_numbered(struct workflow *wf, const struct history_event *he);
+/* --- properties.c --- */
+void state_upsert(struct workflow *wf, struct str *to, struct str base, struct str change);
 void state_activity_drop(struct workflow *wf, struct activity *a);
 void state_timer_drop(struct workflow *wf, struct user_timer *t);
 /* The event has taken its place in the history. */

@@ -97,6 +97,7 @@ static bool apply_activity_retry(struct activity *a, struct workflow *wf, const 
     a->attempt = r->attempt;
     a->stamp++;
     a->attempt_scheduled_time = r->time;
+    a->last_complete = r->original_time;
     state_keep(wf, &a->last_failure, r->failure);
     state_keep(wf, &a->last_identity, r->identity);
     return true;

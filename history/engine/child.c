@@ -4,6 +4,7 @@
 #include "history/engine/child.h"
 
 #include "common/model/wire.h"
+#include "history/engine/priority.h"
 #include "history/engine/step.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024 };
@@ -211,7 +212,7 @@ void child_initiate(struct step *st, const struct command *cmd)
         .header = in->header,
         .memo = in->memo,
         .search_attributes = in->search_attributes,
-        .priority = in->priority,
+        .priority = priority_merge(st->fx->arena, wf->start.priority, in->priority),
         .control = in->control,
         .cron_schedule = in->cron_schedule,
         .execution_timeout = in->execution_timeout,

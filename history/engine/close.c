@@ -1,4 +1,6 @@
-/* The ends of a run: by its own command, from outside, by its deadline; and the run that may follow it. */
+/* The ends of a run: by its own command, from outside, by its deadline; and the run that may follow it: the next try,
+ * the next time of a cron schedule, or what continue-as-new asks for. */
+#include "history/engine/cron.h"
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
@@ -51,6 +53,7 @@ static struct event_start *successor_new(struct step *st)
     n->task_queue = copy(st, s->task_queue.name);
     n->identity = copy(st, s->identity);
     n->priority = copy(st, s->priority);
+    n->links = copy(st, s->links);
     n->execution_timeout = s->execution_timeout;
     n->run_timeout = s->run_timeout;
     n->task_timeout = s->task_timeout;
@@ -65,6 +68,18 @@ static struct event_start *successor_new(struct step *st)
     return n;
 }
 
+/* Those who wait for the end of the chain: not of a cron chain, which has none. */
+static void keep_callbacks(struct step *st, struct event_start *n)
+{
+    struct str *callbacks = NEW(st->fx->arena, struct str, st->wf->callback_count);
+    list_each(&st->wf->callbacks, node)
+    {
+        callbacks[n->callback_count++] =
+                copy(st, list_entry(node, struct callback, node)->callback);
+    }
+    n->callbacks = callbacks;
+}
+
 /* A run that lived for less than a second does not make the chain spin: its successor waits for the rest. */
 static struct duration successor_backoff(const struct step *st, struct duration asked)
 {
@@ -74,13 +89,11 @@ static struct duration successor_backoff(const struct step *st, struct duration 
     return rest > asked.ns ? (struct duration){ rest } : asked;
 }
 
-static struct event_start *successor_by_retry(
-        struct step *st, struct duration delay, struct str failure)
+/* The same again, as event 1 has it: upserts belonged to the run that made them. */
+static struct event_start *successor_again(struct step *st, struct duration delay)
 {
     const struct history_event *s = &st->wf->start;
     struct event_start *n = successor_new(st);
-    n->initiator = CONTINUE_INITIATOR_RETRY;
-    n->attempt = s->attempt + 1;
     n->input = copy(st, s->input);
     n->header = copy(st, s->header);
     n->memo = copy(st, s->memo);
@@ -89,9 +102,38 @@ static struct event_start *successor_by_retry(
     n->last_completion_result = copy(st, s->last_completion_result);
     n->cron_schedule = copy(st, s->cron_schedule);
     n->retry = copy_retry(st, &s->retry);
-    n->continued_failure = copy(st, failure);
     n->first_task_backoff = successor_backoff(st, delay);
     return n;
+}
+
+static struct str successor_by_retry(struct step *st, struct duration delay, struct str failure)
+{
+    struct event_start *n = successor_again(st, delay);
+    n->initiator = CONTINUE_INITIATOR_RETRY;
+    n->attempt = st->wf->start.attempt + 1;
+    n->continued_failure = copy(st, failure);
+    keep_callbacks(st, n);
+    return uuid_dup(st->fx->arena, n->run_id);
+}
+
+/* The next run of a cron schedule, for the event that ends this one; empty: there is no schedule. After a failure the
+ * last result is still the one before. */
+static struct str successor_by_cron(struct step *st, struct str result, struct str failure)
+{
+    const struct workflow *wf = st->wf;
+    struct duration delay;
+    if (!cron_backoff(wf->start.cron_schedule, st->ev->zone, workflow_execution_time(wf), st->now,
+                &delay)) {
+        return (struct str){ 0 };
+    }
+    struct event_start *n = successor_again(st, delay);
+    n->initiator = CONTINUE_INITIATOR_CRON;
+    if (failure.len) {
+        n->continued_failure = copy(st, failure);
+    } else {
+        n->last_completion_result = copy(st, result);
+    }
+    return uuid_dup(st->fx->arena, n->run_id);
 }
 
 /* --- commands --------------------------------------------------------------------------------------- */
@@ -112,10 +154,9 @@ static void fail_run(struct step *st, const struct command *cmd)
         .retry_state = (int32_t)v.state,
         .workflow_task_completed_event_id = st->completed_event_id,
         .user_metadata = cmd->user_metadata };
-    if (v.state == RETRY_STATE_IN_PROGRESS) {
-        he.new_run_id =
-                uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, cmd->fail.failure)->run_id);
-    }
+    he.new_run_id = v.state == RETRY_STATE_IN_PROGRESS
+                            ? successor_by_retry(st, v.delay, cmd->fail.failure)
+                            : successor_by_cron(st, (struct str){ 0 }, cmd->fail.failure);
     step_event(st, &he);
 }
 
@@ -130,8 +171,9 @@ static void continue_as_new(struct step *st, const struct command *cmd)
     n->task_timeout = c->task_timeout.ns ? c->task_timeout : n->task_timeout;
     n->input = copy(st, c->input);
     n->header = copy(st, c->header);
-    n->memo = copy(st, c->memo);
-    n->search_attributes = copy(st, c->search_attributes);
+    n->memo = copy(st, properties_without_nulls(st->fx->arena, c->memo));
+    n->search_attributes = copy(st, properties_without_nulls(st->fx->arena, c->search_attributes));
+    keep_callbacks(st, n);
     n->last_completion_result = copy(st, c->last_completion_result);
     n->continued_failure = copy(st, c->failure);
     n->cron_schedule = copy(st, c->cron_schedule);
@@ -164,6 +206,7 @@ void close_with_command(struct step *st, const struct command *cmd)
     case COMMAND_COMPLETE_WORKFLOW_EXECUTION:
         he.type = HISTORY_WORKFLOW_EXECUTION_COMPLETED;
         he.result = cmd->complete.result;
+        he.new_run_id = successor_by_cron(st, cmd->complete.result, (struct str){ 0 });
         step_event(st, &he);
         return;
     case COMMAND_CANCEL_WORKFLOW_EXECUTION:
@@ -218,12 +261,11 @@ void close_timed_out(struct step *st)
         struct retry_verdict v =
                 retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
         he.retry_state = (int32_t)v.state;
-        if (v.state == RETRY_STATE_IN_PROGRESS) {
-            struct str failure = timeout_failure(st->fx->arena, STR("workflow timeout"),
-                    TIMEOUT_START_TO_CLOSE, (struct str){ 0 }, (struct str){ 0 });
-            he.new_run_id =
-                    uuid_dup(st->fx->arena, successor_by_retry(st, v.delay, failure)->run_id);
-        }
+        struct str failure = timeout_failure(st->fx->arena, STR("workflow timeout"),
+                TIMEOUT_START_TO_CLOSE, (struct str){ 0 }, (struct str){ 0 });
+        he.new_run_id = v.state == RETRY_STATE_IN_PROGRESS
+                                ? successor_by_retry(st, v.delay, failure)
+                                : successor_by_cron(st, (struct str){ 0 }, failure);
     }
     step_event(st, &he);
 }

@@ -68,20 +68,6 @@ static void record_marker(struct step *st, const struct command *cmd)
     step_event(st, &he);
 }
 
-static void change_properties(struct step *st, const struct command *cmd)
-{
-    struct history_event he = { .type = HISTORY_UPSERT_SEARCH_ATTRIBUTES,
-        .workflow_task_completed_event_id = st->completed_event_id,
-        .user_metadata = cmd->user_metadata };
-    if (cmd->type == COMMAND_MODIFY_WORKFLOW_PROPERTIES) {
-        he.type = HISTORY_WORKFLOW_PROPERTIES_MODIFIED;
-        he.memo = cmd->modify_properties.upserted_memo;
-    } else {
-        he.search_attributes = cmd->upsert.search_attributes;
-    }
-    step_event(st, &he);
-}
-
 static void apply_one(struct step *st, const struct command *cmd, struct str identity)
 {
     switch (cmd->type) {
@@ -102,7 +88,7 @@ static void apply_one(struct step *st, const struct command *cmd, struct str ide
         return;
     case COMMAND_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
     case COMMAND_MODIFY_WORKFLOW_PROPERTIES:
-        change_properties(st, cmd);
+        properties_change(st, cmd);
         return;
     case COMMAND_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION:
     case COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION:

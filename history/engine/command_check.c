@@ -2,6 +2,8 @@
  * have left it. So a refused command has no trace to undo. Applies nothing; see command_apply.c. */
 #include "history/engine/command_check.h"
 
+#include "history/engine/cron.h"
+
 /* --- shared by all rules ------------------------------------------------------------------------------ */
 
 bool command_refuse_text(struct check *c, enum workflow_task_failed_cause cause, struct str text)
@@ -95,6 +97,10 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
         return command_refuse(
                 c, bad, "WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: %s", why);
     }
+    why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
+    if (why) {
+        return command_refuse(c, bad, "%s", why);
+    }
     if (command_is_too_large(c, in->input)) {
         return command_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.");
@@ -103,7 +109,10 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
         return command_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.");
     }
-    return check_attributes(c, in->search_attributes);
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
+    }
+    return true;
 }
 
 /* What is wrong with the ids, names and times of a child; NULL: nothing. */
@@ -134,10 +143,8 @@ static const char *child_problem(const struct check *c, const struct command_sta
         return "Invalid WorkflowTaskTimeout on StartChildWorkflowExecutionCommand: negative "
                "duration.";
     }
-    if (in->cron_schedule.len) { /* better no child than one that never repeats */
-        return "cron schedules are not served yet";
-    }
-    const char *why = retry_policy_problem(&in->retry);
+    const char *why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
+    why = why ? why : retry_policy_problem(&in->retry);
     return why ? why : command_queue_problem(c, in->task_queue);
 }
 
@@ -233,7 +240,21 @@ static bool check_upsert(struct check *c, const struct command *cmd)
         return command_refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
-    return check_attributes(c, cmd->upsert.search_attributes);
+    if (!check_attributes(c, cmd->upsert.search_attributes)) {
+        return false;
+    }
+    if (command_is_too_large(c, cmd->upsert.search_attributes)) {
+        return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+                "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.");
+    }
+    if (!properties_fit(c->st->fx->arena, &c->over.search_attributes,
+                workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes,
+                c->st->limits->search_attribute_limits.total_bytes)) {
+        return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
+                "UpsertWorkflowSearchAttributesCommandAttributes. SearchAttributes exceed size "
+                "limit.");
+    }
+    return true;
 }
 
 static bool check_modify(struct check *c, const struct command *cmd)
@@ -242,9 +263,14 @@ static bool check_modify(struct check *c, const struct command *cmd)
         return command_refuse(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
                 "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
     }
-    if (cmd->modify_properties.upserted_memo.len > c->st->limits->memo_size_error) {
+    if (command_is_too_large(c, cmd->modify_properties.upserted_memo)) {
         return command_refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
-                "ModifyWorkflowPropertiesCommandAttributes.UpsertedMemo exceeds size limit.");
+                "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.");
+    }
+    if (!properties_fit(c->st->fx->arena, &c->over.memo, workflow_memo(c->st->wf),
+                cmd->modify_properties.upserted_memo, c->st->limits->memo_size_error)) {
+        return command_refuse_size(c, CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+                "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.");
     }
     return true;
 }

@@ -18,7 +18,8 @@ struct overlay {
     int64_t next_event_id;
     size_t activities_pending, signals_pending, cancels_pending, children_pending;
     bool has_counted_outbox; /* signals_pending and cancels_pending say what is under way */
-    size_t unbuffered;       /* buffered firings of timers that a command has cancelled */
+    struct str memo, search_attributes; /* after the upserts so far; no pointer: none yet */
+    size_t unbuffered; /* buffered firings of timers that a command has cancelled */
 };
 
 struct change {

@@ -83,6 +83,14 @@ void workflow_dump(const struct workflow *wf, struct buf *out)
         buf_printf(out, "child " STR_FMT " event=%lld %s\n", STR_ARG(c->workflow_id),
                 (long long)c->initiated_event_id, stages[c->stage]);
     }
+    map_each(&wf->attached, n)
+    {
+        buf_printf(out, "attached " STR_FMT " event=%lld\n", STR_ARG(n->key),
+                (long long)map_entry(n, struct attached_id, node)->event_id);
+    }
+    if (wf->callback_count) {
+        buf_printf(out, "callbacks %u\n", (unsigned)wf->callback_count);
+    }
     buf_printf(out, "%s", wf->close_event.len ? "parent to be told\n" : "");
     buf_printf(out, "%s", uuid_is_zero(wf->base_run_id) ? "" : "is a reset\n");
     buf_printf(out, "%s", uuid_is_zero(wf->reset_run_id) ? "" : "was reset\n");

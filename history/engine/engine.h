@@ -38,9 +38,12 @@ struct workflow; /* the state of one run; its fields are in history/engine/workf
 /* ---- limits: per namespace, given with every event --------------------------------------------- */
 
 struct engine_limits {
-    size_t blob_size_error; /* bytes of one payload field; default 2 MiB */
-    size_t memo_size_error; /* 2 MiB */
-    size_t id_length;       /* 1000 */
+    size_t blob_size_error;                          /* bytes of one payload field; default 2 MiB */
+    size_t memo_size_error;                          /* 2 MiB */
+    uint32_t callbacks;                              /* of a run: 32 */
+    uint32_t links;                                  /* of a request: 10 */
+    size_t link_bytes, summary_bytes, details_bytes; /* 4000, 400, 20000 */
+    size_t id_length;                                /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
     size_t state_size_error;                            /* 8 MiB: what a run must remember */
@@ -87,6 +90,8 @@ struct event_start {
     struct str request_id, identity, cron_schedule;
     struct str input, header, memo, search_attributes, user_metadata, priority; /* messages */
     struct str links; /* concatenated HistoryEvent.links fields (tag 302), ready to be appended */
+    const struct str *callbacks; /* messages Callback, to be told of the end of the chain */
+    size_t callback_count;
     struct duration execution_timeout, run_timeout, task_timeout; /* 0: not given */
     struct duration start_delay;
     struct retry_policy retry; /* of the run */
@@ -114,6 +119,13 @@ struct event_request_cancel {
 struct event_terminate {
     struct str reason, identity, links;
     struct str details; /* message */
+};
+
+/* A start that found the id taken and uses the run that is there may leave something with it. */
+struct event_attach {
+    struct str request_id, links; /* empty: not to be attached */
+    const struct str *callbacks;  /* messages Callback */
+    size_t callback_count;
 };
 
 /* A poll wants the task it was matched with. Idempotent by poll_id while the task is started. */
@@ -242,6 +254,7 @@ enum event_kind {
     EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
     EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
     EVENT_CHILD_CLOSED,
+    EVENT_ATTACH,
     EVENT_RESET,
     EVENT_RESET_AWAY,
     EVENT_DELETE, /* ends the run if it is open; it can go when its messages are settled */
@@ -253,6 +266,8 @@ struct event {
     struct instant now;
     struct rand rand; /* fresh ids and jitter */
     const struct engine_limits *limits;
+    struct str
+            zone; /* TZif bytes of the zone that the run's cron schedule names (cron_zone_name); empty: none */
     union {
         struct event_start start;
         struct event_signal signal;
@@ -266,6 +281,7 @@ struct event {
         struct event_activity_canceled activity_canceled;
         struct event_activity_heartbeat activity_heartbeat;
         struct event_child_closed child_closed;
+        struct event_attach attach;
         struct event_reset reset;
         struct event_reset_away reset_away;
         struct {
@@ -440,6 +456,7 @@ void reset_copy_records(struct buf *records, int64_t event_count);
 enum start_decision {
     START_NEW,
     START_RETURN_EXISTING, /* request id dedup: the same start again (started = true) */
+    START_RETURN_ATTACHED, /* the same request has been attached to the run before (started = false) */
     START_USE_EXISTING,    /* conflict policy (started = false) */
     START_TERMINATE_THEN_NEW,
     START_REFUSE, /* already started: f carries text and detail fields for the API */
@@ -448,6 +465,7 @@ struct start_existing {
     struct uuid run_id, first_run_id;
     enum workflow_status status;
     struct str start_request_id;
+    bool is_attached; /* the request that is being decided about */
 };
 /* Pure decision table of id reuse and conflict policies; existing NULL: the id is free. */
 enum start_decision start_decide(const struct start_existing *existing, struct str request_id,

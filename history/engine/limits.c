@@ -4,6 +4,11 @@
 const struct engine_limits engine_limits_default = {
     .blob_size_error = 2 * 1024 * 1024,
     .memo_size_error = 2 * 1024 * 1024,
+    .callbacks = 32,
+    .links = 10,
+    .link_bytes = 4000,
+    .summary_bytes = 400,
+    .details_bytes = 20000,
     .id_length = 1000,
     .history_count_suggest = 4096,
     .history_count_error = 51200,

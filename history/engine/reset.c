@@ -16,6 +16,8 @@ bool reset_reapplies(struct str event, uint32_t exclude)
     switch (type) {
     case HISTORY_WORKFLOW_EXECUTION_SIGNALED:
         return !(exclude & RESET_EXCLUDE_SIGNALS);
+    case HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
+        return true;
     case HISTORY_START_CHILD_FAILED:
     case HISTORY_CHILD_STARTED:
     case HISTORY_CHILD_COMPLETED:
@@ -137,6 +139,8 @@ static void reapply(struct step *st)
         he.time = (struct instant){ 0 };
         if (he.type == HISTORY_WORKFLOW_EXECUTION_SIGNALED) {
             step_happened(st, &he);
+        } else if (he.type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
+            step_happened_quietly(st, &he);
         } else {
             reapply_child(st, &he);
         }

@@ -17,6 +17,8 @@ enum part { /* fields of a snapshot; numbers are stored */
     PART_OUTBOX = 8,
     PART_TASK = 9,
     PART_CHILD = 10,
+    PART_CALLBACK = 30,
+    PART_ATTACHED = 31,
 };
 
 #define RUN(number, kind, member)                               \
@@ -45,6 +47,10 @@ static const struct field run_fields[] = {
     RUN(19, BOOL, cancel_requested),
     RUN(20, I32, signal_count),
     RUN(21, STR, close_event),
+    RUN(60, STR, memo),
+    RUN(61, BOOL, has_own_memo),
+    RUN(62, STR, search_attributes),
+    RUN(63, BOOL, has_own_search_attributes),
     RUN(50, UUID, base_run_id),
     RUN(51, UUID, reset_run_id),
     RUN(52, STR, reset_request_id),
@@ -91,6 +97,7 @@ static const struct field activity_fields[] = {
     ACT(16, STR, heartbeat_details),
     ACT(17, STR, last_failure),
     ACT(18, I64, cancel_requested_event_id),
+    ACT(60, NS, last_complete),
 };
 static const struct field activity_started_fields[] = {
     /* only when the start is stored */
@@ -130,6 +137,25 @@ static const struct field child_fields[] = {
     CHILD(11, UUID, run_id),
 };
 _Static_assert(sizeof(enum child_stage) == 4, "written as I32");
+
+#define CALLBACK(number, kind, member)                          \
+    {                                                           \
+        number, FIELD_##kind, offsetof(struct callback, member) \
+    }
+static const struct field callback_fields[] = {
+    CALLBACK(1, STR, callback),
+    CALLBACK(2, STR, request_id),
+    CALLBACK(3, NS, registered),
+};
+
+#define ATTACHED(number, kind, member)                             \
+    {                                                              \
+        number, FIELD_##kind, offsetof(struct attached_id, member) \
+    }
+static const struct field attached_fields[] = {
+    ATTACHED(1, STR, node.key),
+    ATTACHED(2, I64, event_id),
+};
 
 #define BUFFERED(number, kind, member)                                \
     {                                                                 \
@@ -204,6 +230,14 @@ void workflow_encode(const struct workflow *wf, struct buf *out)
     map_each(&wf->children, n)
     {
         PUT(out, PART_CHILD, child_fields, child_of(n));
+    }
+    list_each(&wf->callbacks, n)
+    {
+        PUT(out, PART_CALLBACK, callback_fields, list_entry(n, struct callback, node));
+    }
+    map_each(&wf->attached, n)
+    {
+        PUT(out, PART_ATTACHED, attached_fields, map_entry(n, struct attached_id, node));
     }
 }
 
@@ -288,6 +322,30 @@ static bool decode_child(struct workflow *wf, struct str body)
     return true;
 }
 
+static bool decode_callback(struct workflow *wf, struct str body)
+{
+    struct callback *c = NEW(wf->arena, struct callback, 1);
+    if (!fields_read(body, callback_fields, ARRAY_LEN(callback_fields), wf->arena, c)) {
+        return false;
+    }
+    list_append(&wf->callbacks, &c->node);
+    wf->callback_count++;
+    return true;
+}
+
+static bool decode_attached(struct workflow *wf, struct str body)
+{
+    struct attached_id *a = NEW(wf->arena, struct attached_id, 1);
+    if (!fields_read(body, attached_fields, ARRAY_LEN(attached_fields), wf->arena, a) ||
+            map_get(&wf->attached, a->node.key)) {
+        return false;
+    }
+    struct str key = a->node.key;
+    a->node.key = (struct str){ 0 };
+    map_put(&wf->attached, &a->node, key);
+    return true;
+}
+
 static bool decode_part(struct workflow *wf, const struct wire_field *f)
 {
     switch (f->number) {
@@ -312,6 +370,10 @@ static bool decode_part(struct workflow *wf, const struct wire_field *f)
         return decode_outbox(wf, f->bytes);
     case PART_CHILD:
         return decode_child(wf, f->bytes);
+    case PART_CALLBACK:
+        return decode_callback(wf, f->bytes);
+    case PART_ATTACHED:
+        return decode_attached(wf, f->bytes);
     default:
         return false;
     }

@@ -1,5 +1,6 @@
 /* The first step of a run: event 1, what events do not say (ids, deadlines), and the first workflow task or the
  * moment at which it is due. Whether the workflow id is free was decided before, by start_decide. */
+#include "history/engine/cron.h"
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
@@ -13,6 +14,25 @@ static struct str uuid_or(struct arena *arena, struct uuid id, struct uuid other
     return uuid_dup(arena, uuid_is_zero(id) ? otherwise : id);
 }
 
+enum { FIELD_STARTED_CALLBACKS = 30 };
+
+/* A longer wait would be the same as for ever, which means something else here. */
+#define BACKOFF_MAX DURATION_SECONDS(INT64_C(100) * 365 * 86400)
+
+/* How long the first task waits. The first run of a cron schedule waits for its time, as the later ones do; whoever
+ * follows another run is told. */
+static void fill_backoff(struct step *st, struct history_event *he)
+{
+    const struct event_start *s = &st->ev->start;
+    he->first_task_backoff = s->first_task_backoff.ns ? s->first_task_backoff : s->start_delay;
+    if (s->cron_schedule.len && uuid_is_zero(s->continued_run_id)) {
+        he->initiator = CONTINUE_INITIATOR_CRON;
+        (void)cron_backoff(
+                s->cron_schedule, st->ev->zone, st->now, st->now, &he->first_task_backoff);
+    }
+    he->first_task_backoff = duration_min(he->first_task_backoff, BACKOFF_MAX);
+}
+
 static void fill_event(struct step *st, struct history_event *he)
 {
     const struct event_start *s = &st->ev->start;
@@ -24,9 +44,11 @@ static void fill_event(struct step *st, struct history_event *he)
         .input = s->input,
         .identity = s->identity,
         .header = s->header,
-        .memo = s->memo,
+        .memo = properties_without_nulls(arena, s->memo),
         .priority = s->priority,
-        .search_attributes = s->search_attributes,
+        .search_attributes = properties_without_nulls(arena, s->search_attributes),
+        .completion_callbacks =
+                callbacks_encode(arena, FIELD_STARTED_CALLBACKS, s->callbacks, s->callback_count),
         .user_metadata = s->user_metadata,
         .links = s->links,
         .cron_schedule = s->cron_schedule,
@@ -54,10 +76,10 @@ static void fill_event(struct step *st, struct history_event *he)
         he->parent_initiated_event_id = s->parent->initiated_event_id;
         he->root = (struct execution_ref){ s->parent->root_workflow_id, s->parent->root_run_id };
     }
-    he->first_task_backoff = s->first_task_backoff.ns ? s->first_task_backoff : s->start_delay;
+    fill_backoff(st, he);
     he->expiration = s->expiration;
     if (!he->expiration.ns && s->execution_timeout.ns) {
-        he->expiration = instant_add(instant_add(st->now, s->execution_timeout), s->start_delay);
+        he->expiration = instant_add(st->now, s->execution_timeout);
     }
     he->eager_execution_accepted = s->request_eager_execution && !he->first_task_backoff.ns;
 }

@@ -17,6 +17,9 @@ enum start_decision start_decide(const struct start_existing *existing, struct s
     if (!str_empty(request_id) && str_eq(request_id, existing->start_request_id)) {
         return START_RETURN_EXISTING;
     }
+    if (existing->is_attached) {
+        return START_RETURN_ATTACHED;
+    }
     if (existing->status == WORKFLOW_RUNNING) {
         bool terminate =
                 conflict == ID_CONFLICT_TERMINATE_EXISTING ||

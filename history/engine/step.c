@@ -24,6 +24,8 @@ struct workflow *workflow_new(struct arena *arena)
     map_init(&wf->request_ids, arena);
     map_init(&wf->outbox, arena);
     map_init(&wf->children, arena);
+    map_init(&wf->attached, arena);
+    list_init(&wf->callbacks);
     list_init(&wf->buffered);
     list_init(&wf->free_activities);
     list_init(&wf->free_timers);
@@ -246,6 +248,7 @@ static enum err step_by_kind(struct step *st)
         [EVENT_MESSAGE_SETTLED] = outbox_settled,
         [EVENT_FIRST_TASK] = child_first_task,
         [EVENT_CHILD_CLOSED] = child_closed,
+        [EVENT_ATTACH] = attach_step,
         [EVENT_RESET] = reset_step,
         [EVENT_RESET_AWAY] = reset_away_step,
         [EVENT_DELETE] = delete_step,

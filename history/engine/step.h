@@ -75,6 +75,7 @@ STEP_FN(time_step);
 STEP_FN(outbox_settled);
 STEP_FN(child_first_task);
 STEP_FN(child_closed);
+STEP_FN(attach_step);
 STEP_FN(reset_step);
 STEP_FN(reset_away_step);
 STEP_FN(delete_step);
@@ -130,6 +131,11 @@ void activity_mark_dispatched(
         struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
+/* attach.c */
+/* Messages Callback as a repeated field of that number. */
+struct str callbacks_encode(
+        struct arena *arena, uint32_t field, const struct str *callbacks, size_t count);
+
 /* close.c */
 void close_with_command(struct step *st, const struct command *cmd);
 void close_terminate(struct step *st, struct str reason, struct str details, struct str identity,
@@ -160,3 +166,13 @@ int32_t limits_suggest(const struct step *st);
 /* What the completion would add to the log, but for a few bytes an event. */
 size_t limits_completion_bytes(
         const struct workflow *wf, const struct event_workflow_task_completed *c);
+
+/* properties.c: the entries of Memo and SearchAttributes, which have the same form */
+/* `base` with the entries of `change`, of which those without a value take theirs away. */
+struct str properties_merge(struct arena *arena, struct str base, struct str change);
+/* Without the entries that have no value; the same bytes when all have one. */
+struct str properties_without_nulls(struct arena *arena, struct str properties);
+/* False: `merged` (base, when it has no pointer yet) would weigh more than max with the change, which it gets. */
+bool properties_fit(
+        struct arena *arena, struct str *merged, struct str base, struct str change, size_t max);
+void properties_change(struct step *st, const struct command *cmd);

@@ -51,6 +51,7 @@ struct activity {
     struct instant scheduled_time, attempt_scheduled_time, started_time, last_heartbeat;
     struct str identity, request_id; /* of the running attempt */
     struct str last_identity;        /* worker of the attempt before */
+    struct instant last_complete;    /* when that attempt ended */
     struct str heartbeat_details, last_failure;
     int64_t cancel_requested_event_id; /* 0: not requested */
 };
@@ -75,6 +76,19 @@ struct buffered_event {
 
 struct request_id {
     struct map_node node;
+};
+
+/* The request id of a later start that uses this run. */
+struct attached_id {
+    struct map_node node;
+    int64_t event_id; /* of event 55; 0: it is still buffered */
+};
+
+/* Somebody who wants to be told of the end of the chain. Kept and shown; nobody is told yet. */
+struct callback {
+    struct list_node node;
+    struct str callback, request_id; /* message Callback; of the request that brought it */
+    struct instant registered;
 };
 
 /* A signal or cancel on its way to another run; its id is the id of the initiated event. */
@@ -117,6 +131,13 @@ struct workflow {
     struct history_event start; /* event 1; large members only when a retry may need them */
     struct instant start_time, run_deadline, expiration;
     struct instant first_task_at; /* not {0}: the first workflow task waits for this moment */
+    /* --- what it shows and keeps for others --- */
+    struct str memo,
+            search_attributes; /* after upserts; before the first one those of event 1 count */
+    bool has_own_memo, has_own_search_attributes;
+    struct map attached;   /* struct attached_id */
+    struct list callbacks; /* struct callback */
+    uint32_t callback_count;
     /* --- history --- */
     int64_t next_event_id;
     int64_t history_size;
@@ -165,6 +186,20 @@ struct instant workflow_pending_durable_need(const struct workflow *wf);
 struct activity *workflow_activity(const struct workflow *wf, int64_t scheduled_event_id);
 struct child *workflow_child(const struct workflow *wf, int64_t initiated_event_id);
 bool workflow_has_messages(const struct workflow *wf);
+static inline struct str workflow_memo(const struct workflow *wf)
+{
+    return wf->has_own_memo ? wf->memo : wf->start.memo;
+}
+static inline struct str workflow_search_attributes(const struct workflow *wf)
+{
+    return wf->has_own_search_attributes ? wf->search_attributes : wf->start.search_attributes;
+}
+/* When the run was to begin: later than its start by the first task's backoff. */
+static inline struct instant workflow_execution_time(const struct workflow *wf)
+{
+    return instant_add(wf->start.time, wf->start.first_task_backoff);
+}
+
 /* What the receivers of this run's messages must know of it. */
 static inline uint32_t workflow_message_flags(const struct workflow *wf)
 {

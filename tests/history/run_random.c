@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/model/wire.h"
 #include "tests/history/harness.h"
 
 enum { STEPS = 60, TOKENS = 8 };
@@ -57,6 +58,29 @@ static void random_activity(struct player *p, struct command *c)
     c->schedule_activity.retry.maximum_attempts = (int32_t)below(p, 4);
 }
 
+/* One or two entries of a Memo or SearchAttributes; some have no value. */
+static struct str random_properties(struct player *p)
+{
+    struct buf b;
+    buf_init_arena(&b, &p->h.arena, 4096);
+    for (uint64_t n = below(p, 3); n > 0; n--) {
+        size_t entry = wire_begin(&b, 1);
+        wire_put_bytes(&b, 1, name(p, "k", 4));
+        size_t payload = wire_begin(&b, 2);
+        wire_opt_bytes(&b, 2, below(p, 3) ? name(p, "v", 100) : STR(""));
+        wire_end(&b, payload);
+        wire_end(&b, entry);
+    }
+    return buf_str(&b);
+}
+
+static const struct str *random_callbacks(struct player *p, size_t *count)
+{
+    static const struct str callbacks[] = { STR_INIT("\x12\x00"), STR_INIT("\x12\x03\x0a\x01u") };
+    *count = below(p, 6) ? 0 : 1 + below(p, 2);
+    return callbacks;
+}
+
 static void random_command(struct player *p, struct command *c, bool last)
 {
     *c = (struct command){ .has_attributes = below(p, 50) != 0 };
@@ -82,8 +106,16 @@ static void random_command(struct player *p, struct command *c, bool last)
                 (int64_t)below(p, (uint64_t)p->h.wf->next_event_id + 5);
         return;
     case 7:
-        c->type = COMMAND_RECORD_MARKER;
-        c->marker.marker_name = STR("m");
+        c->type = below(p, 3)   ? COMMAND_RECORD_MARKER
+                  : below(p, 2) ? COMMAND_MODIFY_WORKFLOW_PROPERTIES
+                                : COMMAND_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES;
+        if (c->type == COMMAND_RECORD_MARKER) {
+            c->marker.marker_name = STR("m");
+        } else if (c->type == COMMAND_MODIFY_WORKFLOW_PROPERTIES) {
+            c->modify_properties.upserted_memo = random_properties(p);
+        } else {
+            c->upsert.search_attributes = random_properties(p);
+        }
         return;
     case 8:
         if (below(p, 2)) {
@@ -184,7 +216,7 @@ static enum event_kind random_kind(struct player *p)
         EVENT_ACTIVITY_FAILED, EVENT_ACTIVITY_CANCELED, EVENT_ACTIVITY_HEARTBEAT,
         EVENT_UNCLAIM_ACTIVITY, EVENT_UNCLAIM_WORKFLOW_TASK, EVENT_RESET_STICKY, EVENT_TIME,
         EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED, EVENT_MESSAGE_SETTLED, EVENT_CHILD_CLOSED,
-        EVENT_FIRST_TASK };
+        EVENT_FIRST_TASK, EVENT_ATTACH };
     if (below(p, 120) == 0) {
         return below(p, 4) ? EVENT_TERMINATE : EVENT_DELETE;
     }
@@ -260,6 +292,10 @@ static void random_event(struct player *p, struct event *ev)
             ev->start.waits_for_parent = !ev->start.request_eager_execution;
         }
         ev->start.retry.is_set = below(p, 2);
+        ev->start.memo = random_properties(p);
+        ev->start.search_attributes = random_properties(p);
+        ev->start.cron_schedule = below(p, 4) ? STR("") : STR("@every 7s");
+        ev->start.callbacks = random_callbacks(p, &ev->start.callback_count);
         return;
     case EVENT_SIGNAL:
         ev->signal =
@@ -292,6 +328,11 @@ static void random_event(struct player *p, struct event *ev)
     case EVENT_ACTIVITY_HEARTBEAT:
         ev->activity_heartbeat =
                 (struct event_activity_heartbeat){ .ref = random_ref(p), .details = STR("d") };
+        return;
+    case EVENT_ATTACH:
+        ev->attach = (struct event_attach){ .request_id = below(p, 5) ? name(p, "s", 9) : STR(""),
+            .links = below(p, 5) ? STR("") : STR("\xf2\x12\x00") };
+        ev->attach.callbacks = random_callbacks(p, &ev->attach.callback_count);
         return;
     case EVENT_CHILD_CLOSED:
         random_child_closed(p, ev);

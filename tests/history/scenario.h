@@ -20,6 +20,8 @@ struct scenario {
     VEC(struct saved_activity) activities;
     struct str event_names; /* unused words are errors: named here for the message */
     const char *problem;
+    struct str zone; /* of the run's schedule */
+    struct search_attributes registered;
 };
 
 /* One input line, split into words: "1s claim-task poll=p1" */
@@ -37,6 +39,8 @@ bool scenario_commands(
         struct scenario *s, struct str text, struct event_workflow_task_completed *c);
 void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         const struct effects *fx, struct buf *out);
+/* Memo and search attributes as they are now. */
+void scenario_print_properties(const struct workflow *wf, struct buf *out);
 void scenario_print_time(struct buf *out, struct instant t);
 
 struct words words_split(struct str line);
@@ -49,6 +53,16 @@ struct duration words_duration(struct words *w, const char *key);
 bool duration_parse(struct str text, struct duration *ret);
 int64_t words_number(struct words *w, const char *key, int64_t otherwise);
 struct str payloads_of(struct arena *arena, struct str text);
+/* Memo or SearchAttributes: "k/v,k2/v2", a name without a value: null; one word alone has the name "it". */
+struct str properties_of(struct arena *arena, struct str text);
+/* The same as search attributes: JSON values, once names are registered. */
+struct str attributes_of(struct scenario *s, struct str text);
+/* A cron schedule: blanks are written as ~. */
+struct str schedule_of(struct arena *arena, struct str text);
+/* The TZif bytes of the zone that it names. */
+struct str zone_of_schedule(struct scenario *s, struct str schedule);
+/* n callbacks to a URL. */
+const struct str *callbacks_of(struct arena *arena, int64_t n);
 /* As many letters as key=N says; empty when it is not there. */
 struct str words_large(struct arena *arena, struct words *w, const char *key);
 struct str failure_of_text(struct arena *arena, struct words *w, struct str message);

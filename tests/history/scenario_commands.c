@@ -15,6 +15,14 @@ static struct str name_or(struct words *w, const char *key, struct str otherwise
     return words_has(w, "no-type") ? STR("") : name.len ? name : otherwise;
 }
 
+/* "name size=N" */
+static struct str large_property(struct arena *arena, struct words *w)
+{
+    struct str value = words_large(arena, w, "size"), name = words_next(w);
+    return properties_of(
+            arena, str_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(name), STR_ARG(value)));
+}
+
 static void activity(struct scenario *s, struct words *w, struct command *c)
 {
     struct arena *a = &s->h.arena;
@@ -59,9 +67,10 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .workflow_type = type,
         .task_queue = words_get(w, "queue"),
         .namespace_name = words_get(w, "namespace"),
-        .cron_schedule = words_get(w, "cron"),
+        .cron_schedule = schedule_of(&s->h.arena, words_get(w, "cron")),
         .input = payload_or_large(&s->h.arena, w, "input", "input_size"),
         .memo = words_large(&s->h.arena, w, "memo_size"),
+        .search_attributes = attributes_of(s, words_get(w, "sa")),
         .execution_timeout = words_duration(w, "execution_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
@@ -69,6 +78,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
                                : str_eq(policy, STR("cancel")) ? PARENT_CLOSE_REQUEST_CANCEL
                                                                : PARENT_CLOSE_UNSPECIFIED };
+    c->start_child.cron_zone = zone_of_schedule(s, c->start_child.cron_schedule);
 }
 
 static void continue_as_new(struct scenario *s, struct words *w, struct command *c)
@@ -77,11 +87,16 @@ static void continue_as_new(struct scenario *s, struct words *w, struct command 
     c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
         .task_queue = words_get(w, "queue"),
         .input = payload_or_large(a, w, "input", "input_size"),
-        .memo = payload_or_large(a, w, "memo", "memo_size"),
+        .search_attributes = attributes_of(s, words_get(w, "sa")),
+        .cron_schedule = schedule_of(a, words_get(w, "cron")),
         .run_timeout = words_duration(w, "run_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
         .retry = words_retry(s, w),
         .backoff_start_interval = words_duration(w, "backoff") };
+    c->continue_as_new.memo = words_get(w, "memo_size").len
+                                      ? words_large(a, w, "memo_size")
+                                      : properties_of(a, words_get(w, "memo"));
+    c->continue_as_new.cron_zone = zone_of_schedule(s, c->continue_as_new.cron_schedule);
 }
 
 static void marker(struct scenario *s, struct words *w, struct command *c)
@@ -167,13 +182,12 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
         child(s, w, c);
         return true;
     case 13:
-        c->upsert.search_attributes = payloads_of(a, words_next(w));
+        c->upsert.search_attributes =
+                words_get(w, "size").len ? large_property(a, w) : attributes_of(s, words_next(w));
         return true;
     case 16:
-        c->modify_properties.upserted_memo = words_large(a, w, "size");
-        if (!c->modify_properties.upserted_memo.len) {
-            c->modify_properties.upserted_memo = payloads_of(a, words_next(w));
-        }
+        c->modify_properties.upserted_memo =
+                words_get(w, "size").len ? large_property(a, w) : properties_of(a, words_next(w));
         return true;
     default:
         s->problem = "unknown command";

@@ -29,8 +29,17 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .input = payloads_of(a, words_get(w, "input")),
         .request_eager_execution = words_has(w, "eager"),
         .attempt = (int32_t)words_number(w, "attempt", 0),
-        .memo = payloads_of(a, words_get(w, "memo")),
+        .memo = properties_of(a, words_get(w, "memo")),
+        .search_attributes = properties_of(a, words_get(w, "sa")),
+        .last_completion_result = payloads_of(a, words_get(w, "last_result")),
+        .cron_schedule = schedule_of(a, words_get(w, "cron")),
+        .callback_count = (size_t)words_number(w, "callbacks", 0),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
+    ev->start.callbacks = callbacks_of(a, (int64_t)ev->start.callback_count);
+    if (words_has(w, "follows")) { /* another run: the schedule counts from there */
+        ev->start.continued_run_id = fixed_uuid(3);
+    }
+    ev->zone = s->zone = zone_of_schedule(s, ev->start.cron_schedule);
     if (words_has(w, "as_child")) {
         struct event_parent *parent = NEW(a, struct event_parent, 1);
         *parent = (struct event_parent){ .namespace_id = fixed_uuid(1),
@@ -239,6 +248,7 @@ static const struct {
     { "settle", EVENT_MESSAGE_SETTLED },
     { "first-task", EVENT_FIRST_TASK },
     { "child-closed", EVENT_CHILD_CLOSED },
+    { "attach", EVENT_ATTACH },
     { "delete", EVENT_DELETE },
 };
 
@@ -271,6 +281,7 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         return false;
     }
     ev->kind = verbs[i].kind;
+    ev->zone = s->zone;
     switch (ev->kind) {
     case EVENT_START:
         event_start(s, w, ev);
@@ -301,6 +312,11 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         return true;
     case EVENT_CHILD_CLOSED:
         event_child_closed(s, w, ev);
+        return true;
+    case EVENT_ATTACH:
+        ev->attach = (struct event_attach){ .request_id = words_next(w),
+            .callback_count = (size_t)words_number(w, "callbacks", 0) };
+        ev->attach.callbacks = callbacks_of(&s->h.arena, (int64_t)ev->attach.callback_count);
         return true;
     case EVENT_FIRST_TASK:
     case EVENT_DELETE:

@@ -55,6 +55,33 @@ static struct str payload_text(struct str payloads)
     return STR("(payload)");
 }
 
+static void put_properties(struct buf *out, const char *name, struct str properties)
+{
+    struct wire_field f, part;
+    for (int i = 0; properties.len && wire_next(&properties, &f); i++) {
+        struct str key = { 0 }, value = { 0 }, payload = { 0 };
+        while (wire_next(&f.bytes, &part)) {
+            key = part.number == 1 ? part.bytes : key;
+            payload = part.number == 2 ? part.bytes : payload;
+        }
+        while (payload.len && wire_next(&payload, &part)) {
+            value = part.number == 2 ? part.bytes : value;
+        }
+        buf_printf(out, i ? "," : " %s=", name);
+        buf_printf(out, STR_FMT "/" STR_FMT, STR_ARG(key), STR_ARG(value));
+    }
+}
+
+static int64_t count_fields(struct str list)
+{
+    struct wire_field f;
+    int64_t n = 0;
+    while (list.len && wire_next(&list, &f)) {
+        n++;
+    }
+    return n;
+}
+
 /* Of a timeout. */
 static struct str last_details(struct str timeout)
 {
@@ -128,6 +155,7 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_d(out, "fires_in", he->start_to_fire);
     put_d(out, "execution_timeout", he->execution_timeout);
     put_d(out, "run_timeout", he->run_timeout);
+    put_s(out, "cron", he->cron_schedule);
     put_d(out, "backoff", he->first_task_backoff);
     put_d(out, "backoff", he->backoff_start_interval);
     put_i(out, "cause", he->cause);
@@ -141,6 +169,13 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "result", payload_text(he->result));
     put_s(out, "details", payload_text(he->details));
     put_s(out, "reason", he->reason);
+    put_properties(out, "memo", he->memo);
+    put_properties(out, "sa", he->search_attributes);
+    put_s(out, "last_result", payload_text(he->last_completion_result));
+    put_i(out, "callbacks", count_fields(he->completion_callbacks));
+    if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
+        put_s(out, "request", he->request_id);
+    }
     put_s(out, "to", he->execution.workflow_id);
     bool about_child =
             he->type >= HISTORY_START_CHILD_INITIATED && he->type <= HISTORY_CHILD_TERMINATED;
@@ -228,11 +263,23 @@ static void print_offers(const struct effects *fx, struct buf *out)
                 (int)n->attempt);
         put_d(out, "backoff", n->first_task_backoff);
         put_s(out, "input", payload_text(n->input));
-        put_s(out, "memo", payload_text(n->memo));
+        put_properties(out, "memo", n->memo);
+        put_properties(out, "sa", n->search_attributes);
+        put_s(out, "cron", n->cron_schedule);
+        put_s(out, "last_result", payload_text(n->last_completion_result));
+        put_i(out, "callbacks", (int64_t)n->callback_count);
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
         buf_printf(out, "%s%s\n", n->retry.is_set ? " retry" : "", n->parent ? " as-child" : "");
     }
+}
+
+void scenario_print_properties(const struct workflow *wf, struct buf *out)
+{
+    buf_printf(out, "   ");
+    put_properties(out, "memo", workflow_memo(wf));
+    put_properties(out, "sa", workflow_search_attributes(wf));
+    buf_append_byte(out, '\n');
 }
 
 /* The events of a reset's step, without those that it has copied. */

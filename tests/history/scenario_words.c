@@ -1,5 +1,8 @@
 /* Words, durations and small messages of the scenario language. */
+#include <stdio.h>
+
 #include "common/model/wire.h"
+#include "history/engine/cron.h"
 #include "tests/history/scenario.h"
 
 const struct instant scenario_epoch = { 1700000000000000000 };
@@ -165,4 +168,81 @@ struct retry_policy words_retry(struct scenario *s, struct words *w)
         p.non_retryable_count = 1;
     }
     return p;
+}
+
+static struct str properties(struct arena *arena, struct str text, bool is_json)
+{
+    struct buf b;
+    if (!text.len) {
+        return (struct str){ 0 };
+    }
+    buf_init_arena(&b, arena, 1024 * 1024);
+    while (text.len) {
+        struct str value, part = str_split(text, ',', &text);
+        struct str key = str_split(part, '/', &value);
+        bool is_alone = key.len == part.len;
+        size_t entry = wire_begin(&b, 1);
+        wire_put_bytes(&b, 1, is_alone ? STR("it") : key);
+        size_t payload = wire_begin(&b, 2);
+        if (is_json) {
+            size_t metadata = wire_begin(&b, 1);
+            wire_put_bytes(&b, 1, STR("encoding"));
+            wire_put_bytes(&b, 2, STR("json/plain"));
+            wire_end(&b, metadata);
+        }
+        wire_opt_bytes(&b, 2, is_alone ? key : value);
+        wire_end(&b, payload);
+        wire_end(&b, entry);
+    }
+    return buf_str(&b);
+}
+
+struct str properties_of(struct arena *arena, struct str text)
+{
+    return properties(arena, text, false);
+}
+
+struct str attributes_of(struct scenario *s, struct str text)
+{
+    return properties(&s->h.arena, text, s->limits.search_attributes != NULL);
+}
+
+struct str schedule_of(struct arena *arena, struct str text)
+{
+    char *p = NEW(arena, char, text.len + 1);
+    for (size_t i = 0; i < text.len; i++) {
+        p[i] = text.ptr[i] == '~' ? ' ' : text.ptr[i];
+    }
+    return str_of(p, text.len);
+}
+
+struct str zone_of_schedule(struct scenario *s, struct str schedule)
+{
+    char path[256];
+    struct str name = cron_zone_name(schedule);
+    if (!name.len) {
+        return name;
+    }
+    snprintf(path, sizeof(path), "/usr/share/zoneinfo/" STR_FMT, STR_ARG(name));
+    FILE *in = fopen(path, "rb");
+    char *bytes = NEW(&s->h.arena, char, 64 * 1024);
+    size_t n = in ? fread(bytes, 1, 64 * 1024, in) : 0;
+    if (in) {
+        fclose(in);
+    }
+    return str_of(bytes, n);
+}
+
+const struct str *callbacks_of(struct arena *arena, int64_t n)
+{
+    struct str *callbacks = NEW(arena, struct str, n);
+    for (int64_t i = 0; i < n; i++) {
+        struct buf b;
+        buf_init_arena(&b, arena, 1024);
+        size_t nexus = wire_begin(&b, 2);
+        wire_put_bytes(&b, 1, str_printf(arena, "http://there/%lld", (long long)i));
+        wire_end(&b, nexus);
+        callbacks[i] = buf_str(&b);
+    }
+    return callbacks;
 }

@@ -12,6 +12,8 @@ complaints = []
 
 # Libraries of the base image, and of packages that ours depend on by themselves.
 BASE = {"libc6", "libgcc-s1"}
+# Files that the executable reads: the time zones of cron schedules.
+DATA = {"tzdata"}
 
 
 def read(*path):
@@ -46,7 +48,9 @@ def check_container():
     for name, package in need.items():
         if package not in have | BASE:
             complaints.append(f"Containerfile: {package} is missing ({name})")
-    for package in have - set(need.values()):
+    for package in DATA - have:
+        complaints.append(f"Containerfile: {package} is missing")
+    for package in have - set(need.values()) - DATA:
         complaints.append(f"Containerfile: {package} is not needed")
 
 

@@ -210,7 +210,10 @@ static void check_script(const struct script *s)
     if (!cancelled || !terminated || !started) {
         print_chain(s->id);
         violation("an acknowledged %s of " STR_FMT " is lost",
-                !started ? "start" : cancelled ? "termination" : "cancellation", STR_ARG(s->id));
+                !started    ? "start"
+                : cancelled ? "termination"
+                            : "cancellation",
+                STR_ARG(s->id));
     }
 }
 

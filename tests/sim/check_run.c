@@ -5,13 +5,13 @@
 
 struct map run_checks;
 
-#define must(r, e, cond)                                                                          \
-    do {                                                                                          \
-        if (!(cond)) {                                                                            \
-            run_check_print(r);                                                                   \
+#define must(r, e, cond)                                                                         \
+    do {                                                                                         \
+        if (!(cond)) {                                                                           \
+            run_check_print(r);                                                                  \
             violation("run " STR_FMT " event %lld of type %d: not so: %s", STR_ARG((r)->run_id), \
-                    (long long)(e)->id, (int)(e)->type, #cond);                                   \
-        }                                                                                         \
+                    (long long)(e)->id, (int)(e)->type, #cond);                                  \
+        }                                                                                        \
     } while (0)
 
 void run_check_print(const struct run_check *r)
@@ -133,7 +133,8 @@ static void activity_event(struct run_check *r, const struct ev *e)
     }
     t = end(r, e, THING_ACTIVITY);
     must(r, e, ev_int(e->attributes, e->type == EV_ACTIVITY_CANCELED ? 4 : 3) == t->started);
-    must(r, e, implies(e->type == EV_ACTIVITY_COMPLETED || e->type == EV_ACTIVITY_FAILED, t->started));
+    must(r, e,
+            implies(e->type == EV_ACTIVITY_COMPLETED || e->type == EV_ACTIVITY_FAILED, t->started));
     must(r, e, implies(e->type == EV_ACTIVITY_CANCELED, t->cancel_requested));
     if (e->type == EV_ACTIVITY_COMPLETED) {
         struct str text = payloads_text(ev_bytes(e->attributes, 1));
@@ -282,9 +283,9 @@ bool run_check_waits(const struct run_check *r)
 {
     for (size_t i = 0; i < r->things.len; i++) {
         const struct thing *t = &r->things.ptr[i];
-        if (!t->over && (t->kind == THING_ACTIVITY || t->kind == THING_SIGNAL_OUT ||
-                                t->kind == THING_CANCEL_OUT ||
-                                (t->kind == THING_CHILD && !t->started))) {
+        if (!t->over &&
+                (t->kind == THING_ACTIVITY || t->kind == THING_SIGNAL_OUT ||
+                        t->kind == THING_CANCEL_OUT || (t->kind == THING_CHILD && !t->started))) {
             return true;
         }
     }

@@ -28,7 +28,7 @@ struct run_check {
     struct instant last_time, start, run_until;
     unsigned attempt;
     bool cancel_requested;
-    enum ev_type close; /* 0: open */
+    enum ev_type close;       /* 0: open */
     struct instant closed_at; /* the world's time */
     struct str result, new_run;
     VEC(struct thing) things;

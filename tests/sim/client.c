@@ -13,9 +13,9 @@ struct client {
     struct api_call call;
     struct sim_event timer;
     struct arena arena;
-    bool retry_signal;      /* the last one's outcome is unknown */
-    unsigned acknowledged;  /* signals, when the query was asked */
-    bool terminated;        /* the describe was asked after an acknowledged termination */
+    bool retry_signal;     /* the last one's outcome is unknown */
+    unsigned acknowledged; /* signals, when the query was asked */
+    bool terminated;       /* the describe was asked after an acknowledged termination */
 };
 
 static struct client *clients;
@@ -86,21 +86,21 @@ static Api__Duration *span(struct client *c, struct duration d)
     return d.ns ? api_duration(&c->arena, d) : NULL;
 }
 
-#define FILL_START(c, r)                                                                   \
-    do {                                                                                   \
-        const struct script *s_ = (c)->script;                                             \
-        (r)->namespace_ = "default";                                                       \
-        (r)->workflow_id = s_->id.ptr;                                                     \
-        (r)->workflow_type = api_new(&(c)->arena, &api__workflow_type__descriptor);        \
+#define FILL_START(c, r)                                                                      \
+    do {                                                                                      \
+        const struct script *s_ = (c)->script;                                                \
+        (r)->namespace_ = "default";                                                          \
+        (r)->workflow_id = s_->id.ptr;                                                        \
+        (r)->workflow_type = api_new(&(c)->arena, &api__workflow_type__descriptor);           \
         (r)->workflow_type->name = program_type(&(c)->arena, s_->seed, 0, s_->runs_left).ptr; \
-        (r)->task_queue = api_new(&(c)->arena, &api__task_queue__descriptor);              \
-        (r)->task_queue->name = "wq";                                                      \
-        (r)->request_id = s_->start_request.ptr;                                           \
-        (r)->workflow_task_timeout = api_duration(&(c)->arena, DURATION_SECONDS(3));       \
-        (r)->workflow_run_timeout = span((c), s_->run_timeout);                            \
-        (r)->workflow_start_delay = span((c), s_->start_delay);                            \
-        (r)->retry_policy = s_->retries ? retry_policy(c) : NULL;                          \
-        (r)->workflow_id_reuse_policy = (Api__WorkflowIdReusePolicy)3;                     \
+        (r)->task_queue = api_new(&(c)->arena, &api__task_queue__descriptor);                 \
+        (r)->task_queue->name = "wq";                                                         \
+        (r)->request_id = s_->start_request.ptr;                                              \
+        (r)->workflow_task_timeout = api_duration(&(c)->arena, DURATION_SECONDS(3));          \
+        (r)->workflow_run_timeout = span((c), s_->run_timeout);                               \
+        (r)->workflow_start_delay = span((c), s_->start_delay);                               \
+        (r)->retry_policy = s_->retries ? retry_policy(c) : NULL;                             \
+        (r)->workflow_id_reuse_policy = (Api__WorkflowIdReusePolicy)3;                        \
     } while (0)
 
 static void start(struct client *c)

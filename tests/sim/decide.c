@@ -51,8 +51,7 @@ static void activity(struct decision *d, const struct step *s, struct str name)
     m->retry_policy->backoff_coefficient = 1.5;
     m->retry_policy->maximum_interval = api_duration(d->arena, DURATION_SECONDS(2));
     m->retry_policy->maximum_attempts = (int32_t)s->max_attempts;
-    c->attributes_case =
-            API__COMMAND__ATTRIBUTES_SCHEDULE_ACTIVITY_TASK_COMMAND_ATTRIBUTES;
+    c->attributes_case = API__COMMAND__ATTRIBUTES_SCHEDULE_ACTIVITY_TASK_COMMAND_ATTRIBUTES;
     c->schedule_activity_task_command_attributes = m;
 }
 
@@ -62,8 +61,8 @@ static void timer(struct decision *d, const struct step *s, struct str name)
     Api__StartTimerCommandAttributes *m =
             api_new(d->arena, &api__start_timer_command_attributes__descriptor);
     m->timer_id = text(d, name);
-    m->start_to_fire_timeout = api_duration(
-            d->arena, s->kind == STEP_TIMER ? s->span : DURATION_SECONDS(90));
+    m->start_to_fire_timeout =
+            api_duration(d->arena, s->kind == STEP_TIMER ? s->span : DURATION_SECONDS(90));
     c->attributes_case = API__COMMAND__ATTRIBUTES_START_TIMER_COMMAND_ATTRIBUTES;
     c->start_timer_command_attributes = m;
 }
@@ -85,13 +84,11 @@ static void child(struct decision *d, const struct step *s, unsigned group, unsi
             api_new(d->arena, &api__start_child_workflow_execution_command_attributes__descriptor);
     m->workflow_id = text(d, child_id(d->arena, d->p, group, step));
     m->workflow_type = api_new(d->arena, &api__workflow_type__descriptor);
-    m->workflow_type->name = text(d, program_type(d->arena, s->child,
-                                             d->p->program.depth + 1, 0));
+    m->workflow_type->name = text(d, program_type(d->arena, s->child, d->p->program.depth + 1, 0));
     m->task_queue = queue(d, "wq");
     m->workflow_task_timeout = api_duration(d->arena, DURATION_SECONDS(3));
     m->parent_close_policy = (Api__ParentClosePolicy)s->policy;
-    c->attributes_case =
-            API__COMMAND__ATTRIBUTES_START_CHILD_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
+    c->attributes_case = API__COMMAND__ATTRIBUTES_START_CHILD_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
     c->start_child_workflow_execution_command_attributes = m;
 }
 
@@ -106,8 +103,8 @@ static void signal_external(struct decision *d, const struct step *s, struct str
         target = str_printf(d->arena, "w%u", (s->target + 1) % world.swarm.workflows);
     }
     m->execution->workflow_id = text(d, target);
-    m->signal_name = text(d, str_printf(d->arena, "x:" STR_FMT ":" STR_FMT,
-                                     STR_ARG(d->p->run_id), STR_ARG(name)));
+    m->signal_name = text(d,
+            str_printf(d->arena, "x:" STR_FMT ":" STR_FMT, STR_ARG(d->p->run_id), STR_ARG(name)));
     c->attributes_case =
             API__COMMAND__ATTRIBUTES_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
     c->signal_external_workflow_execution_command_attributes = m;
@@ -146,8 +143,8 @@ static void cancel(struct decision *d, unsigned group, unsigned step)
     struct step_state *st = &d->p->state[group][step];
     if (d->p->program.step[group][step].kind == STEP_CANCELLED_ACTIVITY) {
         Api__Command *c = add(d, API__COMMAND_TYPE__COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK);
-        Api__RequestCancelActivityTaskCommandAttributes *m =
-                api_new(d->arena, &api__request_cancel_activity_task_command_attributes__descriptor);
+        Api__RequestCancelActivityTaskCommandAttributes *m = api_new(
+                d->arena, &api__request_cancel_activity_task_command_attributes__descriptor);
         m->scheduled_event_id = st->begun;
         c->attributes_case =
                 API__COMMAND__ATTRIBUTES_REQUEST_CANCEL_ACTIVITY_TASK_COMMAND_ATTRIBUTES;

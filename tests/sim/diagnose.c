@@ -8,7 +8,8 @@
 
 static void print_tasks(const struct host *h, const struct execution *ex)
 {
-    fprintf(stderr, "  loaded on h%u: durable need %lld ms, next need %lld ms, chain %s\n", h->number,
+    fprintf(stderr, "  loaded on h%u: durable need %lld ms, next need %lld ms, chain %s\n",
+            h->number,
             (long long)(workflow_durable_need(ex->wf).ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
             (long long)(workflow_next_need(ex->wf).ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
             ex->chain->loading ? "loading" : "idle");
@@ -21,7 +22,8 @@ static void print_tasks(const struct host *h, const struct execution *ex)
         struct rpc_peer *peer = cluster_matching_peer(hl->cl, t->queue->hash);
         const struct host *now = peer ? host_of_member(rpc_peer_member(peer)) : NULL;
         fprintf(stderr,
-                "  task %lld attempt %d %s in " STR_FMT ": credit %u, told h%d lane %u, owner h%d\n",
+                "  task %lld attempt %d %s in " STR_FMT
+                ": credit %u, told h%d lane %u, owner h%d\n",
                 (long long)t->scheduled_event_id, t->attempt, states[t->state],
                 STR_ARG(t->queue->name), t->queue->credit, owner ? (int)owner->number : -1,
                 (unsigned)(t->queue->hash % h->lane_count), now ? (int)now->number : -1);
@@ -56,7 +58,8 @@ void diagnose_hosts(void)
             fprintf(stderr, "h%u lane %u:", h->number, i);
             if (hl->history) {
                 struct history_stats s = history_stats(hl->history);
-                fprintf(stderr, " history: %u shards, %zu runs, sent %llu, reoffers %llu, stuck %llu;",
+                fprintf(stderr,
+                        " history: %u shards, %zu runs, sent %llu, reoffers %llu, stuck %llu;",
                         s.shards, s.cached_runs, (unsigned long long)s.offers_sent,
                         (unsigned long long)s.reoffers, (unsigned long long)s.stuck_runs);
             }

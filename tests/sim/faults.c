@@ -164,7 +164,8 @@ void faults_start(void)
     event_after(&respawn, DURATION_MS(100), watch_places);
     for (size_t i = 0; i < FAULT_COUNT; i++) {
         if (world.swarm.every[i].ns) {
-            event_after(&timers[i], up_to((struct duration){ 2 * world.swarm.every[i].ns }), happen);
+            event_after(
+                    &timers[i], up_to((struct duration){ 2 * world.swarm.every[i].ns }), happen);
         }
     }
 }

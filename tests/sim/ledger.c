@@ -17,8 +17,7 @@ static struct map *ready(struct map *map)
 void ledger_task(struct str run_id, int64_t started_event, Api__Command **commands, size_t count)
 {
     struct acknowledged_task *t = NEW(&world.arena, struct acknowledged_task, 1);
-    t->key = str_printf(
-            &world.arena, STR_FMT "/%lld", STR_ARG(run_id), (long long)started_event);
+    t->key = str_printf(&world.arena, STR_FMT "/%lld", STR_ARG(run_id), (long long)started_event);
     t->run_id = str_dup(&world.arena, run_id);
     t->started_event = started_event;
     t->count = count < ARRAY_LEN(t->types) ? count : ARRAY_LEN(t->types);
@@ -32,8 +31,8 @@ void ledger_task(struct str run_id, int64_t started_event, Api__Command **comman
 
 struct known_activity *ledger_activity(struct str run_id, struct str activity_id)
 {
-    struct str key = str_printf(
-            &world.arena, STR_FMT "/" STR_FMT, STR_ARG(run_id), STR_ARG(activity_id));
+    struct str key =
+            str_printf(&world.arena, STR_FMT "/" STR_FMT, STR_ARG(run_id), STR_ARG(activity_id));
     struct map_node *n = map_get(ready(&ledger_activities), key);
     if (n) {
         return map_entry(n, struct known_activity, node);

@@ -20,7 +20,7 @@ struct script {
     bool started, closed;
     bool cancel_sent, cancel_acknowledged, terminate_sent, terminate_acknowledged;
     struct instant cancel_acknowledged_at;
-    unsigned signals;          /* sent; their names are "s0", "s1", ... in this order */
+    unsigned signals;                    /* sent; their names are "s0", "s1", ... in this order */
     unsigned unsure_signal[SIGNALS_MAX]; /* how often the outcome of this one was unknown */
     bool acknowledged[SIGNALS_MAX];
 };

@@ -228,7 +228,8 @@ int main(int argc, char **argv)
         return 2;
     }
     run_all(&o);
-    printf("%llu worlds passed, %llu failed; %.1f simulated hours, %llu events checked, %llu calls, "
+    printf("%llu worlds passed, %llu failed; %.1f simulated hours, %llu events checked, %llu "
+           "calls, "
            "%llu steps\n",
             (unsigned long long)passed, (unsigned long long)failed,
             (double)total.simulated_ms / 3.6e6, (unsigned long long)total.events,

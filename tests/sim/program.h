@@ -29,10 +29,10 @@ struct step {
     bool heartbeats;
     struct duration span; /* timer; activity: how long it works */
     unsigned signals;
-    unsigned target;   /* external signal: the number of a client's workflow */
-    unsigned policy;   /* parent close policy of a child */
-    bool wait;         /* child: until it is closed, not only until it is started */
-    uint64_t child;    /* seed of its program */
+    unsigned target; /* external signal: the number of a client's workflow */
+    unsigned policy; /* parent close policy of a child */
+    bool wait;       /* child: until it is closed, not only until it is started */
+    uint64_t child;  /* seed of its program */
 };
 
 struct program {
@@ -69,8 +69,8 @@ struct progress {
     struct str type, run_id, workflow_id;
 };
 /* ids borrowed. False: not one of our programs, or not a history. */
-bool progress_read(struct progress *p, struct str history, struct str workflow_id,
-        struct str run_id);
+bool progress_read(
+        struct progress *p, struct str history, struct str workflow_id, struct str run_id);
 /* What the run decides now; 0: nothing. */
 size_t progress_decide(
         const struct progress *p, struct arena *arena, Api__Command **ret, size_t max);

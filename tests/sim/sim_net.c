@@ -13,7 +13,7 @@ enum link_state { LINK_DIALING, LINK_UP, LINK_DEAD };
 
 struct sim_link {
     struct rpc_link base;
-    struct list_node node; /* in links, while not dead */
+    struct list_node node;  /* in links, while not dead */
     struct sim_link *other; /* the other end; NULL while dialling */
     struct host *host;
     unsigned remote_place;
@@ -244,7 +244,9 @@ static void sim_free(struct rpc_link *base)
     buf_deinit(&link_of(base)->out);
 }
 
-static const struct rpc_link_ops sim_ops = { .send = sim_send, .flush = sim_flush, .free = sim_free };
+static const struct rpc_link_ops sim_ops = {
+    .send = sim_send, .flush = sim_flush, .free = sim_free
+};
 
 static struct sim_link *link_new(struct host *host, struct rpc_peer *peer, struct uuid remote)
 {

@@ -373,8 +373,8 @@ void sim_store_abandon(struct store_lane *lane)
     }
 }
 
-void sim_db_watch(struct sim_db *db,
-        void (*stored)(void *arg, const struct sim_stored *what), void *arg)
+void sim_db_watch(
+        struct sim_db *db, void (*stored)(void *arg, const struct sim_stored *what), void *arg)
 {
     db->stored = stored;
     db->stored_arg = arg;

@@ -44,8 +44,8 @@ struct sim_stored {
     struct uuid owner; /* as the committing process believes */
     int64_t epoch, seq;
 };
-void sim_db_watch(struct sim_db *db,
-        void (*stored)(void *arg, const struct sim_stored *what), void *arg);
+void sim_db_watch(
+        struct sim_db *db, void (*stored)(void *arg, const struct sim_stored *what), void *arg);
 /* While away: commits wait, everything else answers ERR_UNAVAILABLE after 3 s. */
 void sim_db_set_away(struct sim_db *db, bool away);
 /* Takes a member's writers away, as another process that thinks it dead would. */

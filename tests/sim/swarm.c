@@ -5,7 +5,15 @@
 #include <stdio.h>
 
 static const char *const fault_names[FAULT_COUNT] = {
-    "crash", "freeze", "leave", "link", "partition", "away", "cut-off", "clock", "client",
+    "crash",
+    "freeze",
+    "leave",
+    "link",
+    "partition",
+    "away",
+    "cut-off",
+    "clock",
+    "client",
 };
 
 static unsigned below(struct rand *r, unsigned n)

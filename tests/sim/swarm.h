@@ -47,13 +47,13 @@ struct swarm {
     unsigned lanes;
     struct duration every[FAULT_COUNT]; /* mean time between; 0: never */
     struct duration store_delay, net_delay;
-    unsigned store_lost;      /* per mille of operations whose connection is lost */
-    struct duration skew;     /* of wall clocks, at most, both ways */
+    unsigned store_lost;  /* per mille of operations whose connection is lost */
+    struct duration skew; /* of wall clocks, at most, both ways */
     bool small_cache;
     /* workers and clients, per mille of their deeds */
     unsigned worker_dies, worker_stalls, worker_twice, worker_old, worker_fails, worker_forgets;
     unsigned workers, workflows;
-    unsigned features; /* enum feature */
+    unsigned features;       /* enum feature */
     struct duration turmoil; /* how long faults go on */
 };
 

@@ -44,8 +44,8 @@ static void on_polled(struct api_call *call, enum err err, struct str body, cons
         activity_task_take(s, body);
         return;
     }
-    Api__PollWorkflowTaskQueueResponse *t = api_decode(
-            &api__poll_workflow_task_queue_response__descriptor, &s->arena, body, NULL);
+    Api__PollWorkflowTaskQueueResponse *t =
+            api_decode(&api__poll_workflow_task_queue_response__descriptor, &s->arena, body, NULL);
     check(t);
     workflow_task_take(s, t);
 }

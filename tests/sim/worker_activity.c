@@ -140,8 +140,8 @@ static void check_task(struct slot *s, const struct program *p, unsigned group, 
 
 void activity_task_take(struct slot *s, struct str body)
 {
-    Api__PollActivityTaskQueueResponse *t = api_decode(
-            &api__poll_activity_task_queue_response__descriptor, &s->arena, body, NULL);
+    Api__PollActivityTaskQueueResponse *t =
+            api_decode(&api__poll_activity_task_queue_response__descriptor, &s->arena, body, NULL);
     struct program p;
     unsigned group = 0, step = 0;
     check(t);

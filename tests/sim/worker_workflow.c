@@ -138,8 +138,8 @@ static void add_results(
         struct slot *s, Api__RespondWorkflowTaskCompletedRequest *r, const struct progress *p)
 {
     size_t n = s->task->n_queries;
-    r->query_results = NEW(
-            &s->arena, Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *, n + 1);
+    r->query_results =
+            NEW(&s->arena, Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *, n + 1);
     for (size_t i = 0; i < n; i++) {
         Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *q = api_new(&s->arena,
                 &api__respond_workflow_task_completed_request__query_results_entry__descriptor);
@@ -167,7 +167,8 @@ static void complete_task(struct slot *s, const struct progress *p)
         r->sticky_attributes = api_new(&s->arena, &api__sticky_execution_attributes__descriptor);
         r->sticky_attributes->worker_task_queue = api_new(&s->arena, &api__task_queue__descriptor);
         r->sticky_attributes->worker_task_queue->name = s->worker->sticky.ptr;
-        r->sticky_attributes->worker_task_queue->kind = API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_STICKY;
+        r->sticky_attributes->worker_task_queue->kind =
+                API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_STICKY;
         r->sticky_attributes->worker_task_queue->normal_name = "wq";
         r->sticky_attributes->schedule_to_start_timeout =
                 api_duration(&s->arena, DURATION_SECONDS(3));
@@ -180,8 +181,8 @@ void workflow_task_answered(struct slot *s, enum err err, struct str body, const
     if (err == ERR_INVALID_ARGUMENT && !strstr(text, "UnhandledCommand")) {
         violation("%s is refused: %s", s->method, text);
     }
-    if (!err && s->answer->descriptor ==
-                        &api__respond_workflow_task_completed_request__descriptor) {
+    if (!err &&
+            s->answer->descriptor == &api__respond_workflow_task_completed_request__descriptor) {
         ledger_task(s->run_id, s->started_event, s->commands, s->command_count);
         Api__RespondWorkflowTaskCompletedResponse *m = api_decode(
                 &api__respond_workflow_task_completed_response__descriptor, &s->arena, body, NULL);

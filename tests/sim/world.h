@@ -71,8 +71,8 @@ _Noreturn void sim_leave_turn(void);
 /* ---- the recorder ---- */
 /* Columns: time in ms, host, what, and up to three numbers. Texts are literals. */
 void record(const struct host *host, const char *what, int64_t a, int64_t b, int64_t c);
-uint64_t record_hash(void);   /* of everything recorded so far */
-void record_dump(int lines);  /* to stderr */
-void record_follow(bool on);  /* print each line at once */
+uint64_t record_hash(void);  /* of everything recorded so far */
+void record_dump(int lines); /* to stderr */
+void record_follow(bool on); /* print each line at once */
 /* The world is not as it must be: prints text, seed and the last lines, and ends the process. */
 _Noreturn void violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -7,6 +7,17 @@
     X(one_activity)                                     \
     X(starts_are_deduplicated)                          \
     X(conflict_policies)                                \
+    X(eager_starts)                                     \
+    X(eager_starts_survive_a_crash)                     \
+    X(eager_starts_are_ignored_with_a_delay)            \
+    X(requests_are_attached)                            \
+    X(attached_requests_are_bounded)                    \
+    X(starts_are_checked_before_the_id)                 \
+    X(user_metadata_is_bounded)                         \
+    X(taken_ids_are_explained)                          \
+    X(cron_chains_go_on)                                \
+    X(descriptions_show_upserts)                        \
+    X(descriptions_show_pending_work)                   \
     X(runs_continue_as_new)                             \
     X(messages_reach_other_runs)                        \
     X(obsolete_claims_leave_later_attempts)             \

@@ -46,7 +46,8 @@ Test(errors, plain_failure_has_no_details)
 
 Test(errors, already_started)
 {
-    cr_assert_eq(fail_workflow_already_started(&f, &arena, STR("req"), STR("run"), STR("first")),
+    cr_assert_eq(fail_workflow_already_started(
+                         &f, &arena, STR("why"), STR("req"), STR("run"), STR("first")),
             ERR_ALREADY_EXISTS);
     Api__WorkflowExecutionAlreadyStartedFailure *d =
             detail(&api__workflow_execution_already_started_failure__descriptor, 6);
@@ -129,7 +130,7 @@ Test(errors, refusals_with_content)
 Test(errors, multi_operation)
 {
     struct fail start = { 0 };
-    fail_workflow_already_started(&start, &arena, STR("q"), STR("r"), STR("r"));
+    fail_workflow_already_started(&start, &arena, STR("why"), STR("q"), STR("r"), STR("r"));
     struct operation_outcome outcomes[] = { { .fail = &start }, { .is_aborted = true } };
     cr_assert_eq(fail_multi_operation(&f, &arena, outcomes, 2), ERR_ALREADY_EXISTS);
     Api__MultiOperationExecutionFailure *d =

@@ -64,6 +64,16 @@ static void fill(const void *at, enum field_kind kind, int64_t seed)
     }
 }
 
+/* Two elements, with that field's tag. */
+static struct str list_of(struct arena *arena, uint32_t number)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 1 << 10);
+    wire_put_bytes(&b, number, STR("one"));
+    wire_put_bytes(&b, number, STR("two"));
+    return buf_str(&b);
+}
+
 static struct str write(struct arena *arena, const struct history_event *he)
 {
     struct buf b;
@@ -81,6 +91,10 @@ Test(history_event, every_attribute_round_trips)
             .type = attributes[i].type },
                              back;
         fill((char *)&he + attributes[i].offset, attributes[i].kind, (int64_t)i);
+        if (attributes[i].kind == FIELD_LIST) {
+            *(struct str *)(void *)((char *)&he + attributes[i].offset) =
+                    list_of(&arena, attributes[i].number);
+        }
         struct str bytes = write(&arena, &he);
         cr_assert(history_event_read(bytes, &arena, &back), "%s", attributes[i].name);
         cr_assert_eq(back.type, he.type);

@@ -1,7 +1,7 @@
 /* The workflows that the tests run. They go into one bundle, which the worker makes. */
 import {
   ActivityFailure, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, executeChild,
-  getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, sleep, startChild, workflowInfo,
+  getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, sleep, startChild, upsertMemo, workflowInfo,
 } from '@temporalio/workflow';
 import type { ActivityOptions } from '@temporalio/workflow';
 import type * as activities from './activities.ts';
@@ -267,6 +267,28 @@ export async function cancelsAnother(id: string): Promise<string> {
   } catch (err) {
     return (err as Error).message;
   }
+}
+
+/* The number of times that its schedule has run it. */
+export async function repeated(): Promise<number> {
+  return ((workflowInfo().lastResult as number | undefined) ?? 0) + 1;
+}
+
+export async function parentOfRepeated(workflowId: string): Promise<void> {
+  const released = new Promise<void>((resolve) => setHandler(go, resolve));
+  await startChild(repeated, { workflowId, cronSchedule: '@every 1s' });
+  await released;
+}
+
+export async function changesItsMemo(): Promise<void> {
+  upsertMemo({ changed: 'new', added: [1, 2], dropped: null });
+}
+
+const { failAlways } = proxyActivities<typeof activities>({
+  startToCloseTimeout: '20s', retry: { initialInterval: '60s', backoffCoefficient: 1 } });
+
+export async function failsALot(): Promise<void> {
+  await failAlways();
 }
 
 export * from './option_workflows.ts';

@@ -1,0 +1,14 @@
+/* What is wrong with a start, before anybody asks whether its workflow id is free. */
+#pragma once
+
+#include "common/api/view.h"
+#include "history/engine/engine.h"
+
+/* The event is what the request became; its zone is filled in. Checks in the API's order, with its texts. */
+enum err start_check(const Api__StartWorkflowExecutionRequest *r, const struct event *ev,
+        struct fail *f) MUST_USE;
+/* Policies that contradict each other. */
+enum err start_check_policies(const Api__StartWorkflowExecutionRequest *r, struct fail *f) MUST_USE;
+/* Bounds of the links of any request. */
+enum err links_check(const ProtobufCBinaryData *links, size_t count,
+        const struct engine_limits *limits, struct fail *f) MUST_USE;
