@@ -34,7 +34,7 @@ static void batch_recycle(struct committer *c, struct batch *b)
 
 static size_t batch_row_count(const struct batch *b)
 {
-    return b->rows.log.len + b->rows.run_inserts.len + b->rows.run_updates.len +
+    return b->rows.log.len + b->rows.run_inserts.len + b->rows.run_updates.len + b->rows.views.len +
            b->rows.currents.len + b->rows.snapshots.len + b->rows.deletes.len;
 }
 
@@ -55,7 +55,9 @@ void batch_log(struct committer *c, struct batch *b, const struct store_log_row 
 size_t batch_run_insert(struct committer *c, struct batch *b, const struct store_run_row *row)
 {
     vec_push(&b->arena, &b->rows.run_inserts, *row);
-    batch_count(c, b, row->workflow_id.len);
+    batch_count(c, b,
+            row->workflow_id.len +
+                    (row->view ? row->view->memo.len + 2 * row->view->search_attributes.len : 0));
     return b->rows.run_inserts.len - 1;
 }
 
@@ -64,6 +66,12 @@ size_t batch_run_update(struct committer *c, struct batch *b, const struct store
     vec_push(&b->arena, &b->rows.run_updates, *row);
     batch_count(c, b, 0);
     return b->rows.run_updates.len - 1;
+}
+
+void batch_view(struct committer *c, struct batch *b, const struct store_view_row *row)
+{
+    vec_push(&b->arena, &b->rows.views, *row);
+    batch_count(c, b, row->memo.len + 2 * row->search_attributes.len);
 }
 
 size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row)
@@ -240,6 +248,7 @@ static void batch_strip(struct batch *b, uint64_t group, const struct fail *fail
     strip_rows(&b->rows.log, group);
     strip_rows(&b->rows.run_inserts, group);
     strip_rows(&b->rows.run_updates, group);
+    strip_rows(&b->rows.views, group);
     strip_rows(&b->rows.currents, group);
     strip_rows(&b->rows.snapshots, group);
     strip_rows(&b->rows.deletes, group);
@@ -271,14 +280,13 @@ static void commit_done(struct store_op *op, enum err err, const struct fail *fa
     struct committer *c = container_of(commit, struct committer, op);
     struct batch *b = c->in_flight;
     c->in_flight = NULL;
-    if (c->dead) {
-        batch_recycle(c, b); /* everything was dropped while the commit was out */
-        history_idle(c->history);
-        return;
-    }
-    if (err) {
+    if (c->dead || err) {
         list_prepend(&c->sealed, &b->node);
-        history_writer_lost(c->history, err, fail);
+        if (c->dead) { /* the writer was lost while the commit was out: what came of it, nobody is told */
+            history_commit_returned(c->history);
+        } else {
+            history_writer_lost(c->history, err, fail);
+        }
         return;
     }
     c->durable = b->number;
@@ -369,17 +377,18 @@ static void batch_drop(struct committer *c, struct batch *b, enum err err, const
     batch_recycle(c, b);
 }
 
+void committer_halt(struct committer *c)
+{
+    c->dead = true;
+    lane_timer_stop(c->history->lane, &c->pace_timer);
+}
+
 void committer_drop(struct committer *c, enum err err, const char *text)
 {
     struct fail f = { 0 };
     fail(&f, err, "%s", text);
-    c->dead = true;
-    lane_timer_stop(c->history->lane, &c->pace_timer);
-    struct batch *flight = c->in_flight;
-    if (flight) {
-        /* The store still reads its rows: only the gates go now. */
-        gates_open(&flight->gates, err, &f);
-    }
+    committer_halt(c);
+    check(!c->in_flight); /* the store reads its rows: whose they are must stay */
     struct list_node *n;
     while ((n = list_pop(&c->sealed))) {
         batch_drop(c, list_entry(n, struct batch, node), err, &f);

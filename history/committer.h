@@ -47,7 +47,10 @@ struct committer {
 };
 
 void committer_init(struct committer *c, struct history *history);
-/* Fails every gate with err and forgets all batches. Used at the end, and when the writer was fenced. */
+/* Sends nothing any more. A commit that is out comes back; history_commit_returned tells. */
+void committer_halt(struct committer *c);
+/* Fails every gate with err and forgets all batches. Used at the end, and when the writer was fenced. No commit is
+ * out: what a gate's opening frees may be what the store would send again. */
 void committer_drop(struct committer *c, enum err err, const char *text);
 void committer_deinit(struct committer *c);
 void committer_set_writer(struct committer *c, uint32_t writer, run_key last_run_key);
@@ -66,6 +69,7 @@ run_key committer_issue_key(struct committer *c);
  * is open. */
 void batch_log(struct committer *c, struct batch *b, const struct store_log_row *row);
 size_t batch_run_insert(struct committer *c, struct batch *b, const struct store_run_row *row);
+void batch_view(struct committer *c, struct batch *b, const struct store_view_row *row);
 size_t batch_run_update(struct committer *c, struct batch *b, const struct store_run_row *row);
 size_t batch_current(struct committer *c, struct batch *b, const struct store_current_row *row);
 size_t batch_snapshot(struct committer *c, struct batch *b, const struct store_snapshot_row *row);

@@ -145,6 +145,7 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
     struct dispatch_queue *q = container_of(scan, struct dispatch_queue, scan);
     struct history *h = q->dispatch->history;
     q->scanning = false;
+    h->reads--;
     if (err || h->state != HISTORY_SERVING) {
         if (h->state == HISTORY_SERVING) {
             queue_later(q); /* there is demand already, and no more of it may come */
@@ -158,7 +159,8 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
         cold_add(h, row->key, row->shard,
                 (struct instant){ 1 }); /* due now: loading it offers its task */
     }
-    q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 0;
+    /* Rows of runs that matching has an offer of, or that are loaded, are among them: there may be more behind. */
+    q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 1;
     if (scan->row_count < scan->limit) {
         q->cold_count = q->cold_since; /* the scan may have been too early for these */
         q->scanned = 0;
@@ -174,6 +176,7 @@ void dispatch_queue_refill(struct dispatch_queue *q)
         return;
     }
     q->scanning = true;
+    h->reads++;
     q->cold_since = 0;
     if (!q->scan_shards) {
         q->scan_shards = NEW(&q->arena, uint32_t, SHARD_COUNT);

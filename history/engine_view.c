@@ -117,3 +117,23 @@ struct start_existing engine_view_existing(const struct workflow *wf)
     }
     return existing;
 }
+
+struct list_view engine_view_list(const struct workflow *wf)
+{
+    struct list_view v = {
+        .workflow_type = wf->start.workflow_type,
+        .task_queue = wf->start.task_queue.name,
+        .execution_time = instant_add(wf->start_time, wf->start.first_task_backoff),
+        .memo = workflow_memo(wf),
+        .search_attributes = workflow_search_attributes(wf),
+        .history_length = wf->next_event_id - 1,
+        .history_size = wf->history_size,
+    };
+    if (workflow_has_parent(wf)) {
+        v.parent_workflow_id = wf->start.parent.workflow_id;
+        v.parent_run_id = wf->start.parent.run_id;
+        v.root_workflow_id = wf->start.root.workflow_id;
+        v.root_run_id = wf->start.root.run_id;
+    }
+    return v;
+}

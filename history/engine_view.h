@@ -48,3 +48,13 @@ bool engine_view_is_child_of_id(
         const struct workflow *wf, struct str workflow_id, int64_t initiated);
 /* What start_decide wants to know. */
 struct start_existing engine_view_existing(const struct workflow *wf);
+/* What lists show of a run. */
+struct list_view {
+    struct str workflow_type, task_queue;
+    struct instant execution_time;
+    struct str parent_workflow_id, parent_run_id; /* empty: none */
+    struct str root_workflow_id, root_run_id;     /* empty: itself */
+    struct str memo, search_attributes;           /* messages */
+    int64_t history_length, history_size;
+};
+struct list_view engine_view_list(const struct workflow *wf);

@@ -8,6 +8,7 @@
 #include "history/engine_view.h"
 #include "history/history.h"
 #include "history/queries.h"
+#include "history/view.h"
 
 enum {
     SNAPSHOT_TAIL_MIN = 16 << 10 /* bytes of log below which no snapshot is written on the way */
@@ -106,6 +107,9 @@ static struct store_run_row *execution_put_row(struct execution *ex, struct batc
 {
     struct committer *c = &ex->chain->history->committer;
     struct store_run_row row = execution_row(ex);
+    if (ex->status != WORKFLOW_RUNNING) {
+        row.view = view_of_end(ex, &b->arena);
+    }
     if (ex->row_batch != b->number) {
         ex->row_index = batch_run_update(c, b, &row);
         ex->row_batch = b->number;
@@ -113,6 +117,9 @@ static struct store_run_row *execution_put_row(struct execution *ex, struct batc
     }
     struct store_run_row *p = ex->row_is_insert ? &b->rows.run_inserts.ptr[ex->row_index]
                                                 : &b->rows.run_updates.ptr[ex->row_index];
+    if (ex->row_is_insert) {
+        row.view = view_join(p->view, row.view, &b->arena);
+    }
     *p = row;
     ex->dirty = b->number;
     return p;
@@ -247,6 +254,9 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     h->stats.steps++;
     if (fx->changed) {
         execution_put_log(ex, b, fx);
+        if (fx->shows_changed) {
+            view_put(ex, b);
+        }
         if (fx->closed) {
             execution_closed(ex, b, ev->now);
         } else {
@@ -326,6 +336,7 @@ enum err execution_start(struct chain *chain, struct event *ev, struct arena *ar
     ex->start_time = ev->now;
     ex->stored_wake = workflow_durable_need(ex->wf);
     struct store_run_row row = execution_row(ex);
+    row.view = view_of_start(ex->wf, &b->arena);
     ex->row_index = batch_run_insert(&h->committer, b, &row);
     ex->row_batch = b->number;
     ex->row_is_insert = true;
@@ -373,6 +384,7 @@ enum err execution_reset(struct chain *chain, struct event *ev, const struct res
         execution_put_row(ex, b);
     } else {
         struct store_run_row row = execution_row(ex);
+        row.view = view_of_start(ex->wf, &b->arena);
         ex->row_index = batch_run_insert(&h->committer, b, &row);
         ex->row_batch = b->number;
         ex->row_is_insert = true;

@@ -16,6 +16,7 @@
 #include "history/engine/engine.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
+#include "history/view.h"
 
 enum {
     COPY_PAGE_BYTES = 512 << 10,
@@ -175,6 +176,7 @@ static void reset_stage_row(struct reset *r, struct batch *b, uint64_t group)
         .status = (enum workflow_status)RUN_DOOMED,
         .wake_at = INSTANT_NEVER,
         .start_time = r->event.start_time,
+        .view = view_of_staged(r->wf, r->event.start_time, &b->arena),
         .group = group };
     batch_run_insert(&h->committer, b, &row);
 }
@@ -202,7 +204,7 @@ static void reset_stage(struct reset *r)
 static enum err reset_take_page(struct reset *r, struct fail *f)
 {
     if (!r->read.row_count) {
-        return fail(f, ERR_CORRUPT, "event %lld is missing", (long long)r->next_event_id);
+        return fail(f, ERR_UNAVAILABLE, "the run has gone meanwhile"); /* deleted */
     }
     for (size_t i = 0; i < r->read.row_count; i++) {
         enum err err = reset_take_row(r, &r->read.rows[i], f);
@@ -225,6 +227,7 @@ static void reset_read_done(struct store_op *op, enum err err, const struct fail
     struct history *h = call->history;
     struct fail f = { 0 };
     uint32_t shard = shard_of(call->api.namespace_id, call->api.workflow_id);
+    h->reads--;
     if (err && err != ERR_CORRUPT) {
         fail(&f, ERR_UNAVAILABLE, "the history cannot be read now");
     } else if (err) {
@@ -240,6 +243,7 @@ static void reset_read_done(struct store_op *op, enum err err, const struct fail
         call->run = reset_finish;
         chain_submit(chain_get(h, call->api.namespace_id, call->api.workflow_id), call);
     }
+    history_idle(h);
 }
 
 /* What is wanted is durable. */
@@ -247,6 +251,7 @@ static void reset_read(struct call *call)
 {
     struct reset *r = call->state;
     call->history->stats.history_reads++;
+    call->history->reads++;
     r->read = (struct store_read_history){ .op.done = reset_read_done,
         .key = r->reading,
         .from_event_id = r->next_event_id,

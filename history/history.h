@@ -32,6 +32,7 @@ struct history {
     struct history_cluster cluster;
     uint32_t lane_index;
     size_t orphans; /* chains that went while their load was out */
+    size_t reads; /* of the store, under way, of which nobody else knows: pages, refills of queues */
     enum history_state state;
     struct store_claim_writer claim;
     struct lane_timer claim_timer;
@@ -63,8 +64,10 @@ struct history {
 void history_poisoned(struct history *h, uint64_t group, const struct fail *fail);
 /* The writer is lost: nothing in memory counts any more. */
 void history_writer_lost(struct history *h, enum err err, const struct fail *fail);
-/* A commit has ended: whoever waits for everything to be durable looks again. */
+/* A commit or a read has ended: whoever waits for everything to be durable looks again. */
 void history_idle(struct history *h);
+/* The commit that was out when the writer was lost has come back: now everything goes. */
+void history_commit_returned(struct history *h);
 /* call.c: answers and frees every call, at the very end. */
 void calls_forget(struct history *h);
 /* limits.c: what holds in a namespace; valid until the next turn. */

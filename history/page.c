@@ -72,12 +72,15 @@ static void page_read_done(struct store_op *op, enum err err, const struct fail 
     struct store_read_history *read = container_of(op, struct store_read_history, op);
     struct page *page = container_of(read, struct page, read);
     struct call *call = page->call;
+    struct history *h = call->history;
+    h->reads--;
     if (err) {
         struct fail f = *fail;
         if (err != ERR_CORRUPT) {
             fail(&f, ERR_UNAVAILABLE, "the history cannot be read now");
         }
         call_fail_now(call, &f);
+        history_idle(h);
         return;
     }
     struct buf out;
@@ -89,12 +92,14 @@ static void page_read_done(struct store_op *op, enum err err, const struct fail 
     }
     page->events = buf_str(&out);
     page->done(call, page);
+    history_idle(h);
 }
 
 void page_read(struct page *page)
 {
     struct history *h = page->call->history;
     h->stats.history_reads++;
+    h->reads++;
     page->read = (struct store_read_history){
         .op.done = page_read_done,
         .key = page->key,

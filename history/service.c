@@ -158,19 +158,28 @@ void history_poisoned(struct history *h, uint64_t group, const struct fail *fail
     }
 }
 
+void history_commit_returned(struct history *h)
+{
+    committer_drop(&h->committer, ERR_UNAVAILABLE, "the shard has moved");
+    drop_chains(h, ERR_UNAVAILABLE, "the shard has moved");
+    history_idle(h);
+}
+
 void history_writer_lost(struct history *h, enum err err, const struct fail *fail)
 {
     log_error("writer_lost", LOG_U64("lane", h->lane_index), LOG_FAIL(fail));
     h->state = HISTORY_LOST;
     sweep_stop(&h->sweep);
-    committer_drop(&h->committer, ERR_UNAVAILABLE, "the shard has moved");
+    committer_halt(&h->committer);
     shards_forget(h);
-    drop_chains(h, ERR_UNAVAILABLE, "the shard has moved");
     cold_clear(&h->cold);
     if (h->cluster.lost) {
         h->cluster.lost(h->cluster.ctx, fail);
     }
-    history_idle(h);
+    if (!h->committer
+                    .in_flight) { /* otherwise when it comes back: the store reads calls' and runs' memory */
+        history_commit_returned(h);
+    }
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------- */
@@ -183,7 +192,7 @@ static bool history_has_loads(const struct history *h)
             return true;
         }
     }
-    return h->cold.loading > 0 || h->orphans > 0;
+    return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0;
 }
 
 static void history_stopped(struct history *h)

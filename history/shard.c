@@ -11,7 +11,8 @@ static const struct sm_state shard_table[] = {
     [SHARD_ACQUIRING] = { "acquiring",
             SM_TO(SHARD_OWNED) | SM_TO(SHARD_RELEASING) | SM_TO(SHARD_NONE) },
     [SHARD_OWNED] = { "owned", SM_TO(SHARD_RELEASING) | SM_TO(SHARD_NONE) },
-    [SHARD_RELEASING] = { "releasing", SM_TO(SHARD_NONE) },
+    [SHARD_RELEASING] = { "releasing", SM_TO(SHARD_NONE) | SM_TO(SHARD_RETURNING) },
+    [SHARD_RETURNING] = { "returning", SM_TO(SHARD_NONE) | SM_TO(SHARD_RELEASING) },
 };
 
 struct release {
@@ -85,10 +86,12 @@ void history_gain_shards(struct history *h, const uint32_t *shards, size_t count
     struct arena *scratch = lane_scratch(h->lane);
     uint32_t *fresh = NEW(scratch, uint32_t, count + 1);
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (h->shards.state[shards[i]] == SHARD_NONE && h->state <= HISTORY_SERVING) {
+    for (size_t i = 0; i < count && h->state <= HISTORY_SERVING; i++) {
+        if (h->shards.state[shards[i]] == SHARD_NONE) {
             shard_move(h, shards[i], SHARD_ACQUIRING);
             fresh[n++] = shards[i];
+        } else if (h->shards.state[shards[i]] == SHARD_RELEASING) {
+            shard_move(h, shards[i], SHARD_RETURNING);
         }
     }
     if (n && h->state == HISTORY_SERVING) {
@@ -140,7 +143,7 @@ void history_release_shards(struct history *h, const uint32_t *shards, size_t co
     r->shards = NEW(&arena, uint32_t, count + 1);
     for (size_t i = 0; i < count; i++) {
         enum shard_state state = h->shards.state[shards[i]];
-        if (state == SHARD_OWNED || state == SHARD_ACQUIRING) {
+        if (state == SHARD_OWNED || state == SHARD_ACQUIRING || state == SHARD_RETURNING) {
             shard_move(h, shards[i], SHARD_RELEASING);
         }
         r->shards[r->count++] = shards[i];
@@ -169,27 +172,38 @@ void history_drop_shards(struct history *h, const uint32_t *shards, size_t count
     }
 }
 
+static void release_end(struct history *h, struct release *r)
+{
+    uint32_t *returning = NEW(&r->arena, uint32_t, r->count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        uint8_t state = h->shards.state[r->shards[i]];
+        if (state == SHARD_RETURNING) {
+            returning[n++] = r->shards[i];
+        }
+        if (state == SHARD_RELEASING || state == SHARD_RETURNING) {
+            shard_move(h, r->shards[i], SHARD_NONE);
+        }
+    }
+    shards_drop_runs(h);
+    log_info("shards_released", LOG_U64("count", r->count));
+    struct arena arena = r->arena;
+    if (r->done) {
+        r->done(r->ctx, r->shards, r->count);
+    }
+    history_gain_shards(h, returning, n);
+    arena_deinit(&arena);
+}
+
 void shards_tick(struct history *h)
 {
     list_each(&h->shards.releases, n)
     {
         struct release *r = list_entry(n, struct release, node);
-        if (r->batch > h->committer.durable && !committer_is_clean(&h->committer)) {
-            continue;
+        if (r->batch <= h->committer.durable || committer_is_clean(&h->committer)) {
+            list_remove(n);
+            release_end(h, r);
         }
-        list_remove(n);
-        for (size_t i = 0; i < r->count; i++) {
-            if (h->shards.state[r->shards[i]] == SHARD_RELEASING) {
-                shard_move(h, r->shards[i], SHARD_NONE);
-            }
-        }
-        shards_drop_runs(h);
-        log_info("shards_released", LOG_U64("count", r->count));
-        struct arena arena = r->arena;
-        if (r->done) {
-            r->done(r->ctx, r->shards, r->count);
-        }
-        arena_deinit(&arena);
     }
 }
 

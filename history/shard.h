@@ -2,7 +2,11 @@
  *
  *     NONE --shards_gain--> ACQUIRING --first page of due runs--> OWNED
  *       ^                       |                                    |
- *       `---- batch durable, runs dropped ---- RELEASING <-----------'  history_release_shards
+ *       |---- batch durable, runs dropped ---- RELEASING <-----------'  history_release_shards
+ *       |                                        |  ^
+ *       |            assigned to us again, already |  `-- and given away again
+ *       |                                        v  |
+ *       `---- the same, then acquired anew --- RETURNING
  *
  * ACQUIRING and OWNED serve calls: a call loads its run by itself. Taking over reads which runs are due: those due
  * now are loaded in bounded numbers, those due within the window only enter the wheel, the rest stays where it is. */
@@ -15,7 +19,7 @@
 
 struct history;
 
-enum shard_state { SHARD_NONE, SHARD_ACQUIRING, SHARD_OWNED, SHARD_RELEASING };
+enum shard_state { SHARD_NONE, SHARD_ACQUIRING, SHARD_OWNED, SHARD_RELEASING, SHARD_RETURNING };
 
 struct shards {
     uint8_t state[SHARD_COUNT]; /* enum shard_state */

@@ -24,10 +24,7 @@ static void demand_send(struct matching *m, const struct matching_demand *demand
         const struct msg_demanded_queue *queues, size_t count)
 {
     struct rpc_peer *peer = cluster_member_peer(m->cl, demand->to.member);
-    if (!peer) {
-        m->stats.demands_unroutable++;
-        return;
-    }
+    check(peer); /* reaches() */
     struct msg_demand msg = { demand->incarnation, queues, count };
     struct buf body;
     buf_init_arena(&body, lane_scratch(m->lane), 4 * DEMAND_BODY_MAX);
@@ -41,6 +38,16 @@ static void demand_send(struct matching *m, const struct matching_demand *demand
     rpc_notify(m->rl, peer, RPC_HISTORY_DEMAND, demand->to.lane, buf_str(&body));
 }
 
+/* Who is not in our view, or not alive in it, hears of it with the view that has it: it may be newer
+ * than ours, and what is not told here is told nowhere else. */
+static bool reaches(void *ctx, struct uuid member)
+{
+    struct matching *m = ctx;
+    bool known = cluster_member_peer(m->cl, member) != NULL;
+    m->stats.demands_delayed += !known;
+    return known;
+}
+
 static void on_flush(struct lane_task *task)
 {
     struct matching *m = container_of(task, struct matching, flush);
@@ -51,7 +58,7 @@ static void on_flush(struct lane_task *task)
         free(m);
         return;
     }
-    matching_flush(m->engine, &demands);
+    matching_flush(m->engine, &demands, reaches, m);
     for (size_t i = 0; i < demands.list.len; i++) {
         const struct matching_demand *d = &demands.list.ptr[i];
         struct msg_demanded_queue *queues = NEW(scratch, struct msg_demanded_queue, d->queues.len);
@@ -206,12 +213,55 @@ static void on_too_late(void *ctx, struct rpc_in *in, struct str body)
     rpc_reply_fail(in, &f);
 }
 
+/* ---- lost links -------------------------------------------------------------------------------------- */
+
+/* A history process to which our link broke. If it lives, it hears of that too and starts over, perhaps before we
+ * hear: what it has told is not to be forgotten. If it is dead, the view will say so. */
+struct doubt {
+    struct list_node node;
+    struct matching *m;
+    struct uuid member;
+    struct lane_timer timer;
+};
+
+#define DOUBT_TIME DURATION_SECONDS(10)
+
+static void doubt_end(struct doubt *d)
+{
+    lane_timer_stop(d->m->lane, &d->timer);
+    list_remove(&d->node);
+    free(d);
+}
+
+static void on_doubt(struct lane_timer *timer)
+{
+    struct doubt *d = container_of(timer, struct doubt, timer);
+    if (cluster_member_is_alive(d->m->cl, d->member)) {
+        lane_timer_start(d->m->lane, &d->timer, DOUBT_TIME, on_doubt);
+        return;
+    }
+    struct matching_event ev = { .kind = MATCHING_MEMBER_GONE, .member = d->member };
+    matching_must_run(d->m, &ev);
+    doubt_end(d);
+}
+
 static void on_link(struct rpc_watch *watch, struct uuid member, bool up)
 {
     struct matching *m = container_of(watch, struct matching, links);
+    list_each(&m->doubts, n)
+    {
+        struct doubt *d = list_entry(n, struct doubt, node);
+        if (uuid_eq(d->member, member)) {
+            doubt_end(d);
+        }
+    }
     if (!up) {
-        struct matching_event ev = { .kind = MATCHING_MEMBER_GONE, .member = member };
-        matching_must_run(m, &ev);
+        struct doubt *d = calloc(1, sizeof(*d));
+        check(d);
+        d->m = m;
+        d->member = member;
+        list_append(&m->doubts, &d->node);
+        lane_timer_start(m->lane, &d->timer, DOUBT_TIME, on_doubt);
     }
 }
 
@@ -236,6 +286,7 @@ struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct clu
     m->links.changed = on_link;
     m->views.changed = on_view;
     list_init(&m->parked);
+    list_init(&m->doubts);
     rpc_serve(rl, RPC_MATCHING_POLL, matching_on_poll, m);
     rpc_serve(rl, RPC_MATCHING_DESCRIBE, on_describe, m);
     rpc_serve(rl, RPC_MATCHING_SHUTDOWN, on_shutdown, m);
@@ -255,6 +306,10 @@ void matching_free(struct matching *m)
     rpc_serve(m->rl, RPC_MATCHING_SHUTDOWN, on_too_late, NULL);
     rpc_serve_notify(m->rl, RPC_MATCHING_ADVERTISE, NULL, NULL);
     list_remove(&m->links.node);
+    list_each(&m->doubts, n)
+    {
+        doubt_end(list_entry(n, struct doubt, node));
+    }
     matching_answer_all_unavailable(m);
     lane_timer_stop(m->lane, &m->time);
     cluster_unwatch(&m->views);

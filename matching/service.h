@@ -21,6 +21,6 @@ struct matching_stats {
     uint64_t advertised;                                /* messages */
     uint64_t malformed;          /* messages that could not be read: dropped */
     uint64_t demands_sent;       /* messages */
-    uint64_t demands_unroutable; /* the advertiser is no member any more */
+    uint64_t demands_delayed;    /* times: the advertiser is not alive in our view */
 };
 struct matching_stats matching_stats(const struct matching *m);

@@ -23,6 +23,7 @@ struct matching {
     struct lane_timer time;  /* at the engine's next need */
     struct instant time_for; /* what it is set for */
     struct rpc_watch links;
+    struct list doubts; /* struct doubt of service.c */
     struct cluster_watch views;
     struct matching_stats stats;
     struct gone_worker gone[GONE_WORKERS]; /* a ring: the latest ones */

@@ -94,7 +94,7 @@ enum err fail_query_failed(struct fail *f, struct arena *arena, struct str text,
 {
     Api__QueryFailedFailure detail = API__QUERY_FAILED_FAILURE__INIT;
     detail.failure = api_data(failure);
-    enum err err = fail(f, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(text));
+    enum err err = fail_text(f, ERR_INVALID_ARGUMENT, str_dup(arena, text));
     set_detail(f, arena, &detail.base);
     return err;
 }
@@ -178,7 +178,7 @@ static Api__MultiOperationExecutionFailure__OperationStatus *operation_status(
                 "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted";
     } else {
         status->code = err_grpc_status(outcome->fail->err);
-        status->message = outcome->fail->message;
+        status->message = str_cstr(arena, fail_text_of(outcome->fail));
         if (str_empty(outcome->fail->detail_type)) {
             return status;
         }
@@ -219,7 +219,7 @@ struct str fail_status_details(struct arena *arena, const struct fail *f)
     Api__Any *details[] = { &any };
     Api__Status status = API__STATUS__INIT;
     status.code = err_grpc_status(f->err);
-    status.message = f->message;
+    status.message = str_cstr(arena, fail_text_of(f));
     status.n_details = 1;
     status.details = details;
     return api_encode(arena, &status.base);

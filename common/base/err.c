@@ -55,7 +55,7 @@ enum err fail_at(struct fail *f, enum err err, const char *file, int line, const
     f->err = err;
     f->file = file;
     f->line = line;
-    f->detail_type = f->detail = (struct str){ 0 };
+    f->text = f->detail_type = f->detail = (struct str){ 0 };
     va_list args;
     va_start(args, fmt);
     int n = vsnprintf(f->message, sizeof(f->message), fmt, args);
@@ -64,6 +64,24 @@ enum err fail_at(struct fail *f, enum err err, const char *file, int line, const
         trim_utf8(f->message, sizeof(f->message) - 1);
     }
     return err;
+}
+
+enum err fail_text_at(struct fail *f, enum err err, const char *file, int line, struct str text)
+{
+    (void)fail_at(f, err, file, line, STR_FMT, STR_ARG(text));
+    if (f && text.len >= sizeof(f->message)) {
+        text.len = text.len < FAIL_TEXT_MAX ? text.len : FAIL_TEXT_MAX;
+        while (text.len && !str_is_utf8(text)) {
+            text.len--;
+        }
+        f->text = text;
+    }
+    return err;
+}
+
+struct str fail_text_of(const struct fail *f)
+{
+    return f->text.len ? f->text : str_from_cstr(f->message);
 }
 
 void fail_set_detail(struct fail *f, struct str type, struct str detail)

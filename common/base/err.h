@@ -21,6 +21,8 @@ struct fail {
     const char *file;
     int line;
     char message[512]; /* NUL-terminated UTF-8, cut at a character boundary */
+    struct str
+            text; /* what the message is the beginning of, when it had to be cut; borrowed as detail is */
     /* The API's error detail: message name within temporal.api.errordetails.v1 (for example
      * "NotFoundFailure"; empty: none) and its encoded bytes. Borrowed: live as long as the request.
      */
@@ -38,5 +40,11 @@ bool err_is_fault(enum err err);
 #define fail(f, err, ...) fail_at((f), (err), __FILE__, __LINE__, __VA_ARGS__)
 enum err fail_at(struct fail *f, enum err err, const char *file, int line, const char *fmt, ...)
         __attribute__((format(printf, 5, 6)));
+enum { FAIL_TEXT_MAX = 4000 }; /* of what a client gets to see */
+/* Records a text that is somebody else's, or may be long: all of it up to FAIL_TEXT_MAX. Borrowed as details are. */
+#define fail_text(f, err, text) fail_text_at((f), (err), __FILE__, __LINE__, (text))
+enum err fail_text_at(struct fail *f, enum err err, const char *file, int line, struct str text);
+/* The whole text. */
+struct str fail_text_of(const struct fail *f);
 /* Adds the API's detail to a fail already recorded; the bytes are borrowed. */
 void fail_set_detail(struct fail *f, struct str type, struct str detail);

@@ -194,7 +194,7 @@ void rpc_calls_answered(struct rpc_lane *rl, struct rpc_link *link, const struct
         call_finish(call, RPC_BUSY, STR(""), NULL);
         return;
     default:
-        (void)fail(&f, frame->err, STR_FMT, STR_ARG(frame->text));
+        (void)fail_text(&f, frame->err, frame->text);
         if (!str_empty(frame->detail_type)) {
             fail_set_detail(&f, frame->detail_type, frame->detail);
         }

@@ -40,7 +40,7 @@ static void send_error(
     struct rpc_frame frame = { .type = RPC_FRAME_ERROR,
         .id = id,
         .err = f->err,
-        .text = str_from_cstr(f->message),
+        .text = fail_text_of(f),
         .detail_type = f->detail_type,
         .detail = f->detail };
     if (f->detail.len + f->detail_type.len > rl->rpc->config.max_frame - RPC_FRAME_OVERHEAD) {

@@ -35,6 +35,7 @@ size_t store_batch_groups(const struct store_batch *batch, struct arena *arena, 
     ADD(log)
     ADD(run_inserts)
     ADD(run_updates)
+    ADD(views)
     ADD(currents)
     ADD(snapshots)
     ADD(deletes)
@@ -94,6 +95,7 @@ void store_batch_select(const struct store_batch *batch, struct arena *arena, bo
     SELECT(log, false);
     SELECT(run_inserts, false);
     SELECT(run_updates, !first_time(&map, arena, KEY_OF(run_updates), (struct str){ 0 }));
+    SELECT(views, !first_time(&map, arena, KEY_OF(views), (struct str){ 0 }));
     SELECT(currents, !first_time(&map, arena, uuid_bytes(&batch->currents.ptr[i].namespace_id),
                              batch->currents.ptr[i].workflow_id));
     SELECT(snapshots, !first_time(&map, arena, KEY_OF(snapshots), (struct str){ 0 }));

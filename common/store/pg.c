@@ -1,6 +1,6 @@
 /* The PostgreSQL store: configuration, lanes, and the life of every operation but the commit
- * (pg_commit.c). A lane has a writer connection, made by its first commit, and a reader connection
- * for all else; both come up when first used. */
+ * (pg_commit.c). A lane has a writer connection, made by its first commit, one for the lists that users think up, and
+ * a reader connection for all else; each comes up when first used. */
 #include <stdlib.h>
 
 #include "common/obs/log.h"
@@ -18,10 +18,22 @@ static struct pg_lane *lane_of(const struct store_lane *sl)
 
 /* ---- operations ---- */
 
+static bool is_list(enum store_kind kind)
+{
+    return kind == STORE_LIST_RUNS || kind == STORE_COUNT_RUNS;
+}
+
 static const struct pg_kind *kind_of(enum store_kind kind)
 {
     bool run = kind >= STORE_LOAD && kind <= STORE_SCAN_DOOMED;
-    return run ? &pg_kinds_read[kind] : &pg_kinds_cluster[kind];
+    return is_list(kind) ? &pg_kinds_list[kind]
+           : run         ? &pg_kinds_read[kind]
+                         : &pg_kinds_cluster[kind];
+}
+
+static struct pg_conn *conn_of(const struct pg_op *op)
+{
+    return is_list(op->kind) ? op->pl->querier : op->pl->reader;
 }
 
 void pg_op_end(struct pg_op *op, enum err err, const struct fail *f)
@@ -39,6 +51,9 @@ static enum err op_error(const struct pg_op *op, struct fail *f)
     const struct pg_request *r = &op->request;
     if (strcmp(r->sqlstate, "23505") == 0) {
         return fail(f, ERR_ALREADY_EXISTS, "%s", r->message);
+    }
+    if (strcmp(r->sqlstate, "57014") == 0 && is_list(op->kind)) {
+        return fail(f, ERR_RESOURCE_EXHAUSTED, "the query takes too long: make it more selective");
     }
     if (strncmp(r->sqlstate, "22", 2) == 0) {
         return fail(f, ERR_INVALID_ARGUMENT, "%s", r->message);
@@ -65,14 +80,14 @@ void pg_op_finish(struct pg_request *request, enum pg_outcome outcome)
     case PG_OK:
         op->again = false;
         err = kind_of(op->kind)->read(op, &f);
-        if (op->again && pg_conn_submit(op->pl->reader, request)) {
+        if (op->again && pg_conn_submit(conn_of(op), request)) {
             return;
         }
         break;
     case PG_ERROR:
         err = op_error(op, &f);
         if (strcmp(request->sqlstate, "0A000") == 0 || strcmp(request->sqlstate, "26000") == 0) {
-            pg_conn_break(op->pl->reader, request->message); /* prepared before a migration */
+            pg_conn_break(conn_of(op), request->message); /* prepared before a migration */
         }
         break;
     case PG_LOST:
@@ -157,7 +172,7 @@ static void start(struct store_lane *sl, enum store_kind kind, struct store_op *
     };
     o->arena = arena;
     list_append(&pl->ops, &o->node);
-    bool taken = pg_lookup_wanted(o) ? pg_lookup_start(o) : pg_conn_submit(pl->reader, &o->request);
+    bool taken = pg_lookup_wanted(o) ? pg_lookup_start(o) : pg_conn_submit(conn_of(o), &o->request);
     if (!taken) {
         o->op = NULL;
         pg_op_end(o, ERR_NONE, NULL);
@@ -217,6 +232,7 @@ static struct store_lane *lane_open(struct store *store, struct lane *lane)
     list_init(&pl->refusals);
     pg_lookup_init(&pl->lookup);
     pl->reader = pg_conn_new(pl->store, lane, PG_READER);
+    pl->querier = pg_conn_new(pl->store, lane, PG_QUERIER);
     pl->writer.lane = lane;
     pl->writer.conn = pg_conn_new(pl->store, lane, PG_WRITER);
     if (lane_index(lane) == 0) {
@@ -232,6 +248,7 @@ static void lane_close(struct store_lane *sl)
     pg_conn_free(pl->writer.conn);
     pg_writer_close(&pl->writer);
     pg_conn_free(pl->reader);
+    pg_conn_free(pl->querier);
     pg_lookup_deinit(&pl->lookup);
     for (struct list_node *n; (n = list_first(&pl->refusals));) {
         refusal_deliver(list_entry(n, struct refusal, node)); /* its task frees it */

@@ -5,6 +5,7 @@
  *   pg_value.c   parameters and results in binary
  *   pg_commit.c  the writer: fence, batch, doubt, poison
  *   pg_read.c    runs          pg_lookup.c   which run is current, for many workflow ids at once
+ *   pg_list.c    lists and counts
  *   pg_cluster.c members, assignments, namespaces, claims
  *   pg_migrate.c schema, blocking */
 #pragma once
@@ -23,7 +24,7 @@ enum pg_statement {
     PG_STATEMENT_COUNT
 };
 
-enum pg_role { PG_WRITER, PG_READER };
+enum pg_role { PG_WRITER, PG_READER, PG_QUERIER /* lists and counts: statements as they come */ };
 
 struct pg_store {
     struct store store;
@@ -37,7 +38,7 @@ struct pg_store {
 
 /* ---- values (pg_value.c) ---- */
 
-enum { PG_PARAM_MAX = 12, PG_BYTES_MAX = 512 << 20 };
+enum { PG_PARAM_MAX = 24, PG_BYTES_MAX = 512 << 20 };
 
 struct pg_params {
     struct arena *arena;
@@ -54,6 +55,7 @@ void pg_put_bool(struct pg_params *p, bool v);
 void pg_put_null(struct pg_params *p);
 void pg_put_str(struct pg_params *p, struct str s); /* text and bytea; borrowed until sent */
 void pg_put_uuid(struct pg_params *p, struct uuid id);
+void pg_put_json(struct pg_params *p, struct str s); /* jsonb; empty: NULL */
 
 /* Arrays: begin, one call per element, end. */
 enum pg_type {
@@ -62,13 +64,15 @@ enum pg_type {
     PG_INT2 = 21,
     PG_INT4 = 23,
     PG_TEXT = 25,
-    PG_UUID = 2950
+    PG_UUID = 2950,
+    PG_JSONB = 3802
 };
 void pg_array_begin(struct pg_params *p, struct buf *a, enum pg_type type, size_t count);
 void pg_array_i64(struct buf *a, int64_t v);
 void pg_array_i32(struct buf *a, int32_t v);
 void pg_array_i16(struct buf *a, int16_t v);
 void pg_array_str(struct buf *a, struct str s);
+void pg_array_json(struct buf *a, struct str s);
 void pg_array_null(struct buf *a);
 void pg_array_end(struct pg_params *p, struct buf *a);
 
@@ -118,6 +122,7 @@ void pg_conn_free(struct pg_conn *conn);
 /* Queues; finish() never runs inside. False when the queue is full. */
 bool pg_conn_submit(struct pg_conn *conn, struct pg_request *request);
 bool pg_send(struct pg_conn *conn, enum pg_statement statement, const struct pg_params *params);
+bool pg_send_text(struct pg_conn *conn, const char *sql);
 /* Ends the connection and looks for the database anew (another host may be the primary by now). */
 void pg_conn_break(struct pg_conn *conn, const char *why);
 /* Grows whenever a connection is made: what belonged to the session before is gone. */
@@ -199,7 +204,7 @@ struct pg_lane {
     struct store_lane sl;
     struct pg_store *store;
     struct arena arena;
-    struct pg_conn *reader;
+    struct pg_conn *reader, *querier;
     struct pg_writer writer;
     struct list ops, refusals;
     struct pg_lookup lookup;
@@ -212,7 +217,7 @@ struct pg_kind {
     pg_op_send *send;
     pg_op_read *read;
 };
-extern const struct pg_kind pg_kinds_read[], pg_kinds_cluster[];
+extern const struct pg_kind pg_kinds_read[], pg_kinds_list[], pg_kinds_cluster[];
 
 void pg_run_row(const PGresult *r, int row, struct store_run_row *ret);
 

@@ -3,7 +3,7 @@
  * copied them. */
 #include "common/store/pg.h"
 
-enum { TABLES = 9 };
+enum { TABLES = 10 };
 
 struct message {
     enum pg_statement statement;
@@ -94,6 +94,73 @@ static void arr_queue_type(struct buf *a, const struct store_run_row *r)
     }
 }
 
+/* ---- what lists show ---- */
+
+static const struct store_view no_view;
+
+static const struct store_view *view_of(const struct store_run_row *r)
+{
+    return r->view ? r->view : &no_view;
+}
+
+static void opt_str(struct pg_params *p, struct str s)
+{
+    if (str_empty(s)) {
+        pg_put_null(p);
+    } else {
+        pg_put_str(p, s);
+    }
+}
+
+static void arr_opt_str(struct buf *a, struct str s)
+{
+    if (str_empty(s)) {
+        pg_array_null(a);
+    } else {
+        pg_array_str(a, s);
+    }
+}
+
+static void view_one(struct pg_params *p, const struct store_view *v)
+{
+    pg_put_str(p, v->workflow_type);
+    pg_put_str(p, v->task_queue);
+    pg_put_i64(p, v->execution_time.ns);
+    opt_str(p, v->parent_workflow_id);
+    opt_str(p, v->parent_run_id);
+    opt_str(p, v->root_workflow_id);
+    opt_str(p, v->root_run_id);
+    opt_str(p, v->memo);
+    opt_str(p, v->search_attributes);
+    pg_put_json(p, v->search);
+}
+
+static void figures_one(struct pg_params *p, const struct store_view *v)
+{
+    opt_i64(p, v->history_length == 0, v->history_length);
+    opt_i64(p, v->history_length == 0, v->history_size);
+    opt_i64(p, v->history_length == 0, v->state_transitions);
+}
+
+static void view_many(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_run_row *r = b->run_inserts.ptr;
+    ARRAY(PG_TEXT, run_inserts, pg_array_str(&a, view_of(&r[i])->workflow_type));
+    ARRAY(PG_TEXT, run_inserts, pg_array_str(&a, view_of(&r[i])->task_queue));
+    ARRAY(PG_INT8, run_inserts, pg_array_i64(&a, view_of(&r[i])->execution_time.ns));
+    ARRAY(PG_TEXT, run_inserts, arr_opt_str(&a, view_of(&r[i])->parent_workflow_id));
+    ARRAY(PG_TEXT, run_inserts, arr_opt_str(&a, view_of(&r[i])->parent_run_id));
+    ARRAY(PG_TEXT, run_inserts, arr_opt_str(&a, view_of(&r[i])->root_workflow_id));
+    ARRAY(PG_TEXT, run_inserts, arr_opt_str(&a, view_of(&r[i])->root_run_id));
+    ARRAY(PG_BYTEA, run_inserts, arr_opt_str(&a, view_of(&r[i])->memo));
+    ARRAY(PG_BYTEA, run_inserts, arr_opt_str(&a, view_of(&r[i])->search_attributes));
+    ARRAY(PG_JSONB, run_inserts, pg_array_json(&a, view_of(&r[i])->search));
+}
+
+#define FIGURE(list, member) \
+    ARRAY(PG_INT8, list,     \
+            arr_opt_i64(&a, view_of(&r[i])->history_length == 0, view_of(&r[i])->member))
+
 static enum pg_statement run_rows(struct pg_params *p, const struct store_batch *b)
 {
     const struct store_run_row *r = b->run_inserts.ptr;
@@ -108,6 +175,8 @@ static enum pg_statement run_rows(struct pg_params *p, const struct store_batch 
         pg_put_i64(p, r->start_time.ns);
         opt_i64(p, !instant_is_set(r->close_time), r->close_time.ns);
         backlog_one(p, r);
+        view_one(p, view_of(r));
+        figures_one(p, view_of(r));
         return PG_RUN_1;
     }
     ARRAY(PG_INT8, run_inserts, pg_array_i64(&a, r[i].key));
@@ -122,6 +191,10 @@ static enum pg_statement run_rows(struct pg_params *p, const struct store_batch 
             arr_opt_i64(&a, !instant_is_set(r[i].close_time), r[i].close_time.ns));
     ARRAY(PG_TEXT, run_inserts, arr_queue(&a, &r[i]));
     ARRAY(PG_INT2, run_inserts, arr_queue_type(&a, &r[i]));
+    view_many(p, b);
+    FIGURE(run_inserts, history_length);
+    FIGURE(run_inserts, history_size);
+    FIGURE(run_inserts, state_transitions);
     return PG_RUN_N;
 }
 
@@ -134,6 +207,7 @@ static enum pg_statement run_changes(struct pg_params *p, const struct store_bat
         opt_i64(p, never(r->wake_at), r->wake_at.ns);
         opt_i64(p, !instant_is_set(r->close_time), r->close_time.ns);
         backlog_one(p, r);
+        figures_one(p, view_of(r));
         return PG_UPDATE_1;
     }
     ARRAY(PG_INT8, run_updates, pg_array_i64(&a, r[i].key));
@@ -143,7 +217,20 @@ static enum pg_statement run_changes(struct pg_params *p, const struct store_bat
             arr_opt_i64(&a, !instant_is_set(r[i].close_time), r[i].close_time.ns));
     ARRAY(PG_TEXT, run_updates, arr_queue(&a, &r[i]));
     ARRAY(PG_INT2, run_updates, arr_queue_type(&a, &r[i]));
+    FIGURE(run_updates, history_length);
+    FIGURE(run_updates, history_size);
+    FIGURE(run_updates, state_transitions);
     return PG_UPDATE_N;
+}
+
+static enum pg_statement view_rows(struct pg_params *p, const struct store_batch *b)
+{
+    const struct store_view_row *r = b->views.ptr;
+    ARRAY(PG_INT8, views, pg_array_i64(&a, r[i].key));
+    ARRAY(PG_BYTEA, views, arr_opt_str(&a, r[i].memo));
+    ARRAY(PG_BYTEA, views, arr_opt_str(&a, r[i].search_attributes));
+    ARRAY(PG_JSONB, views, pg_array_json(&a, r[i].search));
+    return PG_VIEW_N;
 }
 
 /* The rows that are set, or those that go. */
@@ -258,6 +345,7 @@ static size_t batch_messages(const struct store_batch *b, struct arena *arena, s
         { b->log.len, log_rows },
         { b->run_inserts.len, run_rows },
         { b->run_updates.len, run_changes },
+        { b->views.len, view_rows },
         { currents_of(b, false), current_rows },
         { currents_of(b, true), currents_gone },
         { b->snapshots.len, snapshot_rows },

@@ -123,9 +123,18 @@ static bool prepare_send(struct pg_request *r, struct pg_conn *c)
             " set_config('idle_in_transaction_session_timeout', '10s', false),"
             " set_config('client_min_messages', 'error', false),"
             " set_config('statement_timeout', $1, false)";
+    static const char free_settings[] =
+            "SELECT set_config('standard_conforming_strings', 'on', false),"
+            " set_config('default_transaction_read_only', 'on', false), set_config('jit', 'off', "
+            "false),"
+            " set_config('client_min_messages', 'error', false),"
+            " set_config('statement_timeout', $1, false)";
     char timeout[32];
     snprintf(timeout, sizeof(timeout), "%lld", (long long)duration_ms(c->store->statement_timeout));
     const char *values[] = { c->role == PG_WRITER ? "0" : timeout };
+    if (c->role == PG_QUERIER) {
+        return PQsendQueryParams(c->pg, free_settings, 1, NULL, values, NULL, NULL, 0);
+    }
     if (!PQsendQueryParams(c->pg, settings, 1, NULL, values, NULL, NULL, 0)) {
         return false;
     }

@@ -110,6 +110,34 @@ void pg_array_str(struct buf *a, struct str s)
     buf_append(a, s.ptr ? s.ptr : "", s.len);
 }
 
+/* Binary jsonb: a version, then text. */
+void pg_put_json(struct pg_params *p, struct str s)
+{
+    if (str_empty(s)) {
+        pg_put_null(p);
+        return;
+    }
+    char *copy = arena_alloc(p->arena, s.len + 1, 1);
+    copy[0] = 1;
+    memcpy(copy + 1, s.ptr, s.len);
+    put(p, copy, s.len + 1);
+}
+
+void pg_array_json(struct buf *a, struct str s)
+{
+    if (str_empty(s)) {
+        pg_array_null(a);
+        return;
+    }
+    if (s.len >= PG_BYTES_MAX) {
+        a->overflow = true;
+        return;
+    }
+    raw_i32(a, (int32_t)s.len + 1);
+    buf_append_byte(a, 1);
+    buf_append_str(a, s);
+}
+
 void pg_array_null(struct buf *a)
 {
     raw_i32(a, -1);

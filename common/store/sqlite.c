@@ -27,7 +27,9 @@ static void job_work(struct offload_job *oj)
 {
     struct sqlite_job *job = container_of(oj, struct sqlite_job, job);
     struct sqlite_db *db = &job->sl->store->db;
+    bool is_list = job->kind == STORE_LIST_RUNS || job->kind == STORE_COUNT_RUNS;
     sqlite_work *work = job->kind == STORE_COMMIT ? sqlite_commit_work
+                        : is_list                 ? sqlite_list_works[job->kind]
                         : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_DOOMED
                                 ? sqlite_read_works[job->kind]
                                 : sqlite_cluster_works[job->kind];

@@ -2,7 +2,8 @@
  *
  *   sqlite.c         the store, its lanes, jobs on the database's thread
  *   sqlite_db.c      the file: opening, statements, values, migrations
- *   sqlite_commit.c  the writer      sqlite_read.c  runs      sqlite_cluster.c  all else */
+ *   sqlite_commit.c  the writer      sqlite_read.c  runs
+ *   sqlite_list.c    lists and counts                      sqlite_cluster.c  all else */
 #pragma once
 
 #include <semaphore.h>
@@ -103,5 +104,7 @@ struct instant sq_now(void);
 /* ---- operations, on the database's thread ---- */
 
 typedef enum err sqlite_work(struct sqlite_db *db, struct sqlite_job *job, struct fail *f);
-extern sqlite_work *const sqlite_read_works[], *const sqlite_cluster_works[];
+extern sqlite_work *const sqlite_read_works[], *const sqlite_list_works[],
+                                                       *const sqlite_cluster_works[];
+void sqlite_run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret);
 sqlite_work sqlite_commit_work;

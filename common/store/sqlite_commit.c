@@ -33,9 +33,56 @@ static int put_log(struct sqlite_db *db, const struct store_log_row *r)
     return sq_run(q);
 }
 
+static bool view_ok(const struct store_view *v)
+{
+    return store_text_ok(v->workflow_type) && store_text_ok(v->task_queue) &&
+           store_text_ok(v->parent_workflow_id) && store_text_ok(v->root_workflow_id) &&
+           store_text_ok(v->search);
+}
+
+static void opt_text(sqlite3_stmt *q, int n, struct str s)
+{
+    if (!str_empty(s)) {
+        sq_text(q, n, s);
+    }
+}
+
+static void opt_blob(sqlite3_stmt *q, int n, struct str s)
+{
+    if (!str_empty(s)) {
+        sq_blob(q, n, s);
+    }
+}
+
+static void put_figures(sqlite3_stmt *q, const struct store_view *v, int n)
+{
+    if (v->history_length) {
+        sq_i64(q, n, v->history_length);
+        sq_i64(q, n + 1, v->history_size);
+        sq_i64(q, n + 2, v->state_transitions);
+    }
+}
+
+static void put_view(sqlite3_stmt *q, const struct store_view *v)
+{
+    sq_text(q, 12, v->workflow_type);
+    sq_text(q, 13, v->task_queue);
+    sq_i64(q, 14, v->execution_time.ns);
+    opt_text(q, 15, v->parent_workflow_id);
+    opt_text(q, 16, v->parent_run_id);
+    opt_text(q, 17, v->root_workflow_id);
+    opt_text(q, 18, v->root_run_id);
+    opt_blob(q, 19, v->memo);
+    opt_blob(q, 20, v->search_attributes);
+    opt_text(q, 21, v->search);
+    put_figures(q, v, 22);
+}
+
 static int put_run(struct sqlite_db *db, const struct store_run_row *r)
 {
-    if (!store_text_ok(r->workflow_id) || !store_text_ok(r->backlog_queue)) {
+    static const struct store_view none;
+    const struct store_view *v = r->view ? r->view : &none;
+    if (!store_text_ok(r->workflow_id) || !store_text_ok(r->backlog_queue) || !view_ok(v)) {
         return SQLITE_MISMATCH;
     }
     sqlite3_stmt *q = sq(db, SQ_RUN);
@@ -47,6 +94,7 @@ static int put_run(struct sqlite_db *db, const struct store_run_row *r)
     sq_i64(q, 6, r->status);
     sq_i64(q, 8, r->start_time.ns);
     put_changeable(q, r, 7, 9, 10);
+    put_view(q, v);
     return sq_run(q);
 }
 
@@ -59,6 +107,23 @@ static int change_run(struct sqlite_db *db, const struct store_run_row *r)
     sq_i64(q, 1, r->key);
     sq_i64(q, 2, r->status);
     put_changeable(q, r, 3, 4, 5);
+    if (r->view) {
+        put_figures(q, r->view, 7);
+    }
+    int rc = sq_run(q);
+    return rc == SQLITE_OK && sqlite3_changes(db->db) != 1 ? SQLITE_CONSTRAINT : rc;
+}
+
+static int change_view(struct sqlite_db *db, const struct store_view_row *r)
+{
+    if (!store_text_ok(r->search)) {
+        return SQLITE_MISMATCH;
+    }
+    sqlite3_stmt *q = sq(db, SQ_VIEW);
+    sq_i64(q, 1, r->key);
+    opt_blob(q, 2, r->memo);
+    opt_blob(q, 3, r->search_attributes);
+    opt_text(q, 4, r->search);
     int rc = sq_run(q);
     return rc == SQLITE_OK && sqlite3_changes(db->db) != 1 ? SQLITE_CONSTRAINT : rc;
 }
@@ -112,6 +177,7 @@ static int apply(struct sqlite_db *db, const struct store_batch *b)
     APPLY(log, put_log)
     APPLY(run_inserts, put_run)
     APPLY(run_updates, change_run)
+    APPLY(views, change_view)
     APPLY(currents, put_current)
     APPLY(snapshots, put_snapshot)
     APPLY(deletes, delete_part)

@@ -10,7 +10,7 @@ static struct instant opt_instant(sqlite3_stmt *q, int col, struct instant null)
                    : (struct instant){ sqlite3_column_int64(q, col) };
 }
 
-static void run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret)
+void sqlite_run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *ret)
 {
     *ret = (struct store_run_row){
         .key = sqlite3_column_int64(q, 0),
@@ -47,7 +47,7 @@ static int collect_runs(sqlite3_stmt *q, struct arena *arena, run_rows *ret)
     int rc = SQLITE_OK;
     while (sq_row(q, &rc)) {
         struct store_run_row row;
-        run_row(q, arena, &row);
+        sqlite_run_row(q, arena, &row);
         vec_push(arena, ret, row);
     }
     return rc;
@@ -61,7 +61,7 @@ static enum err read_one(struct sqlite_db *db, sqlite3_stmt *q, struct arena *ar
     if (!sq_row(q, &rc)) {
         return rc == SQLITE_OK ? fail(f, ERR_NOT_FOUND, "no such run") : sq_fail(db, rc, f);
     }
-    run_row(q, arena, ret);
+    sqlite_run_row(q, arena, ret);
     *current = sqlite3_column_int(q, 11) != 0;
     sqlite3_reset(q);
     return ERR_NONE;

@@ -71,6 +71,16 @@ void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op)
     sl->ops->start(sl, STORE_SCAN_BACKLOG, &op->op);
 }
 
+void store_list_runs(struct store_lane *sl, struct store_list_runs *op)
+{
+    sl->ops->start(sl, STORE_LIST_RUNS, &op->op);
+}
+
+void store_count_runs(struct store_lane *sl, struct store_count_runs *op)
+{
+    sl->ops->start(sl, STORE_COUNT_RUNS, &op->op);
+}
+
 void store_scan_doomed(struct store_lane *sl, struct store_scan_doomed *op)
 {
     sl->ops->start(sl, STORE_SCAN_DOOMED, &op->op);

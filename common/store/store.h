@@ -31,6 +31,18 @@ struct store_log_row {
                        id */
 };
 
+/* What lists show of a run beside its own row. Text is UTF-8 without NUL; empty: none. */
+struct store_view {
+    struct str workflow_type, task_queue;
+    struct instant execution_time; /* start, or the end of its first back-off */
+    struct str parent_workflow_id, parent_run_id;
+    struct str root_workflow_id, root_run_id; /* empty: the run itself */
+    struct str memo, search_attributes;       /* as the API carries them */
+    struct str search; /* the search document of common/visibility: a JSON object */
+    /* known at the close; 0 before */
+    int64_t history_length, history_size, state_transitions;
+};
+
 /* Status of a row whose run is no more, or not yet: no read finds it, only store_scan_doomed. What is
  * left of it is removed bit by bit, its row last. */
 enum { RUN_DOOMED = 0 };
@@ -48,6 +60,16 @@ struct store_run_row {
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
     enum task_queue_type backlog_type;
+    /* Inserts: what lists show, or NULL (nothing). Updates of open runs: NULL; of closed
+     * ones: the figures are taken. Loads leave it NULL. Borrowed. */
+    const struct store_view *view;
+    uint64_t group;
+};
+
+/* Memo and search attributes of an open run have changed. */
+struct store_view_row {
+    run_key key;
+    struct str memo, search_attributes, search;
     uint64_t group;
 };
 
@@ -81,6 +103,7 @@ struct store_batch {
     VEC(struct store_run_row) run_inserts;
     VEC(struct store_run_row)
     run_updates; /* by key: status, wake_at, close_time, backlog_* are written */
+    VEC(struct store_view_row) views;         /* by key */
     VEC(struct store_current_row) currents;   /* insert or replace by (namespace, workflow id) */
     VEC(struct store_snapshot_row) snapshots; /* insert or replace by key */
     VEC(struct store_delete_row) deletes;     /* after everything else of the batch */
@@ -248,6 +271,58 @@ struct store_scan_backlog {
     size_t row_count;
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
+
+/* ---- lists and counts --------------------------------------------------------------------------- */
+
+/* A place between two pages. Opaque to callers but for its members' sizes: kept in a page token. */
+struct store_place {
+    bool in_closed; /* the open ones are through */
+    struct instant close_time, start_time;
+    run_key key;          /* 0: the beginning */
+    struct instant began; /* when the first page was read */
+    struct str moment; /* what was committed then; at most 2000 bytes, checked when it comes back */
+};
+
+struct store_listed {
+    struct store_run_row run;
+    struct store_view view;
+    bool in_closed; /* its place is among the closed ones */
+};
+
+/* Runs that a filter (NULL: any) accepts: the open ones by start, newest first, then the closed ones by close. What
+ * was acknowledged before the call is seen. Pages follow one another without gap or repetition, whatever
+ * happens to the runs meanwhile: a run that was open at the first page keeps its place among the open ones. Reads
+ * on a connection of their own, with a statement timeout: ERR_RESOURCE_EXHAUSTED when that passes.
+ * ERR_INVALID_ARGUMENT: a place that never came from here. */
+struct filter;
+struct store_list_runs {
+    struct store_op op;
+    struct uuid namespace_id;
+    const struct filter *filter; /* borrowed until done(), like the place's moment */
+    size_t limit;                /* at least 1 */
+    struct store_place after;
+    /* out */
+    const struct store_listed *rows;
+    size_t row_count;
+    bool more;            /* maybe: the page is full */
+    struct instant began; /* of the first page */
+    struct str moment;
+};
+void store_list_runs(struct store_lane *sl, struct store_list_runs *op);
+/* The place behind any row of a page. */
+struct store_place store_place_behind(const struct store_list_runs *page, size_t row);
+
+/* How many there are, by status. */
+enum { STORE_STATUS_MAX = 16 };
+struct store_count_runs {
+    struct store_op op;
+    struct uuid namespace_id;
+    const struct filter *filter;
+    int64_t counts[STORE_STATUS_MAX]; /* out; by enum workflow_status */
+};
+void store_count_runs(struct store_lane *sl, struct store_count_runs *op);
+
+/* ---- removal ------------------------------------------------------------------------------------- */
 
 /* Doomed runs of the given shards in the order of their keys, after_key excluded. */
 struct store_doomed_row {

@@ -57,7 +57,7 @@ static size_t status_headers(struct arena *arena, const struct fail *f, struct h
         str_printf(arena, "%d", err_grpc_status(f->err)) };
     if (f->message[0]) {
         to[n++] = (struct h2_header){ STR("grpc-message"),
-            grpc_percent_encode(arena, str_from_cstr(f->message)) };
+            grpc_percent_encode(arena, fail_text_of(f)) };
     }
     struct str details =
             f->detail.len < DETAILS_MAX ? grpc_status_details(arena, f) : (struct str){ 0 };

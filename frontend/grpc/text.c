@@ -134,9 +134,9 @@ struct str grpc_status_details(struct arena *arena, const struct fail *f)
         return (struct str){ 0 };
     }
     struct buf b;
-    buf_init_arena(&b, arena, f->detail.len + 4096);
+    buf_init_arena(&b, arena, f->detail.len + FAIL_TEXT_MAX + 4096);
     wire_put_varint(&b, 1, (uint64_t)err_grpc_status(f->err));
-    wire_put_bytes(&b, 2, str_from_cstr(f->message));
+    wire_put_bytes(&b, 2, fail_text_of(f));
     size_t any = wire_begin(&b, 3);
     wire_put_bytes(&b, 1,
             str_printf(arena, "type.googleapis.com/temporal.api.errordetails.v1." STR_FMT,

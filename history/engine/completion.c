@@ -19,9 +19,9 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
     bool is_unhandled = r->cause == CAUSE_UNHANDLED_COMMAND;
     if (st->wf->task.attempt > 1 &&
             !is_unhandled) { /* whatever the mistake: it may be mended meanwhile */
-        return fail(st->fail, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
+        return fail_text(st->fail, ERR_INVALID_ARGUMENT, message);
     }
-    (void)fail(&st->fx->answer, ERR_INVALID_ARGUMENT, STR_FMT, STR_ARG(message));
+    (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
     if (is_unhandled) {
         step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
     }

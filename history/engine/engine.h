@@ -385,6 +385,7 @@ struct effects {
     struct event_start
             *successor; /* continue-as-new, retry, cron: start this run in the same commit */
     bool closed;        /* this step closed the run */
+    bool shows_changed; /* this step changed the run's memo or search attributes */
 };
 
 void effects_init(struct effects *fx, struct arena *arena);

@@ -89,6 +89,8 @@ void step_event(struct step *st, struct history_event *he)
     struct str bytes;
     append_event(st, he, &bytes);
     st->run_of_events++;
+    st->fx->shows_changed |= he->type == HISTORY_UPSERT_SEARCH_ATTRIBUTES ||
+                             he->type == HISTORY_WORKFLOW_PROPERTIES_MODIFIED;
     check(apply_event(st->wf, he, bytes));
 }
 

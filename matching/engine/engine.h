@@ -82,7 +82,7 @@ enum matching_event_kind {
     MATCHING_POLL_EXPIRED,    /* the parked poll's time is up: it is answered empty */
     MATCHING_POLL_GONE,       /* nobody waits for its answer any more */
     MATCHING_ADVERTISE,       /* one queue of one advertiser: figures and offers */
-    MATCHING_MEMBER_GONE,     /* a history process: everything it advertised is void */
+    MATCHING_MEMBER_GONE,     /* a history process is dead: everything it advertised is void */
     MATCHING_WORKER_SHUTDOWN, /* the worker of this sticky queue said goodbye */
     /* The queues for which keeps() says no belong to somebody else now: their polls leave, their
      * offers after foreign_kept. Whoever advertised them may know it better than we do. */
@@ -172,8 +172,9 @@ void matching_engine_free(struct matching_engine *engine);
 enum err matching_step(struct matching_engine *engine, const struct matching_event *ev,
         struct matching_effects *fx, struct fail *f) MUST_USE;
 
-/* Takes out what advertisers must hear. */
-void matching_flush(struct matching_engine *engine, struct matching_demands *ret);
+/* Takes out what advertisers must hear; whoever reaches() says no to hears it with a later flush. */
+void matching_flush(struct matching_engine *engine, struct matching_demands *ret,
+        bool (*reaches)(void *ctx, struct uuid member), void *ctx);
 
 /* When MATCHING_TIME has something to do; INSTANT_NEVER: not by itself. */
 struct instant matching_next_need(const struct matching_engine *engine);

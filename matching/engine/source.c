@@ -277,10 +277,17 @@ static void source_flush(struct matching_engine *e, struct source *s, struct are
     }
 }
 
-void matching_flush(struct matching_engine *e, struct matching_demands *ret)
+void matching_flush(struct matching_engine *e, struct matching_demands *ret,
+        bool (*reaches)(void *ctx, struct uuid member), void *ctx)
 {
+    struct list later;
+    list_init(&later);
     for (struct list_node *an; (an = list_pop(&e->dirty));) {
         struct advertiser *a = list_entry(an, struct advertiser, dirty);
+        if (reaches && !reaches(ctx, a->key.member)) {
+            list_append(&later, &a->dirty);
+            continue;
+        }
         struct matching_demand demand = { .to = { a->key.member, a->key.lane },
             .incarnation = a->incarnation };
         for (struct list_node *sn; (sn = list_pop(&a->dirty_sources));) {
@@ -289,5 +296,8 @@ void matching_flush(struct matching_engine *e, struct matching_demands *ret)
         if (demand.queues.len > 0) {
             vec_push(ret->arena, &ret->list, demand);
         }
+    }
+    for (struct list_node *an; (an = list_pop(&later));) {
+        list_append(&e->dirty, an);
     }
 }

@@ -6,19 +6,21 @@ import sys
 
 BASE = ["common/base"]
 MODEL = BASE + ["common/model"]
+VISIBILITY = MODEL + ["common/visibility"]
 OBS = MODEL + ["common/obs"]
 IO = OBS + ["common/io"]
 # config, store, rpc and api are neighbours: each may use io and what is below, and the schema and proto lists
 DOORS = {name: IO + ["common/" + name] for name in ("config", "store", "rpc", "api")}
-SERVICE = IO + ["common/config", "common/store", "common/rpc", "common/api", "common/cluster", "proto"]
+SERVICE = IO + ["common/visibility", "common/config", "common/store", "common/rpc", "common/api", "common/cluster", "proto"]
 
 RULES = {
     "common/base": BASE,
     "common/model": MODEL,
+    "common/visibility": VISIBILITY,
     "common/obs": OBS,
     "common/io": IO,
     "common/config": DOORS["config"],
-    "common/store": DOORS["store"] + ["schema"],
+    "common/store": DOORS["store"] + ["schema", "common/visibility"],
     "common/rpc": DOORS["rpc"],
     "common/api": DOORS["api"] + ["proto"],
     "common/cluster": IO + ["common/config", "common/store", "common/rpc", "common/api", "common/cluster"],

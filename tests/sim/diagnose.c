@@ -49,6 +49,22 @@ void diagnose_run(run_key key)
     }
 }
 
+static void print_queues(const struct history *history)
+{
+    map_each(&history->dispatch.queues, n)
+    {
+        const struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
+        if (q->waiting_count + q->sent_count + q->handed_count + q->cold_count + q->lent_count) {
+            fprintf(stderr,
+                    "\n  queue " STR_FMT " type %d: %zu wait, %zu sent, %zu handed, %llu cold, "
+                    "%llu lent, credit %u%s",
+                    STR_ARG(q->name), (int)q->type, q->waiting_count, q->sent_count,
+                    q->handed_count, (unsigned long long)q->cold_count,
+                    (unsigned long long)q->lent_count, q->credit, q->scanning ? ", scanning" : "");
+        }
+    }
+}
+
 void diagnose_hosts(void)
 {
     for (unsigned place = 0; place < host_places(); place++) {
@@ -63,11 +79,14 @@ void diagnose_hosts(void)
                         s.shards, s.cached_runs, (unsigned long long)s.offers_sent,
                         (unsigned long long)s.reoffers, (unsigned long long)s.stuck_runs);
             }
+            if (hl->history) {
+                print_queues(hl->history);
+            }
             if (hl->matching) {
                 struct matching_stats m = matching_stats(hl->matching);
-                fprintf(stderr, " matching: %llu polls, %llu handed, %llu unroutable;",
+                fprintf(stderr, " matching: %llu polls, %llu handed, %llu delayed;",
                         (unsigned long long)m.polls_received, (unsigned long long)m.engine.handed,
-                        (unsigned long long)m.demands_unroutable);
+                        (unsigned long long)m.demands_delayed);
             }
             fprintf(stderr, "\n");
         }

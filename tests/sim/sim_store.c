@@ -207,7 +207,9 @@ static enum err execute(struct sim_op *op, struct fail *f)
         return claim(sl, container_of(op->op, struct store_claim_writer, op), f);
     case STORE_TRY_PLAN:
         plan = container_of(op->op, struct store_try_plan, op);
-        sl->db->planner = sl->db->planner ? sl->db->planner : sl;
+        if (!sl->db->planner && !sl->abandoned) {
+            sl->db->planner = sl;
+        }
         plan->held = sl->db->planner == sl;
         return ERR_NONE;
     default:

@@ -113,6 +113,15 @@ static const char *check_group(const struct sim_db *db, const struct store_batch
             return "update of no run";
         }
     }
+    for (size_t i = 0; i < b->views.len; i++) {
+        const struct store_view_row *r = &b->views.ptr[i];
+        if (!store_text_ok(r->search)) {
+            return "invalid text";
+        }
+        if (!has_row(find_run(db, r->key)) && !inserts(b, b->run_inserts.len, r->key)) {
+            return "update of no run";
+        }
+    }
     for (size_t i = 0; i < b->currents.len; i++) {
         if (!store_text_ok(b->currents.ptr[i].workflow_id)) {
             return "invalid text";
@@ -131,6 +140,44 @@ static void insert_log(struct sim_db *db, const struct store_log_row *row)
     vec_push(&db->arena, &r->log, copy);
     memmove(&r->log.ptr[at + 1], &r->log.ptr[at], (r->log.len - 1 - at) * sizeof(copy));
     r->log.ptr[at] = copy;
+}
+
+static struct store_view copy_view(struct arena *arena, const struct store_view *v)
+{
+    struct store_view copy = *v;
+    copy.workflow_type = str_dup(arena, v->workflow_type);
+    copy.task_queue = str_dup(arena, v->task_queue);
+    copy.parent_workflow_id = str_dup(arena, v->parent_workflow_id);
+    copy.parent_run_id = str_dup(arena, v->parent_run_id);
+    copy.root_workflow_id = str_dup(arena, v->root_workflow_id);
+    copy.root_run_id = str_dup(arena, v->root_run_id);
+    copy.memo = str_dup(arena, v->memo);
+    copy.search_attributes = str_dup(arena, v->search_attributes);
+    copy.search = str_dup(arena, v->search);
+    return copy;
+}
+
+static void apply_end(struct sim_db *db, struct sim_run *r, const struct store_run_row *row)
+{
+    if (row->status != WORKFLOW_RUNNING && !r->close_mark) {
+        r->close_mark = db->commits + 1;
+    }
+    if (row->view && row->view->history_length) {
+        r->view.history_length = row->view->history_length;
+        r->view.history_size = row->view->history_size;
+        r->view.state_transitions = row->view->state_transitions;
+    }
+}
+
+static void apply_views(struct sim_db *db, const struct store_batch *b)
+{
+    for (size_t i = 0; i < b->views.len; i++) {
+        const struct store_view_row *row = &b->views.ptr[i];
+        struct store_view *v = &find_run(db, row->key)->view;
+        v->memo = str_dup(&db->arena, row->memo);
+        v->search_attributes = str_dup(&db->arena, row->search_attributes);
+        v->search = str_dup(&db->arena, row->search);
+    }
 }
 
 static void delete_part(struct sim_db *db, const struct store_delete_row *d)
@@ -156,19 +203,25 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         r->exists = true;
         r->row.workflow_id = str_dup(&db->arena, row->workflow_id);
         r->row.backlog_queue = str_dup(&db->arena, row->backlog_queue);
+        r->row.view = NULL;
+        r->view = row->view ? copy_view(&db->arena, row->view) : (struct store_view){ 0 };
+        apply_end(db, r, row);
     }
     for (size_t i = 0; i < b->log.len; i++) {
         insert_log(db, &b->log.ptr[i]);
     }
     for (size_t i = 0; i < b->run_updates.len; i++) {
         const struct store_run_row *row = &b->run_updates.ptr[i];
-        struct store_run_row *r = &find_run(db, row->key)->row;
+        struct sim_run *run = find_run(db, row->key);
+        struct store_run_row *r = &run->row;
+        apply_end(db, run, row);
         r->status = row->status;
         r->wake_at = row->wake_at;
         r->close_time = row->close_time;
         r->backlog_queue = str_dup(&db->arena, row->backlog_queue);
         r->backlog_type = row->backlog_type;
     }
+    apply_views(db, b);
     for (size_t i = 0; i < b->currents.len; i++) {
         const struct store_current_row *row = &b->currents.ptr[i];
         struct str name = current_name(&db->arena, row->namespace_id, row->workflow_id);
@@ -396,6 +449,11 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
         return ERR_NONE;
     case STORE_SCAN_BACKLOG:
         scan_backlog(db, container_of(op, struct store_scan_backlog, op), arena);
+        return ERR_NONE;
+    case STORE_LIST_RUNS:
+        return sim_list(db, container_of(op, struct store_list_runs, op), now, arena, f);
+    case STORE_COUNT_RUNS:
+        sim_count(db, container_of(op, struct store_count_runs, op), arena);
         return ERR_NONE;
     case STORE_SCAN_DOOMED:
         scan_doomed(db, container_of(op, struct store_scan_doomed, op), arena);

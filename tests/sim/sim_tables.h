@@ -7,6 +7,8 @@
 struct sim_run {
     struct map_node node;
     struct store_run_row row;
+    struct store_view view;
+    uint64_t close_mark;                /* the number of the commit that closed it */
     bool exists;                        /* its row does */
     struct store_snapshot_row snapshot; /* seq 0: none */
     VEC(struct store_log_row) log;      /* by seq */
@@ -53,6 +55,10 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
         struct instant now, struct arena *arena, struct fail *f) MUST_USE;
 /* The row of (member, lane), a free one, or a new one; -1: all are taken. */
 int sim_claim(struct sim_db *db, struct uuid member, uint32_t lane);
+/* sim_lists.c */
+enum err sim_list(struct sim_db *db, struct store_list_runs *list, struct instant now,
+        struct arena *arena, struct fail *f) MUST_USE;
+void sim_count(struct sim_db *db, struct store_count_runs *count, struct arena *arena);
 /* sim_cluster.c */
 enum err sim_execute_cluster(struct sim_db *db, enum store_kind kind, struct store_op *op,
         struct instant now, struct arena *arena, struct fail *f) MUST_USE;

@@ -63,6 +63,8 @@ STARTER(find_current)
 STARTER(read_history)
 STARTER(scan_wakes)
 STARTER(scan_backlog)
+STARTER(list_runs)
+STARTER(count_runs)
 STARTER(scan_doomed)
 STARTER(beat)
 STARTER(read_assignments)
@@ -118,7 +120,7 @@ struct writer writer_open(struct store *store, uint64_t member);
 enum err commit(struct writer *w, struct fill *fill);
 
 extern const struct test_case cases_delete[], cases_runs[], cases_commit[], cases_cluster[],
-        cases_postgres[];
+        cases_lists[], cases_postgres[];
 
 /* ---- PostgreSQL only (backend_postgres.c) ---- */
 void pg_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

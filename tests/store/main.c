@@ -38,7 +38,8 @@ int main(int argc, char **argv)
     }
     const char *filter = argc > 2 ? argv[2] : NULL;
     int count = run_cases(cases_runs, filter) + run_cases(cases_commit, filter) +
-                run_cases(cases_delete, filter) + run_cases(cases_cluster, filter);
+                run_cases(cases_delete, filter) + run_cases(cases_cluster, filter) +
+                run_cases(cases_lists, filter);
     if (backend->own_cases) {
         count += run_cases(backend->own_cases, filter);
     }

@@ -27,6 +27,10 @@
     X(ambiguous_commits_happen_once)                    \
     X(a_fenced_writer_drops_everything)                 \
     X(shards_are_handed_over)                           \
+    X(a_commit_outlives_the_loss_of_the_writer)         \
+    X(a_shard_may_come_back_while_it_goes)              \
+    X(stopping_waits_for_scans_of_backlogs)             \
+    X(stopping_waits_for_pages)                         \
     X(one_bad_row_harms_nobody_else)                    \
     X(a_stalled_database_sheds_and_recovers)            \
     X(evicted_runs_come_back)                           \

@@ -205,6 +205,12 @@ void failed_queries_say_why(void)
     expect(error_of(w, p) == ERR_INVALID_ARGUMENT);
     expect(!strcmp(p->fail.message, "unknown query. Known: [a b]"));
     expect(str_eq(p->fail.detail_type, STR("QueryFailedFailure")) && p->fail.detail.len == 5);
+    p = query(w); /* the names of many queries: a user interface reads them out of the text */
+    char *names = arena_zalloc(&w->arena, 3001, 1);
+    memset(names, 'n', 3000);
+    answer_of(w, respond(w, poll_workflow(w, "q"), STR(""), names), NULL);
+    expect(error_of(w, p) == ERR_INVALID_ARGUMENT);
+    expect(str_eq(fail_text_of(&p->fail), str_from_cstr(names)));
     p = query(w);
     struct str large = str_of(arena_zalloc(&w->arena, 3 << 20, 1), 3 << 20);
     answer_of(w, respond(w, poll_workflow(w, "q"), large, NULL), NULL);

@@ -57,6 +57,7 @@ void rpc_reply_fail(struct rpc_in *in, const struct fail *fail)
     expect(!p->answered && !p->dead);
     p->answered = p->failed = true;
     p->fail = *fail;
+    p->fail.text = str_dup(&p->world->arena, fail->text);
     p->fail.detail_type = str_dup(&p->world->arena, fail->detail_type);
     p->fail.detail = str_dup(&p->world->arena, fail->detail);
     answer_caller(p);

@@ -144,7 +144,7 @@ void world_forget_answers(struct world *w)
 void world_flush(struct world *w)
 {
     w->demands.list.len = 0;
-    matching_flush(w->engine, &w->demands);
+    matching_flush(w->engine, &w->demands, NULL, NULL);
     matching_check_invariants(w->engine);
 }
 

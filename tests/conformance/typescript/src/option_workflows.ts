@@ -15,6 +15,11 @@ export async function countsRuns(): Promise<number> {
   return ((workflowInfo().lastResult as number | undefined) ?? 0) + 1;
 }
 
+export async function endless(): Promise<void> {
+  await sleep(300);
+  await continueAsNew<typeof endless>();
+}
+
 /* What a client's interceptor put into the start's header comes as the argument. */
 export async function tellsHeader(header?: string): Promise<string | undefined> {
   return header;

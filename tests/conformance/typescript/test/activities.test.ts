@@ -41,7 +41,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(seen.retryState, 'MAXIMUM_ATTEMPTS_REACHED');
   });
 
-  test('activity_non_retryable: a listed error type is not retried', async () => {
+  test('activity_non_retryable (2): a listed error type is not retried', async () => {
     const taskQueue = unique('listed');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -63,7 +63,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('activity_start_to_close_timeout: a start-to-close timeout is retried', async () => {
+  test('activity_start_to_close_timeout (2): a start-to-close timeout is retried', async () => {
     const taskQueue = unique('timeout-retried');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,
@@ -103,7 +103,7 @@ describe('activities', { concurrency: 6, timeout: 60_000 }, () => {
     assert.deepEqual(seen.result, { attempt: 2, heartbeatDetails: { progress: 42 } });
   });
 
-  test('activity_heartbeat_timeout: a last heartbeat timeout surfaces with the details', async () => {
+  test('activity_heartbeat_timeout (2): a last heartbeat timeout surfaces with the details', async () => {
     const taskQueue = unique('heartbeat-last');
     const seen = await withWorker(taskQueue, () => client.workflow.execute(workflows.oneActivity, {
       taskQueue, workflowId: taskQueue,

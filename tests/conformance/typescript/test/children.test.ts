@@ -71,7 +71,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('child_result: a failing child fails its parent with its cause', async () => {
+  test('child_result (2): a failing child fails its parent with its cause', async () => {
     const taskQueue = unique('failing-child');
     await withWorker(taskQueue, async () => {
       const err = await failure(client.workflow.execute(workflows.parentOfFailing, { taskQueue, workflowId: taskQueue }));
@@ -105,7 +105,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   });
 
-  test('child_cancel: cancelling the parent cancels the child', async () => {
+  test('child_cancel (2): cancelling the parent cancels the child', async () => {
     const taskQueue = unique('cancelled-parent');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfSleeper, { taskQueue, workflowId: taskQueue, args: ['TERMINATE'] });
@@ -149,7 +149,7 @@ describe('children', { concurrency: 6, timeout: 180_000 }, () => {
     });
   }
 
-  test('child_parent_close_policies: the policy finds a child that has continued as new', async () => {
+  test('child_parent_close_policies (2): the policy finds a child that has continued as new', async () => {
     const taskQueue = unique('policy-chain');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfMoving, { taskQueue, workflowId: taskQueue });

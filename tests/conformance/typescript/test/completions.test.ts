@@ -91,7 +91,7 @@ describe('completions', { concurrency: 8, timeout: 60_000 }, () => {
     assert.deepEqual(seen, ['step 0', 'step 1', 'step 2']);
   });
 
-  test('describe_pending: activities with attempt and failure, and children', async () => {
+  test('describe_pending (2): activities with attempt and failure, and children', async () => {
     const taskQueue = unique('describe-pending');
     await withWorker(taskQueue, async () => {
       const parent = await client.workflow.start(workflows.parentOfSleeper, { taskQueue, workflowId: taskQueue, args: ['TERMINATE'] });

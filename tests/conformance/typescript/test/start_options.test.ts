@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Client, WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
-import { defaultPayloadConverter, TerminatedFailure } from '@temporalio/common';
+import { defaultPayloadConverter, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import { addSearchAttributes, connect, disconnect, events, eventually, namespace, nativeConnection, reached, typesOf, unique, withWorker } from '../src/env.ts';
 import * as workflows from '../src/workflows.ts';
 
@@ -104,6 +104,17 @@ describe('start options', { concurrency: 8, timeout: 60_000 }, () => {
       await new Promise((resolve) => setTimeout(resolve, 1500)); /* longer than the schedule: nothing may happen */
       const after = await cron.describe();
       assert.deepEqual([after.runId, after.status.name], [runId, 'TERMINATED']);
+    });
+  });
+
+  test('start_execution_timeout (2): the execution times out across runs', async () => {
+    const taskQueue = unique('across-runs');
+    await withWorker(taskQueue, async () => {
+      const handle = await client.workflow.start(workflows.endless, { taskQueue, workflowId: taskQueue, workflowExecutionTimeout: '2s' });
+      await assert.rejects(handle.result(), (err) => err instanceof WorkflowFailedError && err.cause instanceof TimeoutFailure);
+      const last = await client.workflow.getHandle(taskQueue).describe();
+      assert.notEqual(last.runId, handle.firstExecutionRunId);
+      assert.equal(last.status.name, 'TIMED_OUT');
     });
   });
 

@@ -30,7 +30,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
       client.workflow.execute(workflows.hello, { taskQueue, workflowId: taskQueue, args: ['Perdure'] })), 'Hello, Perdure!');
   });
 
-  test('timer: a timer fires when it is due', async () => {
+  test('timer (2): a timer fires when it is due', async () => {
     const taskQueue = unique('timer');
     const slept = await withWorker(taskQueue, () =>
       client.workflow.execute(workflows.timer, { taskQueue, workflowId: taskQueue, args: [300] }));
@@ -63,7 +63,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     assert.equal(await withWorker(taskQueue, () => handle.result()), 'released');
   });
 
-  test('start_with_signal: signal with start signals a workflow that is there', async () => {
+  test('start_with_signal (2): signal with start signals a workflow that is there', async () => {
     const taskQueue = unique('signal-with-start-open');
     const start = { taskQueue, workflowId: taskQueue, signal: workflows.note };
     await withWorker(taskQueue, async () => {
@@ -104,7 +104,7 @@ describe('workflows', { concurrency: 6, timeout: 60_000 }, () => {
     });
   });
 
-  test('continue_as_new: the client follows continue-as-new', async () => {
+  test('continue_as_new (2): the client follows continue-as-new', async () => {
     const taskQueue = unique('continue');
     await withWorker(taskQueue, async () => {
       const handle = await client.workflow.start(workflows.counted, { taskQueue, workflowId: taskQueue, args: [3] });

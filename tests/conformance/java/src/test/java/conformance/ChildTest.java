@@ -236,7 +236,7 @@ class ChildTest {
   }
 
   @Test
-  @DisplayName("continue_as_new: the client follows the chain; memo and search attributes carry over")
+  @DisplayName("continue_as_new: the client follows the chain, memo and search attributes carry over")
   void continueAsNew() {
     addSearchAttributes();
     String queue = unique("continue");

@@ -220,7 +220,7 @@ class UpdateTest {
   }
 
   @Test
-  @DisplayName("update_with_start: starts and updates in one call; again on the running workflow")
+  @DisplayName("update_with_start: starts and updates in one call, again on the running workflow")
   void updateWithStart() {
     String queue = unique("update-with-start");
     try (var worker = worker(queue, IMPL)) {

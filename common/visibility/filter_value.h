@@ -1,0 +1,9 @@
+/* Literals by the type of their attribute. Private to common/visibility. */
+#pragma once
+
+#include "common/visibility/filter_lex.h"
+
+/* False when the literal is nothing of the attribute's type. */
+bool filter_value_of(struct arena *arena, const struct attribute *attribute, const struct token *t,
+        struct filter_value *ret);
+bool filter_allows(const struct attribute *attribute, enum filter_kind kind);
