@@ -65,6 +65,8 @@ void request_fail(struct request *rq); /* with rq->fail */
 /* Goes on with resume(rq) when the namespaces have been read anew; a call that is cancelled meanwhile, or finds the
  * database away, is answered. */
 void request_await_namespaces(struct request *rq, void (*resume)(struct request *rq));
+/* The settings of the call's namespace; those of the process for calls that have none. Until the next turn. */
+const struct config *request_config(const struct request *rq);
 /* What is left of the client's time, bounded by cap. */
 struct duration request_time_left(const struct request *rq, struct duration cap);
 /* Is the caller an SDK (true) or the command line or the UI (false)? */

@@ -81,6 +81,12 @@ struct duration request_time_left(const struct request *rq, struct duration cap)
     return duration_min(left, cap);
 }
 
+const struct config *request_config(const struct request *rq)
+{
+    const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
+    return ns ? ns->config : rq->fe->shared->config;
+}
+
 bool request_is_from_worker(const struct request *rq)
 {
     struct str client = grpc_call_metadata(rq->call, STR("client-name"));

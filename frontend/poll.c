@@ -267,6 +267,28 @@ static struct str poller_details(struct request *rq, ProtobufCBinaryData capabil
     return out.overflow ? STR("") : buf_str(&out);
 }
 
+/* Field 1 of the capabilities, 2 of the deployment options. */
+static enum err check_build_id(struct request *rq, ProtobufCBinaryData message, uint32_t number)
+{
+    struct str in = api_bytes(message);
+    struct wire_field f;
+    while (wire_next(&in, &f)) {
+        if (f.number == number && f.type == WIRE_LEN &&
+                f.bytes.len > (size_t)request_config(rq)->limit_build_id) {
+            return fail(&rq->fail, ERR_INVALID_ARGUMENT,
+                    "Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID.");
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err check_versions(struct request *rq, ProtobufCBinaryData capabilities,
+        ProtobufCBinaryData deployment_options)
+{
+    enum err err = check_build_id(rq, capabilities, 1);
+    return err ? err : check_build_id(rq, deployment_options, 2);
+}
+
 static enum err read_request(struct request *rq, struct poll *p)
 {
     if (rq->row->arg == TASK_QUEUE_WORKFLOW) {
@@ -274,12 +296,17 @@ static enum err read_request(struct request *rq, struct poll *p)
         p->ask.identity = str_from_cstr(r->identity);
         p->ask.worker_instance_key = str_from_cstr(r->worker_instance_key);
         p->ask.details = poller_details(rq, r->worker_version_capabilities, r->deployment_options);
-        return read_queue(rq, r->task_queue, p);
+        return check_versions(rq, r->worker_version_capabilities, r->deployment_options)
+                       ? rq->fail.err
+                       : read_queue(rq, r->task_queue, p);
     }
     const Api__PollActivityTaskQueueRequest *r = (const void *)rq->message;
     p->ask.identity = str_from_cstr(r->identity);
     p->ask.worker_instance_key = str_from_cstr(r->worker_instance_key);
     p->ask.details = poller_details(rq, r->worker_version_capabilities, r->deployment_options);
+    if (check_versions(rq, r->worker_version_capabilities, r->deployment_options)) {
+        return rq->fail.err;
+    }
     if (r->task_queue_metadata && r->task_queue_metadata->max_tasks_per_second) {
         p->ask.max_tasks_per_second = r->task_queue_metadata->max_tasks_per_second->value;
     }

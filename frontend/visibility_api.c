@@ -7,7 +7,6 @@
 #include "frontend/api.h"
 
 enum {
-    PAGE_MAX = 1000,
     PAGE_BYTES_MAX = 3 << 20, /* of memos and attributes: clients refuse answers above 4 MiB */
 };
 
@@ -165,12 +164,13 @@ static void list(
         struct request *rq, const struct filter *filter, int32_t page_size, struct str token)
 {
     struct listing *l = NEW(&rq->call->arena, struct listing, 1);
+    int64_t max = request_config(rq)->limit_list_page;
     l->rq = rq;
     l->op = (struct store_list_runs){
         .op.done = on_listed,
         .namespace_id = rq->namespace_id,
         .filter = filter,
-        .limit = page_size > 0 && page_size < PAGE_MAX ? (size_t)page_size : PAGE_MAX,
+        .limit = page_size > 0 && page_size < max ? (size_t)page_size : (size_t)max,
     };
     if (page_size < 0) {
         fail(&rq->fail, ERR_INVALID_ARGUMENT, "PageSize must not be negative.");

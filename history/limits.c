@@ -7,6 +7,7 @@ void history_limits_from(const struct config *c, struct engine_limits *l)
     l->blob_size_error = (size_t)c->limit_blob;
     l->memo_size_error = (size_t)c->limit_memo;
     l->callbacks = (uint32_t)c->limit_callbacks;
+    l->history_page = (int32_t)c->limit_history_page;
     l->links = (uint32_t)c->limit_links;
     l->link_bytes = (size_t)c->limit_link_size;
     l->summary_bytes = (size_t)c->limit_summary;

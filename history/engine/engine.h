@@ -42,6 +42,7 @@ struct engine_limits {
     size_t memo_size_error;                          /* 2 MiB */
     uint32_t callbacks;                              /* of a run: 32 */
     uint32_t links;                                  /* of a request: 10 */
+    int32_t history_page;                            /* events that a reader gets at once: 256 */
     size_t link_bytes, summary_bytes, details_bytes; /* 4000, 400, 20000 */
     size_t id_length;                                /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */

@@ -6,6 +6,7 @@ const struct engine_limits engine_limits_default = {
     .memo_size_error = 2 * 1024 * 1024,
     .callbacks = 32,
     .links = 10,
+    .history_page = 256,
     .link_bytes = 4000,
     .summary_bytes = 400,
     .details_bytes = 20000,
