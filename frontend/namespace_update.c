@@ -19,7 +19,9 @@ static void merge_data(
     Api__NamespaceInfo__DataEntry **all =
             NEW(arena, Api__NamespaceInfo__DataEntry *, info->n_data + update->n_data + 1);
     size_t count = info->n_data;
-    memcpy(all, info->data, count * sizeof(*all));
+    if (count) {
+        memcpy(all, info->data, count * sizeof(*all));
+    }
     for (size_t i = 0; i < update->n_data; i++) {
         size_t at = 0;
         while (at < count && strcmp(all[at]->key, update->data[i]->key)) {
@@ -76,7 +78,9 @@ static enum err update_aliases(struct namespace_change *c, struct namespace_draf
     Api__NamespaceConfig__CustomSearchAttributeAliasesEntry **all =
             NEW(c->arena, Api__NamespaceConfig__CustomSearchAttributeAliasesEntry *,
                     old + update->n_custom_search_attribute_aliases + 1);
-    memcpy(all, config->custom_search_attribute_aliases, old * sizeof(*all));
+    if (old) {
+        memcpy(all, config->custom_search_attribute_aliases, old * sizeof(*all));
+    }
     for (size_t i = 0; i < update->n_custom_search_attribute_aliases; i++) {
         Api__NamespaceConfig__CustomSearchAttributeAliasesEntry *entry =
                 update->custom_search_attribute_aliases[i];

@@ -37,7 +37,9 @@ enum err namespace_add_attribute(struct namespace_change *c, struct namespace_dr
         }
         Api__NamespaceConfig__CustomSearchAttributeAliasesEntry **all =
                 NEW(c->arena, Api__NamespaceConfig__CustomSearchAttributeAliasesEntry *, count + 1);
-        memcpy(all, config->custom_search_attribute_aliases, count * sizeof(*all));
+        if (count) {
+            memcpy(all, config->custom_search_attribute_aliases, count * sizeof(*all));
+        }
         all[count] = api_new(c->arena,
                 &api__namespace_config__custom_search_attribute_aliases_entry__descriptor);
         all[count]->key = slot.ptr;
