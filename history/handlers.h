@@ -133,7 +133,7 @@ struct page {
     int64_t count;
     struct store_read_history read;
 };
-enum { PAGE_EVENTS = 256, PAGE_BYTES = 2 << 20, TASK_PAGE_BYTES = 3500 << 10 };
+enum { PAGE_BYTES = 2 << 20, TASK_PAGE_BYTES = 3500 << 10 };
 /* True: filled from memory. */
 bool page_from_memory(struct page *page, const struct execution *ex);
 /* Reads from the store, then done(); a failure ends the call. What is wanted must be durable. */
