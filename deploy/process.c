@@ -133,6 +133,9 @@ static void set_history_config(struct process *p)
     limits.history_size_suggest = (size_t)c->limit_history_size_suggest;
     limits.pending_activities = (uint32_t)c->limit_pending_activities;
     limits.signals_per_run = (uint32_t)c->limit_signals;
+    limits.updates_total = (uint32_t)c->limit_updates;
+    limits.updates_in_flight = (uint32_t)c->limit_updates_in_flight;
+    limits.updates_in_flight_bytes = (size_t)c->limit_updates_in_flight_bytes;
     p->history_config = history_config_default();
     p->history_config.limits = limits;
     p->history_config.member = p->cluster_config.member_id;

@@ -211,9 +211,11 @@ static void log_stats(const struct process_lane *pl)
                 LOG_U64("claims", s.claims), LOG_U64("obsolete_claims", s.obsolete_claims),
                 LOG_U64("reoffers", s.reoffers), LOG_U64("history_reads", s.history_reads),
                 LOG_U64("checkpoints", s.checkpoints), LOG_U64("snapshots", s.snapshots),
+                LOG_U64("updates", s.updates), LOG_U64("tasks_discarded", s.tasks_discarded),
                 LOG_U64("resets", s.resets), LOG_U64("deletes", s.deletes),
-                LOG_U64("reaped_runs", s.reaped_runs), LOG_U64("reaped_rows", s.reaped_rows),
-                LOG_U64("cached_runs", s.cached_runs), LOG_U64("cached_bytes", s.cached_bytes));
+                LOG_U64("expired_runs", s.expired_runs), LOG_U64("reaped_runs", s.reaped_runs),
+                LOG_U64("reaped_rows", s.reaped_rows), LOG_U64("cached_runs", s.cached_runs),
+                LOG_U64("cached_bytes", s.cached_bytes));
     }
     if (pl->matching) {
         struct matching_stats s = matching_stats(pl->matching);

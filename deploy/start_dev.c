@@ -72,6 +72,9 @@ static const struct {
     { "limit.historySize.suggestContinueAsNew", "limits.history_size_suggest_continue_as_new" },
     { "limit.numPendingActivities.error", "limits.pending_activities" },
     { "history.maximumSignalsPerExecution", "limits.signals" },
+    { "history.maxTotalUpdates", "limits.updates" },
+    { "history.maxInFlightUpdates", "limits.updates_in_flight" },
+    { "history.maxInFlightUpdatePayloads", "limits.updates_in_flight_bytes" },
     { "history.longPollExpirationInterval", "history.long_poll" },
 };
 

@@ -68,6 +68,9 @@ struct duration request_time_left(const struct request *rq, struct duration cap)
 /* Is the caller an SDK (true) or the command line or the UI (false)? */
 bool request_is_from_worker(const struct request *rq);
 
+/* Sends rq->raw to the owner of the workflow and answers with what comes back (history_call.c). */
+void history_call(struct request *rq, struct str workflow_id);
+
 /* String and message fields by the offsets of api_route; empty when the row has no such field. */
 struct str request_str(const struct request *rq, int at);
 

@@ -108,6 +108,9 @@ static void cold_loaded(struct cold_load *cl)
 {
     struct history *h = cl->history;
     const struct store_load *load = &cl->load;
+    if (reaper_knows(h, load->run.key)) {
+        return;
+    }
     struct chain *chain = chain_get(h, load->run.namespace_id, load->run.workflow_id);
     if (chain->loading || cl->drops != h->drops) {
         /* What was read may be old news: ask again, in the order of the chain. */

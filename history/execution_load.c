@@ -5,6 +5,7 @@
 #include "common/model/wire.h"
 #include "history/history.h"
 #include "history/queries.h"
+#include "history/updates.h"
 
 enum { RECENT_MAX = 64 << 10 }; /* bytes of events kept in memory per run */
 
@@ -22,6 +23,7 @@ struct execution *execution_new(struct chain *chain)
     list_init(&ex->outbox);
     list_init(&ex->polls);
     list_init(&ex->queries);
+    list_init(&ex->updates);
     list_append(&chain->executions, &ex->in_chain);
     return ex;
 }
@@ -49,6 +51,7 @@ void execution_drop(struct execution *ex)
     struct list polls = { 0 };
     list_init(&polls);
     queries_return(ex, &polls);
+    updates_return(ex, &polls);
     dispatch_forget(&h->dispatch, ex);
     outbox_forget(&h->outbox, ex);
     wheel_stop(&h->wheel, &ex->wheel);

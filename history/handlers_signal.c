@@ -5,8 +5,7 @@
 #include "history/handlers.h"
 #include "history/start_check.h"
 
-/* A chained client names the first run: the current one must be of its chain. */
-static bool belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
+bool handler_belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
 {
     if (!first_run_id || !*first_run_id) {
         return true;
@@ -107,7 +106,7 @@ static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecut
     struct event ev;
     struct effects fx;
     if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            !belongs_to(call, ex, r->first_execution_run_id) || !is_meant(call, ex, from)) {
+            !handler_belongs_to(call, ex, r->first_execution_run_id) || !is_meant(call, ex, from)) {
         return;
     }
     execution_event(call->history, ex, EVENT_REQUEST_CANCEL, &ev);
@@ -140,7 +139,7 @@ static void terminate_run(struct call *call, const Api__TerminateWorkflowExecuti
     struct event ev;
     struct effects fx;
     if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            !belongs_to(call, ex, r->first_execution_run_id)) {
+            !handler_belongs_to(call, ex, r->first_execution_run_id)) {
         return;
     }
     execution_event(call->history, ex, EVENT_TERMINATE, &ev);

@@ -50,6 +50,7 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
     }
     c->token = task_token(token);
     c->command_count = r->n_commands;
+    update_messages_take(&call->arena, r, c);
     c->identity = text(r->identity);
     c->return_new_workflow_task = r->return_new_workflow_task;
     c->force_create_new_workflow_task = r->force_create_new_workflow_task;
@@ -139,6 +140,7 @@ void handle_workflow_task_completed(struct call *call)
     dispatch_claimed(&call->history->dispatch, ex, TASK_QUEUE_WORKFLOW, token.scheduled_event_id);
     struct completion *done = NEW(&call->arena, struct completion, 1);
     api__respond_workflow_task_completed_response__init(&done->reply);
+    done->reply.reset_history_event_id = fx.reset_history_event_id;
     size_t n = fx.eager_activities.len;
     done->reply.activity_tasks = NEW(&call->arena, Api__PollActivityTaskQueueResponse *, n + 1);
     for (size_t i = 0; i < n; i++) {

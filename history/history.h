@@ -10,6 +10,7 @@
 #include "history/outbox.h"
 #include "history/pool.h"
 #include "history/reaper.h"
+#include "history/retention.h"
 #include "history/service.h"
 #include "history/shard.h"
 #include "history/sweep.h"
@@ -54,6 +55,7 @@ struct history {
     struct sweep sweep;
     struct zones zones;
     struct reaper reaper;
+    struct retention retention;
     struct list resets; /* handlers_reset.c: those that have staged rows */
     struct history_stats stats;
     void (*stopped)(void *ctx);

@@ -20,6 +20,10 @@ struct history_cluster {
     struct str (*owner_hint)(void *ctx, uint32_t shard, struct arena *arena);
     /* False: no such namespace. May be NULL: only one's own. */
     bool (*namespace_id)(void *ctx, struct str name, struct uuid *ret);
+    /* The namespaces one after the other, in the order of their ids: the first behind `after`, and how long its closed
+     * runs are kept. False: that was the last. May be NULL: closed runs stay for ever. */
+    bool (*next_namespace)(
+            void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention);
     /* The lane has its writer and can take shards. May be NULL. */
     void (*ready)(void *ctx);
     /* The lane ends: nothing more is asked. May be NULL. */
@@ -57,8 +61,9 @@ struct history_stats {
     uint64_t commits, committed_rows, poisoned_groups, shed;
     uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
+    uint64_t updates, tasks_discarded; /* admitted; speculative tasks that left no trace */
     uint64_t messages_sent, messages_received, unsent_tasks, late_answers;
-    uint64_t resets, deletes, reaped_runs, reaped_rows;
+    uint64_t resets, deletes, expired_runs, reaped_runs, reaped_rows;
     size_t cached_runs, cached_bytes, uncommitted_bytes, open_requests; /* now */
     uint32_t shards;
 };

@@ -187,7 +187,11 @@ static bool check_closing(struct check *c, const struct command *cmd)
         return command_refuse_size(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
                 "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.");
     }
-    return cmd->type != COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION || check_continue_as_new(c, cmd);
+    if (cmd->type == COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION && !check_continue_as_new(c, cmd)) {
+        return false;
+    }
+    update_check_closed(c->over.updates);
+    return true;
 }
 
 static bool check_marker(struct check *c, const struct command *cmd)
@@ -259,6 +263,12 @@ static bool check_modify(struct check *c, const struct command *cmd)
     return true;
 }
 
+static bool check_protocol_message(struct check *c, const struct command *cmd)
+{
+    return update_check_command(
+            c->over.updates, cmd->protocol_message.message_id, c->refusal, &c->over.next_event_id);
+}
+
 static const struct command_rule rules[] = {
     [1] = { "ScheduleActivityTask", check_schedule_activity, CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
             false },
@@ -282,7 +292,8 @@ static const struct command_rule rules[] = {
     [12] = { "SignalExternalWorkflowExecution", check_external,
             CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
     [13] = { "UpsertWorkflowSearchAttributes", check_upsert, CAUSE_BAD_SEARCH_ATTRIBUTES, false },
-    [14] = { "ProtocolMessage", NULL, CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE, false },
+    [14] = { "ProtocolMessage", check_protocol_message, CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
+            false },
     [16] = { "ModifyWorkflowProperties", check_modify,
             CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, false },
     [17] = { "ScheduleNexusOperation", NULL, CAUSE_FEATURE_DISABLED, false },
@@ -340,6 +351,7 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
     map_init(&c.over.activities, st->fx->arena);
     map_init(&c.over.canceled, st->fx->arena);
     map_init(&c.over.children, st->fx->arena);
+    c.over.updates = update_check_new(st, completed);
     c.over.children_pending = st->wf->children.len;
     c.over.activities_pending = st->wf->activities_by_id.len;
     c.over.next_event_id = st->wf->next_event_id + (st->wf->task.is_transient ? 3 : 2);
@@ -350,5 +362,6 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
         }
         c.over.next_event_id++;
     }
+    (void)update_check_rest(c.over.updates, ret);
     return ERR_NONE;
 }

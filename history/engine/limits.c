@@ -20,6 +20,9 @@ const struct engine_limits engine_limits_default = {
     .signals_per_run = 10000,
     .buffered_events = 100,
     .buffered_bytes = 2 * 1024 * 1024,
+    .updates_in_flight = 10,
+    .updates_total = 2000,
+    .updates_in_flight_bytes = 20 * 1024 * 1024,
     .default_workflow_task_timeout = { 10000000000 },
     .workflow_task_retry_max = { 600000000000 },
     .workflow_task_heartbeat_max = { 1800000000000 },
@@ -28,10 +31,11 @@ const struct engine_limits engine_limits_default = {
 
 int32_t limits_suggest(const struct step *st)
 {
-    enum { TOO_LARGE = 1, TOO_MANY_EVENTS = 2 };
+    enum { TOO_LARGE = 1, TOO_MANY_EVENTS = 2, TOO_MANY_UPDATES = 4 };
     const struct workflow *wf = st->wf;
     return (wf->history_size >= (int64_t)st->limits->history_size_suggest ? TOO_LARGE : 0) |
-           (wf->next_event_id >= st->limits->history_count_suggest ? TOO_MANY_EVENTS : 0);
+           (wf->next_event_id >= st->limits->history_count_suggest ? TOO_MANY_EVENTS : 0) |
+           (updates_suggest_new_run(wf, st->limits) ? TOO_MANY_UPDATES : 0);
 }
 
 static size_t command_bytes(const struct command *cmd)
@@ -78,6 +82,9 @@ size_t limits_completion_bytes(
     size_t size = c->completed_event_fields.len + wf->buffered_bytes;
     for (size_t i = 0; i < c->command_count; i++) {
         size += command_bytes(&c->commands[i]);
+    }
+    for (size_t i = 0; i < c->message_count; i++) {
+        size += c->messages[i].size;
     }
     return size;
 }

@@ -64,6 +64,10 @@ static void set_limits(struct scenario *s, struct words *w)
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
     l->history_size_error =
             (size_t)words_number(w, "history_size_error", (int64_t)l->history_size_error);
+    l->updates_in_flight = (uint32_t)words_number(w, "updates_in_flight", l->updates_in_flight);
+    l->updates_total = (uint32_t)words_number(w, "updates_total", l->updates_total);
+    l->updates_in_flight_bytes =
+            (size_t)words_number(w, "updates_in_flight_bytes", (int64_t)l->updates_in_flight_bytes);
     l->history_size_suggest =
             (size_t)words_number(w, "history_size_suggest", (int64_t)l->history_size_suggest);
     l->buffered_bytes = (size_t)words_number(w, "buffered_bytes", (int64_t)l->buffered_bytes);

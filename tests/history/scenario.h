@@ -42,6 +42,10 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
 void scenario_print_properties(const struct workflow *wf, struct buf *out);
 void scenario_print_time(struct buf *out, struct instant t);
 
+/* A Request to update, and an Outcome with that field. */
+struct str scenario_update(struct arena *arena, struct str update_id);
+struct str scenario_outcome(struct arena *arena, uint32_t field, struct str message);
+
 struct words words_split(struct str line);
 /* The value of key=value; empty when it is not there. */
 struct str words_get(struct words *w, const char *key);

@@ -170,6 +170,27 @@ struct retry_policy words_retry(struct scenario *s, struct words *w)
     return p;
 }
 
+struct str scenario_update(struct arena *arena, struct str update_id)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    size_t mark = wire_begin(&b, 1);
+    wire_put_bytes(&b, 1, update_id);
+    wire_end(&b, mark);
+    mark = wire_begin(&b, 2);
+    wire_put_bytes(&b, 2, STR("change"));
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+struct str scenario_outcome(struct arena *arena, uint32_t field, struct str message)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    wire_put_bytes(&b, field, message);
+    return buf_str(&b);
+}
+
 struct str properties_of(struct arena *arena, struct str text)
 {
     struct buf b;
