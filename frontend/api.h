@@ -7,7 +7,6 @@
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "frontend/frontend.h"
-#include "frontend/namespaces.h"
 
 enum api_flags {
     LONG_POLL = 1,
@@ -54,7 +53,7 @@ struct frontend {
     struct cluster_lane *cl;
     struct grpc_server *grpc;
     const struct frontend_shared *shared;
-    struct namespaces *namespaces;
+    struct namespaces_lane *namespaces;
     struct frontend_stats stats;
     bool is_serving;
 };
@@ -63,6 +62,9 @@ struct frontend {
 void request_reply(struct request *rq, const ProtobufCMessage *response);
 void request_reply_bytes(struct request *rq, struct str bytes);
 void request_fail(struct request *rq); /* with rq->fail */
+/* Goes on with resume(rq) when the namespaces have been read anew; a call that is cancelled meanwhile, or finds the
+ * database away, is answered. */
+void request_await_namespaces(struct request *rq, void (*resume)(struct request *rq));
 /* What is left of the client's time, bounded by cap. */
 struct duration request_time_left(const struct request *rq, struct duration cap);
 /* Is the caller an SDK (true) or the command line or the UI (false)? */

@@ -116,10 +116,24 @@ struct listing {
     struct store_list_runs op;
 };
 
+static bool find_custom(const void *ctx, struct str name, enum attribute_type *ret)
+{
+    const struct request *rq = ctx;
+    const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
+    enum search_attribute_type type;
+    if (!ns ||
+            search_attribute_find(&ns->search_attributes, name, &type) != SEARCH_ATTRIBUTE_CUSTOM) {
+        return false;
+    }
+    *ret = (enum attribute_type)type; /* both have the API's numbers */
+    return true;
+}
+
 static bool parse(struct request *rq, const char *query, bool may_group, struct filter_query *ret)
 {
-    return filter_parse(&rq->call->arena, str_from_cstr(query), NULL, may_group, ret, &rq->fail) ==
-           ERR_NONE;
+    struct filter_names names = { find_custom, rq };
+    return filter_parse(&rq->call->arena, str_from_cstr(query), &names, may_group, ret,
+                   &rq->fail) == ERR_NONE;
 }
 
 static void on_listed(struct store_op *op, enum err err, const struct fail *f)

@@ -182,7 +182,7 @@ void execution_event(
         .kind = kind,
         .now = ex ? instant_max(now, ex->last_time) : now,
         .rand = { rand_u64(lane_rand(h->lane)) },
-        .limits = &h->config.limits,
+        .limits = ex ? history_limits(h, ex->chain->namespace_id) : &h->config.limits,
         .zone = ex ? zones_of_schedule(&h->zones, engine_view_schedule(ex->wf)) : STR(""),
     };
 }

@@ -68,14 +68,15 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
 static enum err check_signal(
         const struct call *call, const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
 {
-    size_t max = call->history->config.limits.blob_size_error;
+    size_t max = history_limits(call->history, call->api.namespace_id)->blob_size_error;
     if (!*r->signal_name) {
         return fail(f, ERR_INVALID_ARGUMENT, "SignalName is not set on request.");
     }
     if (r->input.len > max || r->header.len > max) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
-    return links_check(r->links, r->n_links, f);
+    return links_check(
+            r->links, r->n_links, history_limits(call->history, call->api.namespace_id), f);
 }
 
 void handle_signal(struct call *call)
@@ -93,7 +94,7 @@ void handle_signal(struct call *call)
 static bool links_are_good(struct call *call, const ProtobufCBinaryData *links, size_t count)
 {
     struct fail f = { 0 };
-    if (links_check(links, count, &f)) {
+    if (links_check(links, count, history_limits(call->history, call->api.namespace_id), &f)) {
         call_fail_now(call, &f);
         return false;
     }

@@ -83,6 +83,7 @@ bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
 {
     struct fail f = { 0 };
     execution_event(call->history, NULL, EVENT_START, ev);
+    ev->limits = history_limits(call->history, call->chain->namespace_id);
     if (!take_request(call, r, origin, ev)) {
         return false;
     }
@@ -90,6 +91,10 @@ bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
     if (start_check(r, ev, &f)) {
         call_fail_now(call, &f);
         return false;
+    }
+    if (ev->limits->search_attributes) {
+        ev->start.search_attributes = search_attributes_typed(
+                ev->start.search_attributes, ev->limits->search_attributes, &call->arena);
     }
     return true;
 }

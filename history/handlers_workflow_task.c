@@ -129,6 +129,9 @@ void handle_workflow_task_completed(struct call *call)
     if (!take_completion(call, r, &token, &ev)) {
         return;
     }
+    ev.workflow_task_completed.commands =
+            history_type_attributes(ev.limits, ev.workflow_task_completed.commands,
+                    ev.workflow_task_completed.command_count, &call->arena);
     queries_hold(ex);
     if (!handler_step(call, ex, &ev, &fx)) {
         queries_release(ex);

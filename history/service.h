@@ -7,6 +7,8 @@
 #include "history/engine/engine.h"
 
 struct cluster_lane;
+struct config;
+struct namespaces_lane;
 struct history;
 
 /* What the driver asks of the cluster; called on the lane. */
@@ -24,6 +26,8 @@ struct history_cluster {
      * runs are kept. False: that was the last. May be NULL: closed runs stay for ever. */
     bool (*next_namespace)(
             void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention);
+    /* What holds in a namespace, valid until the next turn; NULL: the limits of the config. May be NULL itself. */
+    const struct engine_limits *(*limits)(void *ctx, struct uuid namespace_id);
     /* The lane has its writer and can take shards. May be NULL. */
     void (*ready)(void *ctx);
     /* The lane ends: nothing more is asked. May be NULL. */
@@ -68,11 +72,14 @@ struct history_stats {
 };
 
 struct history_config history_config_default(void);
+/* What the settings say of limits, on top of the engine's defaults. */
+void history_limits_from(const struct config *config, struct engine_limits *ret);
 
 /* On the lane. Registers the handlers of RPC_HISTORY_*, claims the lane's writer (again and again while the
  * database is away) and serves from then on. The lanes and their doors outlive it. */
 struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
-        struct cluster_lane *cl, const struct history_config *config);
+        struct cluster_lane *cl, struct namespaces_lane *namespaces,
+        const struct history_config *config);
 /* The same with somebody else's idea of a cluster: tests, simulation. */
 struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
         const struct history_cluster *cluster, const struct history_config *config);

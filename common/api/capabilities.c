@@ -28,6 +28,8 @@ void api_namespace_features(
 {
     info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
     info->capabilities->eager_workflow_start = true;
+    info->capabilities->worker_poll_complete_on_shutdown =
+            true; /* workers wait for it: matching keeps the promise */
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);
     info->limits->blob_size_limit_error = blob_size_max;
     info->limits->memo_size_limit_error = memo_size_max;

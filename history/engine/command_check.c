@@ -59,6 +59,13 @@ const char *command_queue_problem(const struct check *c, struct str queue)
                    : NULL;
 }
 
+/* As at a start. */
+static bool check_attributes(struct check *c, struct str attributes)
+{
+    const char *why = limits_attributes_problem(c->st, attributes);
+    return !why || command_refuse_text(c, CAUSE_BAD_SEARCH_ATTRIBUTES, str_from_cstr(why));
+}
+
 /* --- one function per command ------------------------------------------------------------------------ */
 
 static bool check_continue_as_new(struct check *c, const struct command *cmd)
@@ -102,6 +109,9 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
         return command_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.");
     }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
+    }
     return true;
 }
 
@@ -143,7 +153,7 @@ static bool check_child(struct check *c, const struct command *cmd)
     const struct command_start_child *in = &cmd->start_child;
     const enum workflow_task_failed_cause bad = CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES;
     const char *why = child_problem(c, in);
-    if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
+    if (limits_is_foreign(c->st, in->namespace_name)) {
         return command_refuse(c, bad, "cross namespace commands are not allowed");
     }
     if (why) { /* ids may be too long to be repeated */
@@ -164,6 +174,9 @@ static bool check_child(struct check *c, const struct command *cmd)
         return command_refuse_count(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
                 "pending child workflow executions", c->over.children_pending,
                 c->st->limits->pending_children);
+    }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
     }
     c->over.children_pending++;
     overlay_set(c, &c->over.children, in->workflow_id, true);
@@ -227,13 +240,16 @@ static bool check_upsert(struct check *c, const struct command *cmd)
         return command_refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
+    if (!check_attributes(c, cmd->upsert.search_attributes)) {
+        return false;
+    }
     if (command_is_too_large(c, cmd->upsert.search_attributes)) {
         return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.");
     }
     if (!properties_fit(c->st->fx->arena, &c->over.search_attributes,
                 workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes,
-                c->st->limits->search_attributes_size_error)) {
+                c->st->limits->search_attribute_limits.total_bytes)) {
         return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes. SearchAttributes exceed size "
                 "limit.");

@@ -30,6 +30,7 @@
 #include "common/model/command.h"
 #include "common/model/ids.h"
 #include "common/model/policies.h"
+#include "common/model/search_attributes.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
                     others */
@@ -37,15 +38,19 @@ struct workflow; /* the state of one run; its fields are in history/engine/workf
 /* ---- limits: per namespace, given with every event --------------------------------------------- */
 
 struct engine_limits {
-    size_t blob_size_error;              /* bytes of one payload field; default 2 MiB */
-    size_t memo_size_error;              /* 2 MiB */
-    size_t search_attributes_size_error; /* all of a run: 40 KiB */
-    uint32_t callbacks;                  /* of a run: 32 */
-    size_t id_length;                    /* 1000 */
+    size_t blob_size_error;                          /* bytes of one payload field; default 2 MiB */
+    size_t memo_size_error;                          /* 2 MiB */
+    uint32_t callbacks;                              /* of a run: 32 */
+    uint32_t links;                                  /* of a request: 10 */
+    size_t link_bytes, summary_bytes, details_bytes; /* 4000, 400, 20000 */
+    size_t id_length;                                /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
     size_t state_size_error;                            /* 8 MiB: what a run must remember */
     size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
+    struct search_attribute_limits search_attribute_limits;
+    const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
+    bool cross_namespace; /* commands may name other namespaces; default false */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */

@@ -4,8 +4,11 @@
 const struct engine_limits engine_limits_default = {
     .blob_size_error = 2 * 1024 * 1024,
     .memo_size_error = 2 * 1024 * 1024,
-    .search_attributes_size_error = 40 * 1024,
     .callbacks = 32,
+    .links = 10,
+    .link_bytes = 4000,
+    .summary_bytes = 400,
+    .details_bytes = 20000,
     .id_length = 1000,
     .history_count_suggest = 4096,
     .history_count_error = 51200,
@@ -13,6 +16,7 @@ const struct engine_limits engine_limits_default = {
     .history_size_error = 50 * 1024 * 1024,
     .state_size_error = 8 * 1024 * 1024,
     .transaction_size_error = 4 * 1024 * 1024,
+    .search_attribute_limits = { 100, 2 * 1024, 40 * 1024 },
     .pending_activities = 2000,
     .pending_children = 2000,
     .pending_signals = 2000,
@@ -80,6 +84,23 @@ size_t limits_completion_bytes(
         size += command_bytes(&c->commands[i]);
     }
     return size;
+}
+
+const char *limits_attributes_problem(const struct step *st, struct str attributes)
+{
+    const struct engine_limits *l = st->limits;
+    struct fail f = { 0 };
+    if (l->search_attributes && search_attributes_check(attributes, l->search_attributes,
+                                        &l->search_attribute_limits, &f)) {
+        return str_cstr(st->fx->arena, str_from_cstr(f.message));
+    }
+    return NULL;
+}
+
+bool limits_is_foreign(const struct step *st, struct str namespace_name)
+{
+    return namespace_name.len && !str_eq(namespace_name, st->wf->namespace_name) &&
+           !st->limits->cross_namespace;
 }
 
 static void end_run(struct step *st, struct str reason)

@@ -21,6 +21,7 @@ struct scenario {
     struct str event_names; /* unused words are errors: named here for the message */
     const char *problem;
     struct str zone; /* of the run's schedule */
+    struct search_attributes registered;
 };
 
 /* One input line, split into words: "1s claim-task poll=p1" */
@@ -54,6 +55,8 @@ int64_t words_number(struct words *w, const char *key, int64_t otherwise);
 struct str payloads_of(struct arena *arena, struct str text);
 /* Memo or SearchAttributes: "k/v,k2/v2", a name without a value: null; one word alone has the name "it". */
 struct str properties_of(struct arena *arena, struct str text);
+/* The same as search attributes: JSON values, once names are registered. */
+struct str attributes_of(struct scenario *s, struct str text);
 /* A cron schedule: blanks are written as ~. */
 struct str schedule_of(struct arena *arena, struct str text);
 /* The TZif bytes of the zone that it names. */

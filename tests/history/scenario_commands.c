@@ -70,6 +70,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .cron_schedule = schedule_of(&s->h.arena, words_get(w, "cron")),
         .input = payload_or_large(&s->h.arena, w, "input", "input_size"),
         .memo = words_large(&s->h.arena, w, "memo_size"),
+        .search_attributes = attributes_of(s, words_get(w, "sa")),
         .execution_timeout = words_duration(w, "execution_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
@@ -86,7 +87,7 @@ static void continue_as_new(struct scenario *s, struct words *w, struct command 
     c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
         .task_queue = words_get(w, "queue"),
         .input = payload_or_large(a, w, "input", "input_size"),
-        .search_attributes = properties_of(a, words_get(w, "sa")),
+        .search_attributes = attributes_of(s, words_get(w, "sa")),
         .cron_schedule = schedule_of(a, words_get(w, "cron")),
         .run_timeout = words_duration(w, "run_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
@@ -182,7 +183,7 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
         return true;
     case 13:
         c->upsert.search_attributes =
-                words_get(w, "size").len ? large_property(a, w) : properties_of(a, words_next(w));
+                words_get(w, "size").len ? large_property(a, w) : attributes_of(s, words_next(w));
         return true;
     case 16:
         c->modify_properties.upserted_memo =

@@ -23,7 +23,7 @@ Test(capabilities, namespace_tells_limits_and_claims_what_works)
     api_namespace_features(&arena, &info, 2 << 20, 1 << 20);
     cr_assert_eq(info.limits->blob_size_limit_error, 2 << 20);
     cr_assert_eq(info.limits->memo_size_limit_error, 1 << 20);
-    /* Flag 1: eager start. */
-    cr_assert(str_eq(api_encode(&arena, &info.capabilities->base), STR("\x08\x01")));
+    /* Flags 1 and 8: eager start, polls end with ShutdownWorker. */
+    cr_assert(str_eq(api_encode(&arena, &info.capabilities->base), STR("\x08\x01\x40\x01")));
     arena_deinit(&arena);
 }
