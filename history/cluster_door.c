@@ -4,6 +4,7 @@
 #include "common/cluster/namespaces.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/obs/log.h"
@@ -56,6 +57,28 @@ static bool namespace_id(void *ctx, struct str name, struct uuid *ret)
     }
     *ret = ns->id;
     return true;
+}
+
+/* Deleted ones, too: their runs go by the retention that they had. */
+static bool next_namespace(
+        void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention)
+{
+    struct cluster_door *door = ctx;
+    size_t count;
+    const struct namespace_entry *next = NULL;
+    const struct namespace_entry *const *all =
+            namespaces_all(door->namespaces, lane_scratch(door->history->lane), &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->retention.ns > 0 && memcmp(&all[i]->id, &after, sizeof(after)) > 0 &&
+                (!next || memcmp(&all[i]->id, &next->id, sizeof(after)) < 0)) {
+            next = all[i];
+        }
+    }
+    if (next) {
+        *ret = next->id;
+        *ret_retention = next->retention;
+    }
+    return next != NULL;
 }
 
 static void forget_limits(struct cluster_door *door)
@@ -163,6 +186,7 @@ struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct stor
         .history_peer = history_peer,
         .owner_hint = owner_hint,
         .namespace_id = namespace_id,
+        .next_namespace = next_namespace,
         .limits = limits,
         .ready = ready,
         .lost = lost,
