@@ -30,8 +30,8 @@
 #include "common/model/command.h"
 #include "common/model/ids.h"
 #include "common/model/policies.h"
-#include "history/engine/engine_update.h"
 #include "common/model/search_attributes.h"
+#include "history/engine/engine_update.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
                     others */
