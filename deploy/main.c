@@ -22,12 +22,12 @@ static const char usage[] =
 
 static const struct {
     const char *name;
-    enum role role;
+    enum cluster_role role;
 } roles[] = {
-    { "frontend", ROLE_FRONTEND },
-    { "history", ROLE_HISTORY },
-    { "matching", ROLE_MATCHING },
-    { "worker", ROLE_WORKER },
+    { "frontend", CLUSTER_FRONTEND },
+    { "history", CLUSTER_HISTORY },
+    { "matching", CLUSTER_MATCHING },
+    { "worker", CLUSTER_WORKER },
 };
 
 enum err service_config(int argc, char **argv, struct arena *arena, struct config *config,
@@ -55,7 +55,7 @@ enum err service_config(int argc, char **argv, struct arena *arena, struct confi
     return err;
 }
 
-static int run_service(enum role role, int argc, char **argv, struct arena *arena)
+static int run_service(enum cluster_role role, int argc, char **argv, struct arena *arena)
 {
     struct fail f = { 0 };
     struct process_options options = { .roles = role };
@@ -79,7 +79,7 @@ static int run_service(enum role role, int argc, char **argv, struct arena *aren
     return 0;
 }
 
-static int service_main(enum role role, int argc, char **argv)
+static int service_main(enum cluster_role role, int argc, char **argv)
 {
     struct arena arena = { 0 };
     int status = run_service(role, argc, argv, &arena);

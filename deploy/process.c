@@ -51,11 +51,11 @@ static unsigned route_by_key(void *ctx, uint64_t key)
 /* As certificates name them; a process of several roles has no peers. */
 static struct str role_name(unsigned roles)
 {
-    return roles == ROLE_FRONTEND   ? STR("frontend")
-           : roles == ROLE_HISTORY  ? STR("history")
-           : roles == ROLE_MATCHING ? STR("matching")
-           : roles == ROLE_WORKER   ? STR("worker")
-                                    : STR("all");
+    return roles == CLUSTER_FRONTEND   ? STR("frontend")
+           : roles == CLUSTER_HISTORY  ? STR("history")
+           : roles == CLUSTER_MATCHING ? STR("matching")
+           : roles == CLUSTER_WORKER   ? STR("worker")
+                                       : STR("all");
 }
 
 /* The url that others use: the listening one with the real port, and the advertised host if there
@@ -123,18 +123,9 @@ static enum err migrate(struct process *p, bool *done, struct fail *f)
 static void set_history_config(struct process *p)
 {
     const struct config *c = p->config;
-    struct engine_limits limits = engine_limits_default;
-    limits.blob_size_error = (size_t)c->limit_blob;
-    limits.memo_size_error = (size_t)c->limit_memo;
-    limits.id_length = (size_t)c->limit_id;
-    limits.history_count_error = c->limit_history_count;
-    limits.history_count_suggest = c->limit_history_count_suggest;
-    limits.history_size_error = (size_t)c->limit_history_size;
-    limits.history_size_suggest = (size_t)c->limit_history_size_suggest;
-    limits.pending_activities = (uint32_t)c->limit_pending_activities;
-    limits.signals_per_run = (uint32_t)c->limit_signals;
     p->history_config = history_config_default();
-    p->history_config.limits = limits;
+    history_limits_from(c, &p->history_config.limits);
+    p->history_config.buffered_queries = (uint32_t)c->limit_buffered_queries;
     p->history_config.member = p->cluster_config.member_id;
     p->history_config.lane_count = p->lane_count;
     p->history_config.cache_bytes = (size_t)c->history_cache / p->lane_count;
@@ -261,6 +252,7 @@ static void close_lanes(struct process *p)
         lane_join(p->lanes[i].lane);
     }
     cluster_free(p->cluster);
+    namespaces_free(p->namespaces);
     rpc_free(p->rpc);
     for (unsigned i = 0; i < p->lane_count; i++) {
         process_lane_free(&p->lanes[i]);

@@ -3,18 +3,17 @@
 
 #include "common/base/err.h"
 #include "common/base/vec.h"
+#include "common/cluster/cluster.h"
 #include "common/config/config.h"
-
-enum role { ROLE_FRONTEND = 1, ROLE_HISTORY = 2, ROLE_MATCHING = 4, ROLE_WORKER = 8 };
+#include "frontend/frontend.h"
 
 struct process_options {
-    unsigned roles; /* of enum role */
+    unsigned roles; /* of enum cluster_role */
     struct config config;
     bool in_memory;                    /* SQLite without a file */
     const char *const *sqlite_pragmas; /* NULL-terminated, or NULL */
-    const struct str *namespaces;      /* created at start, besides those that exist */
-    size_t namespace_count;
-    const char *banner; /* printed to stdout once the process serves; NULL: none */
+    struct frontend_start start;       /* made at start, besides what exists */
+    const char *banner;                /* printed to stdout once the process serves; NULL: none */
 };
 
 /* Runs until SIGINT or SIGTERM. Errors that stop it before it

@@ -18,7 +18,7 @@ void process_lane_done(struct process_lane *pl)
     sem_post(&pl->process->steps);
 }
 
-static bool has_role(const struct process_lane *pl, enum role role)
+static bool has_role(const struct process_lane *pl, enum cluster_role role)
 {
     return pl->process->options->roles & role;
 }
@@ -48,18 +48,20 @@ static void start_frontend(struct process_lane *pl)
 {
     pl->health = health_new(pl->grpc, health_names, ARRAY_LEN(health_names));
     pl->reflection = reflection_new(pl->grpc, proto_descriptor_set());
-    pl->frontend = frontend_new(pl->lane, pl->rl, pl->sl, pl->cl, pl->grpc, &pl->process->shared);
+    pl->frontend =
+            frontend_new(pl->lane, pl->rl, pl->sl, pl->cl, pl->nl, pl->grpc, &pl->process->shared);
 }
 
 static void start_history(struct process_lane *pl)
 {
-    pl->history = history_new(pl->lane, pl->rl, pl->sl, pl->cl, &pl->process->history_config);
+    pl->history =
+            history_new(pl->lane, pl->rl, pl->sl, pl->cl, pl->nl, &pl->process->history_config);
 }
 
 void process_lane_start(struct process_lane *pl)
 {
     struct process *p = pl->process;
-    if (has_role(pl, ROLE_FRONTEND) && listen_for_clients(pl, &p->start_failure)) {
+    if (has_role(pl, CLUSTER_FRONTEND) && listen_for_clients(pl, &p->start_failure)) {
         p->start_failed = true; /* lanes start one after the other */
         process_lane_done(pl);
         return;
@@ -68,15 +70,20 @@ void process_lane_start(struct process_lane *pl)
     pl->sl = store_lane_open(p->store, pl->lane);
     if (pl->index == 0) {
         p->cluster = cluster_new(&p->cluster_config, pl->lane, p->rpc, pl->rl, pl->sl);
+        p->namespaces = namespaces_new(pl->lane, pl->sl, p->config);
     }
     pl->cl = cluster_lane_new(p->cluster, pl->lane, pl->rl);
-    if (has_role(pl, ROLE_MATCHING)) {
+    pl->nl = namespaces_lane_new(p->namespaces, pl->lane);
+    if (pl->index == 0) {
+        namespaces_serve(pl->nl, pl->rl);
+    }
+    if (has_role(pl, CLUSTER_MATCHING)) {
         pl->matching = matching_new(pl->lane, pl->rl, pl->cl);
     }
-    if (has_role(pl, ROLE_HISTORY)) {
+    if (has_role(pl, CLUSTER_HISTORY)) {
         start_history(pl);
     }
-    if (has_role(pl, ROLE_FRONTEND)) {
+    if (has_role(pl, CLUSTER_FRONTEND)) {
         start_frontend(pl);
     }
     process_lane_done(pl);
@@ -112,24 +119,24 @@ static void check_ready(struct lane_timer *timer);
 static bool is_ready(struct process_lane *pl)
 {
     struct process *p = pl->process;
-    if (!cluster_is_complete(pl->cl) && !has_role(pl, ROLE_HISTORY | ROLE_MATCHING | ROLE_WORKER)) {
+    if (!cluster_is_complete(pl->cl) &&
+            !has_role(pl, CLUSTER_HISTORY | CLUSTER_MATCHING | CLUSTER_WORKER)) {
         return false;
     }
-    if (has_role(pl, ROLE_HISTORY) && !history_is_serving(pl->history)) {
+    if (has_role(pl, CLUSTER_HISTORY) && !history_is_serving(pl->history)) {
         return false;
     }
-    if (!has_role(pl, ROLE_FRONTEND)) {
+    if (!has_role(pl, CLUSTER_FRONTEND)) {
         return cluster_member_is_alive(pl->cl, p->cluster_config.member_id);
     }
     if (!cluster_is_complete(pl->cl) || !frontend_is_ready(pl->frontend)) {
         return false;
     }
-    if (p->namespace_count && !pl->namespaces_asked) {
+    if (p->start.namespace_count && !pl->namespaces_asked) {
         pl->namespaces_asked = true;
-        frontend_ensure_namespaces(
-                pl->frontend, p->namespaces, p->namespace_count, on_namespaces_made, pl);
+        frontend_ensure_namespaces(pl->frontend, &p->start, on_namespaces_made, pl);
     }
-    return pl->namespaces_made || !p->namespace_count;
+    return pl->namespaces_made || !p->start.namespace_count;
 }
 
 static void check_ready(struct lane_timer *timer)
@@ -139,7 +146,7 @@ static void check_ready(struct lane_timer *timer)
         lane_timer_start(pl->lane, &pl->ready_timer, DURATION_MS(2), check_ready);
         return;
     }
-    for (unsigned i = 0; has_role(pl, ROLE_FRONTEND) && i < pl->process->lane_count; i++) {
+    for (unsigned i = 0; has_role(pl, CLUSTER_FRONTEND) && i < pl->process->lane_count; i++) {
         struct process_lane *other = &pl->process->lanes[i];
         other->ready_task.run = serve_health;
         lane_post(other->lane, &other->ready_task);
@@ -211,9 +218,11 @@ static void log_stats(const struct process_lane *pl)
                 LOG_U64("claims", s.claims), LOG_U64("obsolete_claims", s.obsolete_claims),
                 LOG_U64("reoffers", s.reoffers), LOG_U64("history_reads", s.history_reads),
                 LOG_U64("checkpoints", s.checkpoints), LOG_U64("snapshots", s.snapshots),
+                LOG_U64("updates", s.updates), LOG_U64("tasks_discarded", s.tasks_discarded),
                 LOG_U64("resets", s.resets), LOG_U64("deletes", s.deletes),
-                LOG_U64("reaped_runs", s.reaped_runs), LOG_U64("reaped_rows", s.reaped_rows),
-                LOG_U64("cached_runs", s.cached_runs), LOG_U64("cached_bytes", s.cached_bytes));
+                LOG_U64("expired_runs", s.expired_runs), LOG_U64("reaped_runs", s.reaped_runs),
+                LOG_U64("reaped_rows", s.reaped_rows), LOG_U64("cached_runs", s.cached_runs),
+                LOG_U64("cached_bytes", s.cached_bytes));
     }
     if (pl->matching) {
         struct matching_stats s = matching_stats(pl->matching);
@@ -237,6 +246,7 @@ static void close_services(struct lane_task *task)
     }
     history_free(pl->history);
     matching_free(pl->matching);
+    namespaces_lane_free(pl->nl);
     cluster_lane_free(pl->cl);
     store_lane_close(pl->sl);
     process_lane_done(pl);

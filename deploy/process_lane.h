@@ -4,6 +4,7 @@
 #include <semaphore.h>
 
 #include "common/cluster/cluster.h"
+#include "common/cluster/namespaces.h"
 #include "common/io/lane_uv.h"
 #include "common/rpc/rpc_tls.h"
 #include "deploy/process.h"
@@ -20,7 +21,8 @@ struct process {
     struct arena arena;
     struct store *store;
     struct rpc *rpc;
-    struct cluster *cluster; /* made on lane 0 */
+    struct cluster *cluster;       /* made on lane 0 */
+    struct namespaces *namespaces; /* the same */
     struct cluster_config cluster_config;
     struct tls_config *tls;
     struct rpc_tls *rpc_tls;
@@ -28,8 +30,7 @@ struct process {
     struct history_config history_config;
     struct str frontend_host;
     uint16_t frontend_port;
-    const struct str *namespaces; /* to be there before the process is ready */
-    size_t namespace_count;
+    struct frontend_start start; /* to be there before the process is ready */
     unsigned lane_count;
     struct process_lane *lanes;
     sem_t steps; /* one post per lane that has finished the step that the main thread waits for */
@@ -44,6 +45,7 @@ struct process_lane {
     struct rpc_lane *rl;
     struct store_lane *sl;
     struct cluster_lane *cl;
+    struct namespaces_lane *nl;
     /* frontend */
     struct grpc_server *grpc;
     struct transport *transport;

@@ -97,8 +97,8 @@ static void collect_namespaces(struct process *p)
 {
     struct str rest = p->config->frontend_namespaces;
     struct flag_list all = { 0 };
-    for (size_t i = 0; i < p->options->namespace_count; i++) {
-        vec_push(&p->arena, &all.items, p->options->namespaces[i]);
+    for (size_t i = 0; i < p->options->start.namespace_count; i++) {
+        vec_push(&p->arena, &all.items, p->options->start.namespaces[i]);
     }
     while (rest.len) {
         struct str name = str_trim(str_split(rest, ',', &rest));
@@ -106,8 +106,9 @@ static void collect_namespaces(struct process *p)
             vec_push(&p->arena, &all.items, name);
         }
     }
-    p->namespaces = all.items.ptr;
-    p->namespace_count = all.items.len;
+    p->start = p->options->start;
+    p->start.namespaces = all.items.ptr;
+    p->start.namespace_count = all.items.len;
 }
 
 static enum err read_frontend(struct process *p, struct fail *f)
@@ -181,7 +182,7 @@ static enum err read_rpc(struct process *p, struct fail *f)
 enum err settings_read(struct process *p, struct fail *f)
 {
     enum err err = set_log(p->config, f);
-    if (!err && (p->options->roles & ROLE_FRONTEND)) {
+    if (!err && (p->options->roles & CLUSTER_FRONTEND)) {
         err = read_frontend(p, f);
     }
     if (!err) {

@@ -70,9 +70,34 @@ static const struct {
     { "limit.historyCount.suggestContinueAsNew", "limits.history_count_suggest_continue_as_new" },
     { "limit.historySize.error", "limits.history_size" },
     { "limit.historySize.suggestContinueAsNew", "limits.history_size_suggest_continue_as_new" },
+    { "limit.mutableStateSize.error", "limits.state" },
+    { "system.transactionSizeLimit", "limits.transaction" },
+    { "limit.workerBuildIdSize", "limits.build_id_length" },
     { "limit.numPendingActivities.error", "limits.pending_activities" },
+    { "limit.numPendingChildExecutions.error", "limits.pending_children" },
+    { "limit.numPendingSignals.error", "limits.pending_signals" },
+    { "limit.numPendingCancelRequests.error", "limits.pending_cancels" },
+    { "limit.userMetadataSummarySize", "limits.user_metadata_summary" },
+    { "limit.userMetadataDetailsSize", "limits.user_metadata_details" },
+    { "system.maxCallbacksPerWorkflow", "limits.callbacks" },
+    { "frontend.maxLinksPerRequest", "limits.links" },
+    { "frontend.linkMaxSize", "limits.link_size" },
+    { "frontend.searchAttributesNumberOfKeysLimit", "limits.search_attributes" },
+    { "frontend.searchAttributesSizeOfValueLimit", "limits.search_attribute_value" },
+    { "frontend.searchAttributesTotalSizeLimit", "limits.search_attributes_size" },
+    { "frontend.historyMaxPageSize", "limits.history_page" },
+    { "frontend.visibilityMaxPageSize", "limits.list_page" },
+    { "system.namespaceMinRetentionLocal", "limits.retention_min" },
     { "history.maximumSignalsPerExecution", "limits.signals" },
+    { "history.maxTotalUpdates", "limits.updates" },
+    { "history.maxInFlightUpdates", "limits.updates_in_flight" },
+    { "history.maxInFlightUpdatePayloads", "limits.updates_in_flight_bytes" },
+    { "history.maximumBufferedEventsBatch", "limits.buffered_events" },
+    { "history.maximumBufferedEventsSizeInBytes", "limits.buffered_bytes" },
+    { "history.MaxBufferedQueryCount", "limits.buffered_queries" },
+    { "history.defaultWorkflowTaskTimeout", "limits.workflow_task_timeout" },
     { "history.longPollExpirationInterval", "history.long_poll" },
+    { "system.enableCrossNamespaceCommands", "history.cross_namespace" },
 };
 
 static struct str unquote(struct str json)
@@ -123,6 +148,33 @@ static void warn_ignored(const struct start_dev_flags *v)
     }
 }
 
+/* NAME=TYPE, each in every namespace of the command line. */
+static enum err set_attributes(const struct start_dev_flags *v, struct arena *arena,
+        struct process_options *o, struct fail *f)
+{
+    size_t count = v->search_attributes.items.len;
+    struct search_attribute *all = NEW(arena, struct search_attribute, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        struct str type, given = v->search_attributes.items.ptr[i];
+        struct str name = str_split(given, '=', &type);
+        all[i] = (struct search_attribute){ name, search_attribute_type_of(str_trim(type)) };
+        if (!name.len || !all[i].type) {
+            return fail(f, ERR_INVALID_ARGUMENT,
+                    "--search-attribute: '" STR_FMT
+                    "' is not NAME=TYPE with the type Text, Keyword, Int, Double, Bool, Datetime "
+                    "or KeywordList",
+                    STR_ARG(given));
+        }
+        if (search_attribute_is_reserved(name)) {
+            return fail(f, ERR_INVALID_ARGUMENT,
+                    "--search-attribute: " STR_FMT " is reserved by the system", STR_ARG(name));
+        }
+    }
+    o->start.attributes = all;
+    o->start.attribute_count = count;
+    return ERR_NONE;
+}
+
 static enum err apply(const struct start_dev_flags *v, struct arena *arena,
         struct process_options *o, struct fail *f)
 {
@@ -147,18 +199,14 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
         }
     }
     warn_ignored(v);
-    if (v->search_attributes.items.len) {
-        log_warn("search_attributes_not_supported_yet",
-                LOG_U64("given", v->search_attributes.items.len));
-    }
     struct str *names = NEW(arena, struct str, v->namespaces.items.len + 1);
     names[0] = STR("default");
     for (size_t i = 0; i < v->namespaces.items.len; i++) {
         names[i + 1] = v->namespaces.items.ptr[i];
     }
-    o->namespaces = names;
-    o->namespace_count = v->namespaces.items.len + 1;
-    return ERR_NONE;
+    o->start.namespaces = names;
+    o->start.namespace_count = v->namespaces.items.len + 1;
+    return set_attributes(v, arena, o, f);
 }
 
 static int run(int argc, char **argv, struct arena *arena)
@@ -172,8 +220,8 @@ static int run(int argc, char **argv, struct arena *arena)
     };
     struct flag flags[FLAG_COUNT_MAX];
     size_t count = make_flags(&v, flags);
-    struct process_options options = { .roles = ROLE_FRONTEND | ROLE_HISTORY | ROLE_MATCHING |
-                                                ROLE_WORKER };
+    struct process_options options = { .roles = CLUSTER_FRONTEND | CLUSTER_HISTORY |
+                                                CLUSTER_MATCHING | CLUSTER_WORKER };
     config_init(&options.config);
     if (args_parse(argc, argv, flags, count, arena, NULL, &f)) {
         fprintf(stderr, "perdure server start-dev: %s (see --help)\n", f.message);

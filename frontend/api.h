@@ -7,7 +7,6 @@
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "frontend/frontend.h"
-#include "frontend/namespaces.h"
 
 enum api_flags {
     LONG_POLL = 1,
@@ -54,7 +53,7 @@ struct frontend {
     struct cluster_lane *cl;
     struct grpc_server *grpc;
     const struct frontend_shared *shared;
-    struct namespaces *namespaces;
+    struct namespaces_lane *namespaces;
     struct frontend_stats stats;
     bool is_serving;
 };
@@ -63,10 +62,18 @@ struct frontend {
 void request_reply(struct request *rq, const ProtobufCMessage *response);
 void request_reply_bytes(struct request *rq, struct str bytes);
 void request_fail(struct request *rq); /* with rq->fail */
+/* Goes on with resume(rq) when the namespaces have been read anew; a call that is cancelled meanwhile, or finds the
+ * database away, is answered. */
+void request_await_namespaces(struct request *rq, void (*resume)(struct request *rq));
+/* The settings of the call's namespace; those of the process for calls that have none. Until the next turn. */
+const struct config *request_config(const struct request *rq);
 /* What is left of the client's time, bounded by cap. */
 struct duration request_time_left(const struct request *rq, struct duration cap);
 /* Is the caller an SDK (true) or the command line or the UI (false)? */
 bool request_is_from_worker(const struct request *rq);
+
+/* Sends rq->raw to the owner of the workflow and answers with what comes back (history_call.c). */
+void history_call(struct request *rq, struct str workflow_id);
 
 /* String and message fields by the offsets of api_route; empty when the row has no such field. */
 struct str request_str(const struct request *rq, int at);

@@ -81,6 +81,12 @@ struct duration request_time_left(const struct request *rq, struct duration cap)
     return duration_min(left, cap);
 }
 
+const struct config *request_config(const struct request *rq)
+{
+    const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
+    return ns ? ns->config : rq->fe->shared->config;
+}
+
 bool request_is_from_worker(const struct request *rq)
 {
     struct str client = grpc_call_metadata(rq->call, STR("client-name"));
@@ -120,6 +126,9 @@ static enum err find_namespace(struct request *rq, const struct namespace_entry 
     if (!name.len) {
         return fail(&rq->fail, ERR_INVALID_ARGUMENT, "Namespace not set on request.");
     }
+    if (name.len > (size_t)rq->fe->shared->config->limit_id) {
+        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "Namespace length exceeds limit.");
+    }
     *ret = namespaces_by_name(rq->fe->namespaces, name);
     return *ret ? ERR_NONE : ERR_NOT_FOUND;
 }
@@ -149,26 +158,25 @@ static void handle(struct request *rq, const struct namespace_entry *ns)
         rq->namespace_id = ns->id;
         rq->namespace_name = str_dup(&rq->call->arena, ns->name);
     }
+    if (validate_request(rq, ns ? ns->config : rq->fe->shared->config)) {
+        request_fail(rq);
+        return;
+    }
     rq->row->handle(rq);
 }
 
-static void on_namespaces_read(struct namespace_wait *wait, enum err err)
+static void find_again(struct request *rq)
 {
-    struct request *rq = container_of(wait, struct request, wait);
     const struct namespace_entry *ns = NULL;
-    rq->call->on_cancel = NULL;
-    if (err) {
-        fail(&rq->fail, ERR_UNAVAILABLE, "the database is not reachable");
-        request_fail(rq);
-    } else if (find_namespace(rq, &ns)) {
-        if (!rq->fail.err) {
-            fail_namespace_not_found(
-                    &rq->fail, &rq->call->arena, request_str(rq, rq->row->route.namespace_at));
-        }
-        request_fail(rq);
-    } else {
+    if (!find_namespace(rq, &ns)) {
         handle(rq, ns);
+        return;
     }
+    if (!rq->fail.err) {
+        fail_namespace_not_found(
+                &rq->fail, &rq->call->arena, request_str(rq, rq->row->route.namespace_at));
+    }
+    request_fail(rq);
 }
 
 static void on_cancel_waiting(struct grpc_call *call, enum grpc_cancel why)
@@ -177,6 +185,27 @@ static void on_cancel_waiting(struct grpc_call *call, enum grpc_cancel why)
     namespace_wait_cancel(&rq->wait);
     fail(&rq->fail, ERR_CANCELLED, "cancelled");
     request_fail(rq);
+}
+
+static void on_namespaces_read(struct namespace_wait *wait, enum err err)
+{
+    struct request *rq = container_of(wait, struct request, wait);
+    rq->call->on_cancel = NULL;
+    if (err) {
+        fail(&rq->fail, ERR_UNAVAILABLE, "the database is not reachable");
+        request_fail(rq);
+    } else {
+        rq->resume(rq);
+    }
+}
+
+void request_await_namespaces(struct request *rq, void (*resume)(struct request *rq))
+{
+    rq->raw = str_dup(&rq->call->arena, rq->raw); /* must outlive the wait */
+    rq->resume = resume;
+    rq->wait.done = on_namespaces_read;
+    rq->call->on_cancel = on_cancel_waiting;
+    namespaces_refresh(rq->fe->namespaces, &rq->wait);
 }
 
 static void resolve(struct request *rq)
@@ -195,11 +224,7 @@ static void resolve(struct request *rq)
         request_fail(rq);
         return;
     }
-    /* Unknown here: perhaps just registered elsewhere. The raw bytes must outlive the wait. */
-    rq->raw = str_dup(&rq->call->arena, rq->raw);
-    rq->wait.done = on_namespaces_read;
-    rq->call->on_cancel = on_cancel_waiting;
-    namespaces_refresh(rq->fe->namespaces, &rq->wait);
+    request_await_namespaces(rq, find_again); /* perhaps just registered elsewhere */
 }
 
 static void on_call(void *ctx, struct grpc_call *call)
@@ -220,7 +245,7 @@ static void on_call(void *ctx, struct grpc_call *call)
     enum err refused = client_version_check(grpc_call_metadata(call, STR("client-name")),
             grpc_call_metadata(call, STR("client-version")),
             grpc_call_metadata(call, STR("supported-server-versions")), &call->arena, &rq->fail);
-    if (refused || !rq->message || validate_request(rq)) {
+    if (refused || !rq->message) {
         request_fail(rq);
         return;
     }

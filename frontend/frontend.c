@@ -8,24 +8,27 @@
 #include "frontend/dispatch.h"
 
 struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct store_lane *sl,
-        struct cluster_lane *cl, struct grpc_server *grpc, const struct frontend_shared *shared)
+        struct cluster_lane *cl, struct namespaces_lane *namespaces, struct grpc_server *grpc,
+        const struct frontend_shared *shared)
 {
     struct frontend *fe = calloc(1, sizeof(*fe));
     check(fe);
     *fe = (struct frontend){
-        .lane = lane, .rl = rl, .sl = sl, .cl = cl, .grpc = grpc, .shared = shared
+        .lane = lane,
+        .rl = rl,
+        .sl = sl,
+        .cl = cl,
+        .namespaces = namespaces,
+        .grpc = grpc,
+        .shared = shared,
     };
-    fe->namespaces = namespaces_new(lane, sl);
     dispatch_register(fe);
     return fe;
 }
 
 void frontend_free(struct frontend *fe)
 {
-    if (fe) {
-        namespaces_free(fe->namespaces);
-        free(fe);
-    }
+    free(fe);
 }
 
 bool frontend_is_ready(const struct frontend *fe)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/cluster/cluster.h"
+#include "common/cluster/namespaces.h"
 #include "common/config/config.h"
 #include "common/rpc/rpc.h"
 #include "common/store/store.h"
@@ -13,7 +14,6 @@ struct frontend;
 /* What all lanes of a process share; immutable. */
 struct frontend_shared {
     const struct config *config;
-    struct uuid cluster_id;
     const char *store_name; /* "postgresql", "sqlite" */
 };
 
@@ -24,7 +24,8 @@ struct frontend_stats {
 };
 
 struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct store_lane *sl,
-        struct cluster_lane *cl, struct grpc_server *grpc, const struct frontend_shared *shared);
+        struct cluster_lane *cl, struct namespaces_lane *namespaces, struct grpc_server *grpc,
+        const struct frontend_shared *shared);
 void frontend_free(struct frontend *fe);
 
 /* True once the namespaces are known: calls before that are held for a moment, then answered
@@ -35,6 +36,13 @@ bool frontend_is_ready(const struct frontend *fe);
 void frontend_serve(struct frontend *fe);
 struct frontend_stats frontend_stats(const struct frontend *fe);
 
-/* Creates the namespaces that do not exist yet; done(arg) when they are usable on this lane. */
-void frontend_ensure_namespaces(struct frontend *fe, const struct str *names, size_t count,
+/* What a process wants to be there before it is ready. */
+struct frontend_start {
+    const struct str *namespaces;
+    size_t namespace_count;
+    const struct search_attribute *attributes; /* in each of them */
+    size_t attribute_count;
+};
+/* Creates what does not exist yet; done(arg) when it is usable on this lane. */
+void frontend_ensure_namespaces(struct frontend *fe, const struct frontend_start *start,
         void (*done)(void *arg), void *arg);

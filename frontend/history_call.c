@@ -185,22 +185,19 @@ static enum err find_workflow_id(struct request *rq, struct str *ret)
                     : fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowId is not set on request.");
 }
 
-void frontend_history(struct request *rq)
+void history_call(struct request *rq, struct str workflow_id)
 {
     struct arena *arena = &rq->call->arena;
     struct history_call *hc = NEW(arena, struct history_call, 1);
     struct msg_api_request m = {
         .method = (uint32_t)rq->row->arg,
+        .workflow_id = workflow_id,
         .namespace_id = rq->namespace_id,
         .namespace_name = rq->namespace_name,
         .request = rq->raw,
         .from_worker = request_is_from_worker(rq),
     };
     struct buf body;
-    if (find_workflow_id(rq, &m.workflow_id)) {
-        request_fail(rq);
-        return;
-    }
     buf_init_arena(&body, arena, rq->raw.len + m.workflow_id.len + m.namespace_name.len + 8192);
     msg_api_request_encode(&m, &body);
     check(!body.overflow);
@@ -213,4 +210,14 @@ void frontend_history(struct request *rq)
     rq->call->on_cancel = on_cancel;
     rq->call->on_drain = on_drain;
     attempt(hc);
+}
+
+void frontend_history(struct request *rq)
+{
+    struct str workflow_id;
+    if (find_workflow_id(rq, &workflow_id)) {
+        request_fail(rq);
+        return;
+    }
+    history_call(rq, workflow_id);
 }

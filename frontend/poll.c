@@ -9,13 +9,16 @@
  */
 #include <stdlib.h>
 
+#include "common/api/codec.h"
 #include "common/api/view.h"
+#include "common/model/wire.h"
 #include "frontend/api.h"
 
 #define POLL_TIME_MAX DURATION_SECONDS(60)
 #define POLL_TIME_MIN DURATION_SECONDS(2)
 #define ANSWER_EARLY  DURATION_SECONDS(1)
 #define CLAIM_TIME    DURATION_SECONDS(10)
+#define DETAILS_MAX   2048
 #define RETRY_PAUSE   DURATION_MS(50)
 
 enum poll_state { POLL_MATCHING, POLL_PAUSING, POLL_CLAIMING };
@@ -35,6 +38,7 @@ struct poll {
 };
 
 static void ask_matching(struct poll *p);
+static void encode_ask(struct poll *p);
 
 static void answer_empty(struct poll *p)
 {
@@ -84,6 +88,15 @@ static void pause(struct poll *p)
     lane_timer_start(p->rq->fe->lane, &p->timer, RETRY_PAUSE, on_pause_over);
 }
 
+/* The next question says that the last task was none: it counts for no rate. */
+static void refund(struct poll *p)
+{
+    if (!p->ask.refund && p->ask.max_tasks_per_second > 0) {
+        p->ask.refund = true;
+        encode_ask(p);
+    }
+}
+
 static void fail_with(struct poll *p, const struct fail *f)
 {
     p->rq->fail = *f;
@@ -116,6 +129,7 @@ static void on_claimed(
     }
     fe->stats.claims_obsolete++;
     if (result == RPC_APP_ERROR && f->err == ERR_OBSOLETE) {
+        refund(p);
         ask_matching(p);
     } else {
         pause(p);
@@ -166,6 +180,8 @@ static void on_matched(
         request_fail(p->rq);
     } else if (answer.has_task) {
         claim(p, &answer.task);
+    } else if (answer.is_over) {
+        answer_empty(p);
     } else {
         ask_matching(p); /* the queue's owner drains, or the time is over */
     }
@@ -187,6 +203,10 @@ static void ask_matching(struct poll *p)
     p->state = POLL_MATCHING;
     p->call.done = on_matched;
     rpc_call(fe->rl, peer, RPC_MATCHING_POLL, p->queue, p->ask_body, left, &p->call);
+    if (p->ask.refund) {
+        p->ask.refund = false;
+        encode_ask(p);
+    }
 }
 
 /* ---- the call's other ends --------------------------------------------------------------------- */
@@ -227,15 +247,66 @@ static enum err read_queue(struct request *rq, const Api__TaskQueue *q, struct p
     return ERR_NONE;
 }
 
+static void encode_ask(struct poll *p)
+{
+    struct buf body;
+    buf_init_arena(&body, &p->rq->call->arena, 16384);
+    msg_poll_encode(&p->ask, &body);
+    check(!body.overflow);
+    p->ask_body = buf_str(&body);
+}
+
+/* As fields of PollerInfo; what is too large to be kept is not told. */
+static struct str poller_details(struct request *rq, ProtobufCBinaryData capabilities,
+        ProtobufCBinaryData deployment_options)
+{
+    struct buf out;
+    buf_init_arena(&out, &rq->call->arena, DETAILS_MAX);
+    wire_opt_bytes(&out, 4, api_bytes(capabilities));
+    wire_opt_bytes(&out, 5, api_bytes(deployment_options));
+    return out.overflow ? STR("") : buf_str(&out);
+}
+
+/* Field 1 of the capabilities, 2 of the deployment options. */
+static enum err check_build_id(struct request *rq, ProtobufCBinaryData message, uint32_t number)
+{
+    struct str in = api_bytes(message);
+    struct wire_field f;
+    while (wire_next(&in, &f)) {
+        if (f.number == number && f.type == WIRE_LEN &&
+                f.bytes.len > (size_t)request_config(rq)->limit_build_id) {
+            return fail(&rq->fail, ERR_INVALID_ARGUMENT,
+                    "Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID.");
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err check_versions(struct request *rq, ProtobufCBinaryData capabilities,
+        ProtobufCBinaryData deployment_options)
+{
+    enum err err = check_build_id(rq, capabilities, 1);
+    return err ? err : check_build_id(rq, deployment_options, 2);
+}
+
 static enum err read_request(struct request *rq, struct poll *p)
 {
     if (rq->row->arg == TASK_QUEUE_WORKFLOW) {
         const Api__PollWorkflowTaskQueueRequest *r = (const void *)rq->message;
         p->ask.identity = str_from_cstr(r->identity);
-        return read_queue(rq, r->task_queue, p);
+        p->ask.worker_instance_key = str_from_cstr(r->worker_instance_key);
+        p->ask.details = poller_details(rq, r->worker_version_capabilities, r->deployment_options);
+        return check_versions(rq, r->worker_version_capabilities, r->deployment_options)
+                       ? rq->fail.err
+                       : read_queue(rq, r->task_queue, p);
     }
     const Api__PollActivityTaskQueueRequest *r = (const void *)rq->message;
     p->ask.identity = str_from_cstr(r->identity);
+    p->ask.worker_instance_key = str_from_cstr(r->worker_instance_key);
+    p->ask.details = poller_details(rq, r->worker_version_capabilities, r->deployment_options);
+    if (check_versions(rq, r->worker_version_capabilities, r->deployment_options)) {
+        return rq->fail.err;
+    }
     if (r->task_queue_metadata && r->task_queue_metadata->max_tasks_per_second) {
         p->ask.max_tasks_per_second = r->task_queue_metadata->max_tasks_per_second->value;
     }
@@ -247,7 +318,6 @@ void frontend_poll(struct request *rq)
     struct arena *arena = &rq->call->arena;
     struct poll *p = NEW(arena, struct poll, 1);
     struct duration left = request_time_left(rq, POLL_TIME_MAX);
-    struct buf body;
     p->rq = rq;
     if (read_request(rq, p)) {
         request_fail(rq);
@@ -270,10 +340,7 @@ void frontend_poll(struct request *rq)
     p->queue = task_queue_hash(p->ask.namespace_id, p->ask.task_queue, p->ask.type);
     p->until = instant_add(
             lane_monotonic(rq->fe->lane), (struct duration){ left.ns - ANSWER_EARLY.ns });
-    buf_init_arena(&body, arena, 16384);
-    msg_poll_encode(&p->ask, &body);
-    check(!body.overflow);
-    p->ask_body = buf_str(&body);
+    encode_ask(p);
     rq->call->owner = p;
     rq->call->on_cancel = on_cancel;
     rq->call->on_drain = on_drain;

@@ -13,7 +13,7 @@ void frontend_get_cluster_info(struct request *rq)
     struct arena *arena = &rq->call->arena;
     Api__GetClusterInfoResponse r = API__GET_CLUSTER_INFO_RESPONSE__INIT;
     r.server_version = API_SERVER_VERSION;
-    r.cluster_id = uuid_dup(arena, rq->fe->shared->cluster_id).ptr;
+    r.cluster_id = uuid_dup(arena, cluster_id(rq->fe->cl)).ptr;
     r.cluster_name = "active";
     r.history_shard_count = SHARD_COUNT;
     r.persistence_store = rq->fe->shared->store_name;

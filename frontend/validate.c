@@ -17,6 +17,7 @@ static const struct {
     { "namespace", "Namespace length exceeds limit." },
     { "reason", "Reason length exceeds limit." },
     { "sticky_task_queue", "TaskQueue length exceeds limit." },
+    { "worker_instance_key", "WorkerInstanceKey length exceeds limit." },
 };
 
 static enum err check_lengths(struct request *rq, size_t max)
@@ -83,9 +84,9 @@ static enum err check_names(struct request *rq, size_t max)
     return ERR_NONE;
 }
 
-enum err validate_request(struct request *rq)
+enum err validate_request(struct request *rq, const struct config *config)
 {
-    size_t max = (size_t)rq->fe->shared->config->limit_id;
+    size_t max = (size_t)config->limit_id;
     enum err err = check_lengths(rq, max);
     err = err ? err : check_names(rq, max);
     return err ? err : check_execution(rq, max);

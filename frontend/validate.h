@@ -5,4 +5,5 @@
 #include "frontend/api.h"
 
 /* Fails with the API's texts in rq->fail. */
-enum err validate_request(struct request *rq) MUST_USE;
+/* With the limits of the call's namespace, or of the process for calls that have none. */
+enum err validate_request(struct request *rq, const struct config *config) MUST_USE;

@@ -7,7 +7,6 @@
 #include "frontend/api.h"
 
 enum {
-    PAGE_MAX = 1000,
     PAGE_BYTES_MAX = 3 << 20, /* of memos and attributes: clients refuse answers above 4 MiB */
 };
 
@@ -116,10 +115,24 @@ struct listing {
     struct store_list_runs op;
 };
 
+static bool find_custom(const void *ctx, struct str name, enum attribute_type *ret)
+{
+    const struct request *rq = ctx;
+    const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
+    enum search_attribute_type type;
+    if (!ns ||
+            search_attribute_find(&ns->search_attributes, name, &type) != SEARCH_ATTRIBUTE_CUSTOM) {
+        return false;
+    }
+    *ret = (enum attribute_type)type; /* both have the API's numbers */
+    return true;
+}
+
 static bool parse(struct request *rq, const char *query, bool may_group, struct filter_query *ret)
 {
-    return filter_parse(&rq->call->arena, str_from_cstr(query), NULL, may_group, ret, &rq->fail) ==
-           ERR_NONE;
+    struct filter_names names = { find_custom, rq };
+    return filter_parse(&rq->call->arena, str_from_cstr(query), &names, may_group, ret,
+                   &rq->fail) == ERR_NONE;
 }
 
 static void on_listed(struct store_op *op, enum err err, const struct fail *f)
@@ -151,12 +164,13 @@ static void list(
         struct request *rq, const struct filter *filter, int32_t page_size, struct str token)
 {
     struct listing *l = NEW(&rq->call->arena, struct listing, 1);
+    int64_t max = request_config(rq)->limit_list_page;
     l->rq = rq;
     l->op = (struct store_list_runs){
         .op.done = on_listed,
         .namespace_id = rq->namespace_id,
         .filter = filter,
-        .limit = page_size > 0 && page_size < PAGE_MAX ? (size_t)page_size : PAGE_MAX,
+        .limit = page_size > 0 && page_size < max ? (size_t)page_size : (size_t)max,
     };
     if (page_size < 0) {
         fail(&rq->fail, ERR_INVALID_ARGUMENT, "PageSize must not be negative.");

@@ -96,7 +96,7 @@ static void cache_evict(struct cache *cache, struct execution *ex)
 /* True when it has left. The first visit commits what is missing, a later one drops it. */
 static bool cache_try_evict(struct cache *cache, struct execution *ex)
 {
-    if (!execution_is_idle(ex) || workflow_has_volatile(ex->wf)) {
+    if (!execution_is_idle(ex) || !workflow_may_leave(ex->wf)) {
         return false; /* a start that only memory knows: nobody else would watch over it */
     }
     if (!ex->checkpointed) {

@@ -118,6 +118,18 @@ void call_then(struct call *call, const struct execution *ex, void (*then)(struc
     call_wait(call, ex);
 }
 
+void call_abandon(struct call *call)
+{
+    struct committer *c = &call->history->committer;
+    call->reply = STR("");
+    call->gate.open = call_gate_open;
+    call->gate.group = 0;
+    call->chain = NULL;
+    if (!committer_wait(c, committer_newest(c), &call->gate)) {
+        call_gate_open(&call->gate, ERR_NONE, NULL);
+    }
+}
+
 void call_reply_now(struct call *call, struct str reply)
 {
     call_reply(call, NULL, reply);

@@ -60,6 +60,8 @@ struct call *call_new(struct history *h, struct rpc_in *in, struct str body);
 void call_reply(struct call *call, const struct execution *ex, struct str reply);
 void call_fail(struct call *call, const struct execution *ex, const struct fail *fail);
 void call_then(struct call *call, const struct execution *ex, void (*then)(struct call *call));
+/* Nobody waits for it any more, but what it has written so far may still need its memory. */
+void call_abandon(struct call *call);
 /* Without waiting: nothing uncommitted was looked at. */
 void call_reply_now(struct call *call, struct str reply);
 void call_fail_now(struct call *call, const struct fail *fail);

@@ -22,6 +22,13 @@ static struct str chain_key(struct arena *arena, struct uuid namespace_id, struc
     return str_of(p, sizeof(namespace_id) + workflow_id.len);
 }
 
+struct chain *chain_find(struct history *h, struct uuid namespace_id, struct str workflow_id)
+{
+    struct map_node *n =
+            map_get(&h->chains, chain_key(lane_scratch(h->lane), namespace_id, workflow_id));
+    return n ? map_entry(n, struct chain, by_id) : NULL;
+}
+
 struct chain *chain_get(struct history *h, struct uuid namespace_id, struct str workflow_id)
 {
     struct str key = chain_key(lane_scratch(h->lane), namespace_id, workflow_id);
@@ -198,7 +205,7 @@ static void chain_load_done(struct store_op *op, enum err err, const struct fail
         return;
     }
     struct fail f = { 0 };
-    if (!err && !chain_wanted(chain, load)) {
+    if (!err && (!chain_wanted(chain, load) || reaper_knows(chain->history, load->run.key))) {
         err = ERR_NOT_FOUND;
     }
     if (err == ERR_NOT_FOUND) {

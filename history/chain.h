@@ -33,6 +33,8 @@ enum want {
 };
 
 struct chain *chain_get(struct history *h, struct uuid namespace_id, struct str workflow_id);
+/* NULL: nothing of that workflow id is in memory, and everything of it is durable. */
+struct chain *chain_find(struct history *h, struct uuid namespace_id, struct str workflow_id);
 /* Queues the request and runs what can run. */
 void chain_submit(struct chain *chain, struct call *call);
 /* The run with that id; zero: the current one. key: when known, else 0. */

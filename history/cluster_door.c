@@ -1,8 +1,10 @@
 /* The cluster as history sees it, for real: ownership of shards comes from the assignment, peers from the view of the
  * lane. The only file of this folder that knows common/cluster. */
 #include "common/cluster/cluster.h"
+#include "common/cluster/namespaces.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/obs/log.h"
@@ -14,6 +16,17 @@ struct cluster_door {
     struct cluster_watch watch;
     struct lane_timer end;
     struct arena arena; /* holds this struct */
+    /* what holds in the namespaces that were asked for, of one version of the set */
+    struct namespaces_lane *namespaces;
+    int64_t limits_version;
+    struct arena limits_arena;
+    struct map limits; /* struct known_limits */
+};
+
+struct known_limits {
+    struct map_node by_id;
+    struct uuid id;
+    struct engine_limits limits;
 };
 
 static struct rpc_peer *matching_peer(void *ctx, uint64_t queue_hash)
@@ -33,6 +46,72 @@ static struct str owner_hint(void *ctx, uint32_t shard, struct arena *arena)
     struct cluster_door *door = ctx;
     struct uuid owner = cluster_shard_owner(door->cl, shard);
     return str_dup(arena, uuid_bytes(&owner));
+}
+
+static bool namespace_id(void *ctx, struct str name, struct uuid *ret)
+{
+    struct cluster_door *door = ctx;
+    const struct namespace_entry *ns = namespaces_by_name(door->namespaces, name);
+    if (!ns || ns->state == NAMESPACE_DELETED) {
+        return false;
+    }
+    *ret = ns->id;
+    return true;
+}
+
+/* Deleted ones, too: their runs go by the retention that they had. */
+static bool next_namespace(
+        void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention)
+{
+    struct cluster_door *door = ctx;
+    size_t count;
+    const struct namespace_entry *next = NULL;
+    const struct namespace_entry *const *all =
+            namespaces_all(door->namespaces, lane_scratch(door->history->lane), &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->retention.ns > 0 && memcmp(&all[i]->id, &after, sizeof(after)) > 0 &&
+                (!next || memcmp(&all[i]->id, &next->id, sizeof(after)) < 0)) {
+            next = all[i];
+        }
+    }
+    if (next) {
+        *ret = next->id;
+        *ret_retention = next->retention;
+    }
+    return next != NULL;
+}
+
+static void forget_limits(struct cluster_door *door)
+{
+    map_deinit(&door->limits);
+    arena_deinit(&door->limits_arena);
+    door->limits_arena = (struct arena){ 0 };
+    map_init(&door->limits, NULL);
+}
+
+static const struct engine_limits *limits(void *ctx, struct uuid id)
+{
+    struct cluster_door *door = ctx;
+    int64_t version = namespaces_version(door->namespaces);
+    if (version != door->limits_version) {
+        forget_limits(door);
+        door->limits_version = version;
+    }
+    struct map_node *n = map_get(&door->limits, uuid_bytes(&id));
+    if (n) {
+        return &map_entry(n, struct known_limits, by_id)->limits;
+    }
+    const struct namespace_entry *ns = namespaces_by_id(door->namespaces, id);
+    if (!ns) {
+        return NULL;
+    }
+    struct known_limits *k = NEW(&door->limits_arena, struct known_limits, 1);
+    k->id = id;
+    k->limits = door->history->config.limits;
+    history_limits_from(ns->config, &k->limits);
+    k->limits.search_attributes = &ns->search_attributes;
+    map_put(&door->limits, &k->by_id, uuid_bytes(&k->id));
+    return &k->limits;
 }
 
 static void ready(void *ctx)
@@ -90,12 +169,14 @@ static void closed(void *ctx)
     struct cluster_door *door = ctx;
     cluster_unwatch(&door->watch);
     lane_timer_stop(door->history->lane, &door->end);
+    forget_limits(door);
     struct arena arena = door->arena;
     arena_deinit(&arena);
 }
 
 struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
-        struct cluster_lane *cl, const struct history_config *config)
+        struct cluster_lane *cl, struct namespaces_lane *namespaces,
+        const struct history_config *config)
 {
     struct arena arena = { 0 };
     struct cluster_door *door = NEW(&arena, struct cluster_door, 1);
@@ -104,12 +185,18 @@ struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct stor
         .matching_peer = matching_peer,
         .history_peer = history_peer,
         .owner_hint = owner_hint,
+        .namespace_id = namespace_id,
+        .next_namespace = next_namespace,
+        .limits = limits,
         .ready = ready,
         .lost = lost,
         .closed = closed,
     };
     door->arena = arena;
     door->cl = cl;
+    door->namespaces = namespaces;
+    door->limits_version = -1;
+    map_init(&door->limits, NULL);
     door->history = history_new_with(lane, rpc, store, &cluster, config);
     struct cluster_shard_owner owner = {
         .gained = gained, .lose = lose, .drop = drop, .ctx = door

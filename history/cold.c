@@ -108,6 +108,9 @@ static void cold_loaded(struct cold_load *cl)
 {
     struct history *h = cl->history;
     const struct store_load *load = &cl->load;
+    if (reaper_knows(h, load->run.key)) {
+        return;
+    }
     struct chain *chain = chain_get(h, load->run.namespace_id, load->run.workflow_id);
     if (chain->loading || cl->drops != h->drops) {
         /* What was read may be old news: ask again, in the order of the chain. */
@@ -115,6 +118,9 @@ static void cold_loaded(struct cold_load *cl)
         call->run = touch_run;
         call->touch.run_id = load->run.run_id;
         call->touch.key = load->run.key;
+        /* If that reading fails nobody else asks; if it succeeds this is forgotten. */
+        cold_add(h, load->run.key, load->run.shard,
+                instant_add(lane_now(h->lane), DURATION_SECONDS(1)));
         chain_submit(chain, call);
         return;
     }

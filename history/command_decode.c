@@ -199,6 +199,8 @@ static bool take_attributes(struct arena *arena, struct zones *zones, const Api_
                 api_bytes(in->modify_workflow_properties_command_attributes->upserted_memo);
         break;
     case COMMAND_PROTOCOL_MESSAGE:
+        c->protocol_message.message_id = text(in->protocol_message_command_attributes->message_id);
+        break;
     case COMMAND_SCHEDULE_NEXUS_OPERATION:
     case COMMAND_REQUEST_CANCEL_NEXUS_OPERATION:
         break; /* refused by the engine by their type */

@@ -181,6 +181,17 @@ bool committer_is_clean(const struct committer *c)
 
 /* ---- gates ------------------------------------------------------------------------------------------- */
 
+uint64_t committer_newest(const struct committer *c)
+{
+    if (c->open) {
+        return c->open->number;
+    }
+    if (!list_empty(&c->sealed)) {
+        return list_entry(c->sealed.head.prev, struct batch, node)->number;
+    }
+    return c->in_flight ? c->in_flight->number : 0;
+}
+
 bool committer_wait(struct committer *c, uint64_t number, struct gate *gate)
 {
     if (number <= c->durable) {

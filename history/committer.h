@@ -77,5 +77,7 @@ void batch_delete(struct committer *c, struct batch *b, const struct store_delet
 
 /* True: the gate waits. False: batch `number` is durable already and nothing was done. */
 bool committer_wait(struct committer *c, uint64_t number, struct gate *gate);
+/* The youngest batch; 0: there is none that is not durable. */
+uint64_t committer_newest(const struct committer *c);
 /* Nothing is uncommitted. */
 bool committer_is_clean(const struct committer *c);

@@ -55,8 +55,8 @@ static bool dispatch_told(const struct dispatch *d, struct uuid member)
 
 static void dispatch_link(struct rpc_watch *watch, struct uuid member, bool up)
 {
-    /* Notices of either direction may be lost, also those of a link that never came up, of which one hears by the
-     * next that does: everybody gets the whole picture again. */
+    /* Notices of either direction may be lost, also those of a link that never came up, or whose other end had not
+     * seen its loss yet; of these one hears by the next that comes up: everybody gets the whole picture again. */
     struct dispatch *d = container_of(watch, struct dispatch, links);
     if (dispatch_told(d, member)) {
         dispatch_restart(d);

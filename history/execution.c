@@ -8,6 +8,7 @@
 #include "history/engine_view.h"
 #include "history/history.h"
 #include "history/queries.h"
+#include "history/updates.h"
 #include "history/view.h"
 
 enum {
@@ -182,7 +183,7 @@ void execution_event(
         .kind = kind,
         .now = ex ? instant_max(now, ex->last_time) : now,
         .rand = { rand_u64(lane_rand(h->lane)) },
-        .limits = &h->config.limits,
+        .limits = ex ? history_limits(h, ex->chain->namespace_id) : &h->config.limits,
         .zone = ex ? zones_of_schedule(&h->zones, engine_view_schedule(ex->wf)) : STR(""),
     };
 }
@@ -278,6 +279,11 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     queries_settle(ex);
     execution_arm(ex);
     cache_resized(&h->cache, ex);
+    h->stats.updates += fx->update_status.stage == UPDATE_ADMITTED && !fx->is_duplicate;
+    h->stats.tasks_discarded += fx->reset_history_event_id != 0;
+    if (fx->updates.len) {
+        updates_told(ex, fx); /* last: some start over, perhaps at once */
+    }
 }
 
 enum err execution_step(struct execution *ex, struct event *ev, struct arena *arena,
@@ -409,7 +415,7 @@ bool execution_checkpoint(struct execution *ex)
     if (ex->checkpointed) {
         return true;
     }
-    if (workflow_has_volatile(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {
+    if (!workflow_may_leave(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {
         return false;
     }
     struct batch *b = committer_batch(&h->committer);

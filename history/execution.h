@@ -50,6 +50,7 @@ struct execution {
     struct instant last_time; /* of the last step: event times never run backwards within a run */
     size_t size;              /* as counted by the cache */
     struct list queries;      /* parked struct call: queries.h */
+    struct list updates;      /* parked struct call: updates.h */
     bool queries_held;
     unsigned pins; /* asynchronous work that holds a pointer */
 };

@@ -5,6 +5,7 @@
 #include "common/model/wire.h"
 #include "history/history.h"
 #include "history/queries.h"
+#include "history/updates.h"
 
 enum { RECENT_MAX = 64 << 10 }; /* bytes of events kept in memory per run */
 
@@ -22,6 +23,7 @@ struct execution *execution_new(struct chain *chain)
     list_init(&ex->outbox);
     list_init(&ex->polls);
     list_init(&ex->queries);
+    list_init(&ex->updates);
     list_append(&chain->executions, &ex->in_chain);
     return ex;
 }
@@ -49,6 +51,7 @@ void execution_drop(struct execution *ex)
     struct list polls = { 0 };
     list_init(&polls);
     queries_return(ex, &polls);
+    updates_return(ex, &polls);
     dispatch_forget(&h->dispatch, ex);
     outbox_forget(&h->outbox, ex);
     wheel_stop(&h->wheel, &ex->wheel);
@@ -158,6 +161,25 @@ static void execution_resume(struct execution *ex, bool was_hot)
     }
 }
 
+/* The latest time of what is known of its events: the clock of the process that had it before may be ahead of ours. */
+static struct instant execution_latest(const struct execution *ex)
+{
+    enum { FIELD_EVENTS = 1, FIELD_TIME = 2 };
+    struct instant latest = ex->start_time;
+    struct str events = buf_str(&ex->recent);
+    struct wire_field event, field;
+    while (wire_next(&events, &event)) {
+        struct str in = event.number == FIELD_EVENTS ? event.bytes : STR("");
+        while (wire_next(&in, &field)) {
+            if (field.number == FIELD_TIME) {
+                latest = instant_max(latest, wire_timestamp(field.bytes));
+                break;
+            }
+        }
+    }
+    return latest;
+}
+
 static bool execution_has_offers(const struct execution *ex)
 {
     struct effects fx;
@@ -179,6 +201,7 @@ enum err execution_load(
     ex->start_time = load->run.start_time;
     ex->close_time = load->run.close_time;
     ex->stored_wake = load->run.wake_at;
+    ex->last_time = execution_latest(ex);
     ex->stored_backlog = load->run.backlog_queue.len > 0;
     ex->checkpointed = ex->status != WORKFLOW_RUNNING;
     execution_name(ex, load->run.key, load->run.run_id);

@@ -30,6 +30,9 @@ static const struct api_row {
     [API_RESPOND_ACTIVITY_CANCELED_BY_ID] = { handle_activity_canceled_by_id },
     [API_RECORD_ACTIVITY_HEARTBEAT_BY_ID] = { handle_activity_heartbeat_by_id },
     [API_RESET_STICKY] = { handle_reset_sticky },
+    [API_UPDATE_WORKFLOW] = { handle_update },
+    [API_POLL_UPDATE] = { handle_poll_update, true },
+    [API_MULTI_OPERATION] = { handle_multi_operation },
     [API_RESET_WORKFLOW] = { handle_reset },
     [API_DELETE_WORKFLOW] = { handle_delete },
 };
@@ -152,7 +155,7 @@ void history_serve(struct history *h)
 
 /* ---- shared by the handlers ---------------------------------------------------------------------------- */
 
-void handler_fail(struct call *call, const struct execution *ex, struct fail *f)
+void handler_detail(struct fail *f)
 {
     if (f->err == ERR_NOT_FOUND && !f->detail_type.len) {
         fail_set_detail(f, STR("NotFoundFailure"), STR(""));
@@ -160,6 +163,11 @@ void handler_fail(struct call *call, const struct execution *ex, struct fail *f)
         fail_set_detail(f, STR("ResourceExhaustedFailure"),
                 STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW, NAMESPACE */
     }
+}
+
+void handler_fail(struct call *call, const struct execution *ex, struct fail *f)
+{
+    handler_detail(f);
     call_fail(call, ex, f);
 }
 

@@ -24,6 +24,10 @@ bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_
         struct api_token *ret);
 /* One step; effects in the call's arena. Also false when the effects carry a refusal, which is then the answer. */
 bool handler_step(struct call *call, struct execution *ex, struct event *ev, struct effects *fx);
+/* Gives it the detail that SDKs expect for its code, if it has none. */
+void handler_detail(struct fail *f);
+/* A chained client names the first run: the current one must be of its chain. first_run_id: text, may be empty. */
+bool handler_belongs_to(struct call *call, struct execution *ex, const char *first_run_id);
 /* Fails with the detail that SDKs expect for the code. */
 void handler_fail(struct call *call, const struct execution *ex, struct fail *f);
 void handler_reply(struct call *call, const struct execution *ex, const ProtobufCMessage *reply);
@@ -47,6 +51,9 @@ struct start_origin {
     struct str namespace_name, request_id;
     const struct event_parent *parent; /* NULL: a client */
     const struct event_signal *signal; /* NULL: none */
+    const struct event_update *update; /* NULL: none */
+    /* How a refused start is told; NULL: as handler_fail does. */
+    void (*refuse)(struct call *call, const struct execution *ex, struct fail *f);
 };
 /* The request as an event, checked. False: the call has failed. */
 bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
@@ -59,6 +66,9 @@ struct execution *start_run(struct call *call, struct event *ev, struct executio
         bool terminates, struct effects *fx);
 void start_refuse(struct call *call, const struct execution *ex,
         const struct start_existing *existing, enum id_reuse_policy reuse);
+/* Why a start is refused, with the detail that SDKs expect. */
+void start_refusal(struct call *call, const struct start_existing *existing,
+        enum id_reuse_policy reuse, struct fail *f);
 
 /* handlers_child.c: messages between parents and children */
 void handle_start_child(struct call *call);
@@ -83,6 +93,8 @@ struct workflow_task_answer {
     /* queries that ride along */
     Api__PollWorkflowTaskQueueResponse__QueriesEntry **queries;
     size_t query_count;
+    Protocol__Message **messages;
+    size_t message_count;
 };
 /* Copies what is needed of ex into the arena; the events too if they are in memory. */
 void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *arena,
@@ -100,6 +112,10 @@ void activity_task_answer_payload(
 void queries_ride(struct execution *ex, struct arena *arena, struct workflow_task_answer *a);
 void queries_answered(
         struct execution *ex, const Api__RespondWorkflowTaskCompletedRequest *completion);
+/* handlers_update.c: updates that go with a workflow task, and what its completion says of updates. */
+void updates_ride(struct arena *arena, struct workflow_task_answer *a);
+void update_messages_take(struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r,
+        struct event_workflow_task_completed *c);
 /* handlers_claim.c: for call->unsent. */
 void claim_take_back(struct call *call);
 
@@ -117,7 +133,7 @@ struct page {
     int64_t count;
     struct store_read_history read;
 };
-enum { PAGE_EVENTS = 256, PAGE_BYTES = 2 << 20, TASK_PAGE_BYTES = 3500 << 10 };
+enum { PAGE_BYTES = 2 << 20, TASK_PAGE_BYTES = 3500 << 10 };
 /* True: filled from memory. */
 bool page_from_memory(struct page *page, const struct execution *ex);
 /* Reads from the store, then done(); a failure ends the call. What is wanted must be durable. */
@@ -149,6 +165,9 @@ void handle_query(struct call *call);
 void handle_query_completed(struct call *call);
 void handle_query_claim(struct call *call);
 void handle_query_unclaim(struct call *call);
+void handle_update(struct call *call);
+void handle_poll_update(struct call *call);
+void handle_multi_operation(struct call *call);
 void handle_claim(struct call *call);
 void handle_unclaim(struct call *call);
 void handle_message(struct call *call);

@@ -185,7 +185,8 @@ static struct read_call *take_request(struct call *call, bool reverse)
         call_fail_now(call, &f);
         return NULL;
     }
-    rc->page.max_events = size > 0 && size < PAGE_EVENTS ? size : PAGE_EVENTS;
+    int32_t max = history_limits(call->history, call->api.namespace_id)->history_page;
+    rc->page.max_events = size > 0 && size < max ? size : max;
     rc->page.max_bytes = PAGE_BYTES;
     rc->page.call = call;
     rc->page.done = page_done;

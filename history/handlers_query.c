@@ -30,7 +30,8 @@ static struct query *take_query(struct call *call)
         fail(&f, ERR_INVALID_ARGUMENT,
                 q->request->query ? "QueryType is not set on request."
                                   : "Query is not set on request.");
-    } else if (q->request->query->query_args.len > call->history->config.limits.blob_size_error) {
+    } else if (q->request->query->query_args.len >
+               history_limits(call->history, call->api.namespace_id)->blob_size_error) {
         fail(&f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
     if (f.err) {

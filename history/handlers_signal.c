@@ -5,8 +5,7 @@
 #include "history/handlers.h"
 #include "history/start_check.h"
 
-/* A chained client names the first run: the current one must be of its chain. */
-static bool belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
+bool handler_belongs_to(struct call *call, struct execution *ex, const char *first_run_id)
 {
     if (!first_run_id || !*first_run_id) {
         return true;
@@ -68,14 +67,15 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
 static enum err check_signal(
         const struct call *call, const Api__SignalWorkflowExecutionRequest *r, struct fail *f)
 {
-    size_t max = call->history->config.limits.blob_size_error;
+    size_t max = history_limits(call->history, call->api.namespace_id)->blob_size_error;
     if (!*r->signal_name) {
         return fail(f, ERR_INVALID_ARGUMENT, "SignalName is not set on request.");
     }
     if (r->input.len > max || r->header.len > max) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
-    return links_check(r->links, r->n_links, f);
+    return links_check(
+            r->links, r->n_links, history_limits(call->history, call->api.namespace_id), f);
 }
 
 void handle_signal(struct call *call)
@@ -93,7 +93,7 @@ void handle_signal(struct call *call)
 static bool links_are_good(struct call *call, const ProtobufCBinaryData *links, size_t count)
 {
     struct fail f = { 0 };
-    if (links_check(links, count, &f)) {
+    if (links_check(links, count, history_limits(call->history, call->api.namespace_id), &f)) {
         call_fail_now(call, &f);
         return false;
     }
@@ -107,7 +107,7 @@ static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecut
     struct event ev;
     struct effects fx;
     if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            !belongs_to(call, ex, r->first_execution_run_id) || !is_meant(call, ex, from)) {
+            !handler_belongs_to(call, ex, r->first_execution_run_id) || !is_meant(call, ex, from)) {
         return;
     }
     execution_event(call->history, ex, EVENT_REQUEST_CANCEL, &ev);
@@ -140,7 +140,7 @@ static void terminate_run(struct call *call, const Api__TerminateWorkflowExecuti
     struct event ev;
     struct effects fx;
     if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            !belongs_to(call, ex, r->first_execution_run_id)) {
+            !handler_belongs_to(call, ex, r->first_execution_run_id)) {
         return;
     }
     execution_event(call->history, ex, EVENT_TERMINATE, &ev);

@@ -47,7 +47,8 @@ static bool signal_part_is_valid(
         fail(&f, ERR_INVALID_ARGUMENT,
                 "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not "
                 "supported for this operation.");
-    } else if (r->signal_input.len > call->history->config.limits.blob_size_error) {
+    } else if (r->signal_input.len >
+               history_limits(call->history, call->api.namespace_id)->blob_size_error) {
         fail(&f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     } else {
         return true;

@@ -60,6 +60,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->task_queue = r->task_queue ? text(r->task_queue->name) : STR("");
     s->request_id = origin->request_id;
     s->signal = origin->signal;
+    s->update = origin->update;
     s->parent = origin->parent;
     s->waits_for_parent = origin->parent != NULL;
     s->identity = text(r->identity);
@@ -83,13 +84,22 @@ bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
 {
     struct fail f = { 0 };
     execution_event(call->history, NULL, EVENT_START, ev);
+    ev->limits = history_limits(call->history, call->chain->namespace_id);
     if (!take_request(call, r, origin, ev)) {
         return false;
     }
     ev->zone = zones_of_schedule(&call->history->zones, ev->start.cron_schedule);
     if (start_check(r, ev, &f)) {
-        call_fail_now(call, &f);
+        if (origin->refuse) {
+            origin->refuse(call, NULL, &f);
+        } else {
+            call_fail_now(call, &f);
+        }
         return false;
+    }
+    if (ev->limits->search_attributes) {
+        ev->start.search_attributes = search_attributes_typed(
+                ev->start.search_attributes, ev->limits->search_attributes, &call->arena);
     }
     return true;
 }
@@ -167,11 +177,10 @@ static void reply(struct call *call, const struct start_ask *ask, struct executi
     handler_reply(call, ex, &m.base);
 }
 
-void start_refuse(struct call *call, const struct execution *ex,
-        const struct start_existing *existing, enum id_reuse_policy reuse)
+void start_refusal(struct call *call, const struct start_existing *existing,
+        enum id_reuse_policy reuse, struct fail *f)
 {
     struct arena *arena = &call->arena;
-    struct fail f = { 0 };
     bool is_open = existing->status == WORKFLOW_RUNNING;
     bool failed_only = reuse == ID_REUSE_ALLOW_DUPLICATE_FAILED_ONLY;
     struct str why = str_printf(arena,
@@ -184,8 +193,15 @@ void start_refuse(struct call *call, const struct execution *ex,
             : failed_only
                     ? " Workflow Id reuse policy: allow duplicate workflow Id if last run failed."
                     : " Workflow Id reuse policy: reject duplicate workflow Id.");
-    (void)fail_workflow_already_started(&f, arena, why, existing->start_request_id,
+    (void)fail_workflow_already_started(f, arena, why, existing->start_request_id,
             uuid_dup(arena, existing->run_id), uuid_dup(arena, existing->first_run_id));
+}
+
+void start_refuse(struct call *call, const struct execution *ex,
+        const struct start_existing *existing, enum id_reuse_policy reuse)
+{
+    struct fail f = { 0 };
+    start_refusal(call, existing, reuse, &f);
     call_fail(call, ex, &f);
 }
 

@@ -50,6 +50,7 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
     }
     c->token = task_token(token);
     c->command_count = r->n_commands;
+    update_messages_take(&call->arena, r, c);
     c->identity = text(r->identity);
     c->return_new_workflow_task = r->return_new_workflow_task;
     c->force_create_new_workflow_task = r->force_create_new_workflow_task;
@@ -113,6 +114,14 @@ static void reply_with_task(
     call_then(call, ex, read_history);
 }
 
+/* The start was perhaps decided elsewhere, by a clock that is ahead of ours: the task does not end before it. */
+static void task_event(struct call *call, const struct execution *ex, enum event_kind kind,
+        const struct api_token *token, struct event *ret)
+{
+    execution_event(call->history, ex, kind, ret);
+    ret->now = instant_max(ret->now, token->started_time);
+}
+
 void handle_workflow_task_completed(struct call *call)
 {
     Api__RespondWorkflowTaskCompletedRequest *r =
@@ -125,10 +134,13 @@ void handle_workflow_task_completed(struct call *call)
             !handler_find_key(call, token.run_id, token.key, &ex)) {
         return;
     }
-    execution_event(call->history, ex, EVENT_WORKFLOW_TASK_COMPLETED, &ev);
+    task_event(call, ex, EVENT_WORKFLOW_TASK_COMPLETED, &token, &ev);
     if (!take_completion(call, r, &token, &ev)) {
         return;
     }
+    ev.workflow_task_completed.commands =
+            history_type_attributes(ev.limits, ev.workflow_task_completed.commands,
+                    ev.workflow_task_completed.command_count, &call->arena);
     queries_hold(ex);
     if (!handler_step(call, ex, &ev, &fx)) {
         queries_release(ex);
@@ -139,6 +151,7 @@ void handle_workflow_task_completed(struct call *call)
     dispatch_claimed(&call->history->dispatch, ex, TASK_QUEUE_WORKFLOW, token.scheduled_event_id);
     struct completion *done = NEW(&call->arena, struct completion, 1);
     api__respond_workflow_task_completed_response__init(&done->reply);
+    done->reply.reset_history_event_id = fx.reset_history_event_id;
     size_t n = fx.eager_activities.len;
     done->reply.activity_tasks = NEW(&call->arena, Api__PollActivityTaskQueueResponse *, n + 1);
     for (size_t i = 0; i < n; i++) {
@@ -167,7 +180,7 @@ void handle_workflow_task_failed(struct call *call)
             !handler_find_key(call, token.run_id, token.key, &ex)) {
         return;
     }
-    execution_event(call->history, ex, EVENT_WORKFLOW_TASK_FAILED, &ev);
+    task_event(call, ex, EVENT_WORKFLOW_TASK_FAILED, &token, &ev);
     struct buf fields;
     buf_init_arena(&fields, &call->arena, (size_t)128 << 20); /* as above */
     wire_opt_bytes(&fields, 9, text(r->binary_checksum));

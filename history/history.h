@@ -10,6 +10,7 @@
 #include "history/outbox.h"
 #include "history/pool.h"
 #include "history/reaper.h"
+#include "history/retention.h"
 #include "history/service.h"
 #include "history/shard.h"
 #include "history/sweep.h"
@@ -54,6 +55,7 @@ struct history {
     struct sweep sweep;
     struct zones zones;
     struct reaper reaper;
+    struct retention retention;
     struct list resets; /* handlers_reset.c: those that have staged rows */
     struct history_stats stats;
     void (*stopped)(void *ctx);
@@ -70,5 +72,10 @@ void history_idle(struct history *h);
 void history_commit_returned(struct history *h);
 /* call.c: answers and frees every call, at the very end. */
 void calls_forget(struct history *h);
+/* limits.c: what holds in a namespace; valid until the next turn. */
+const struct engine_limits *history_limits(const struct history *h, struct uuid namespace_id);
+/* The same commands, with the types of search attributes in the payloads, as readers of the events want them. */
+const struct command *history_type_attributes(const struct engine_limits *limits,
+        const struct command *commands, size_t count, struct arena *arena);
 /* handlers.c: serves the methods of this lane. */
 void history_serve(struct history *h);

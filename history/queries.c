@@ -197,7 +197,8 @@ void query_answer(struct query *q, const struct query_answer *answer)
     struct fail f = { 0 };
     if (answer->is_failed) {
         (void)fail_query_failed(&f, arena, answer->message, str_dup(arena, answer->failure));
-    } else if (answer->result.len > q->call->history->config.limits.blob_size_error) {
+    } else if (answer->result.len >
+               history_limits(q->call->history, q->call->api.namespace_id)->blob_size_error) {
         (void)fail_query_failed(
                 &f, arena, STR("the query's result exceeds the size limit"), STR(""));
     }

@@ -7,6 +7,8 @@
 
 #define BREATH DURATION_MS(5)
 #define LATER  DURATION_MS(500)
+/* So long a read that began before the removal may still be on its way. */
+#define LINGER DURATION_SECONDS(1)
 
 struct doomed_run {
     struct map_node by_key;
@@ -14,6 +16,8 @@ struct doomed_run {
     run_key key;
     uint32_t shard;
     int32_t done, last_seq;
+    bool is_sent;        /* the last part is in a batch */
+    struct instant gone; /* that batch is durable since (monotonic); {0}: not yet */
 };
 
 static void reaper_go(struct lane_timer *timer);
@@ -35,6 +39,11 @@ bool reaper_has_room(const struct reaper *reaper)
     return reaper->count < REAPER_RUNS_MAX;
 }
 
+bool reaper_knows(const struct history *h, run_key key)
+{
+    return map_get(&h->reaper.by_key, str_of(&key, sizeof(key))) != NULL;
+}
+
 static void reaper_later(struct reaper *reaper, struct duration d)
 {
     if (!reaper->waiting && reaper->count && !lane_timer_running(&reaper->timer)) {
@@ -45,7 +54,7 @@ static void reaper_later(struct reaper *reaper, struct duration d)
 void reaper_add(struct history *h, run_key key, uint32_t shard, int32_t last_seq)
 {
     struct reaper *reaper = &h->reaper;
-    if (!reaper_has_room(reaper) || map_get(&reaper->by_key, str_of(&key, sizeof(key)))) {
+    if (!reaper_has_room(reaper) || reaper_knows(h, key)) {
         return;
     }
     struct doomed_run *run = POOL_NEW(&reaper->pool, struct doomed_run);
@@ -70,6 +79,13 @@ static void reaper_durable(struct gate *gate, enum err err, const struct fail *f
 {
     struct reaper *reaper = container_of(gate, struct reaper, gate);
     reaper->waiting = false;
+    list_each(&reaper->runs, n)
+    {
+        struct doomed_run *run = list_entry(n, struct doomed_run, node);
+        if (run->is_sent && !run->gone.ns) {
+            run->gone = lane_monotonic(reaper->history->lane);
+        }
+    }
     if (err) {
         log_warn("removal_refused", LOG_FAIL(fail)); /* the sweep finds the run again */
     }
@@ -89,10 +105,8 @@ static int32_t reap_part(
         .group = reaper->gate.group };
     batch_delete(&h->committer, b, &row);
     h->stats.reaped_rows += (uint64_t)part;
-    if (row.whole) {
-        h->stats.reaped_runs++;
-        run_forget(reaper, run);
-    }
+    run->is_sent = row.whole;
+    h->stats.reaped_runs += row.whole;
     return part;
 }
 
@@ -109,21 +123,22 @@ static void reaper_go(struct lane_timer *timer)
     }
     struct batch *b = committer_batch(&h->committer);
     int32_t room = REAPER_ROWS_MAX;
+    struct instant now = lane_monotonic(h->lane);
     reaper->gate.group = ++h->last_group;
     reaper->gate.open = reaper_durable;
     list_each(&reaper->runs, n)
     {
         struct doomed_run *run = list_entry(n, struct doomed_run, node);
-        if (!shard_serves(h, run->shard)) {
-            run_forget(reaper, run); /* its next owner's */
-            continue;
-        }
-        room -= 1 + reap_part(reaper, b, run, room);
-        if (room <= 0) {
-            break;
+        bool is_over = run->gone.ns && instant_since(now, run->gone).ns >= LINGER.ns;
+        if (is_over || !shard_serves(h, run->shard)) { /* the rest is its next owner's */
+            run_forget(reaper, run);
+        } else if (!run->is_sent && room > 0) {
+            room -= 1 + reap_part(reaper, b, run, room);
         }
     }
     if (room < REAPER_ROWS_MAX) {
         reaper->waiting = committer_wait(&h->committer, b->number, &reaper->gate);
+    } else {
+        reaper_later(reaper, LATER);
     }
 }

@@ -31,3 +31,5 @@ void reaper_deinit(struct reaper *reaper);
  * or one too many, is ignored. */
 void reaper_add(struct history *h, run_key key, uint32_t shard, int32_t last_seq);
 bool reaper_has_room(const struct reaper *reaper);
+/* What a read says of that run may be out of date: it is being removed, or was a moment ago. */
+bool reaper_knows(const struct history *h, run_key key);

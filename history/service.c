@@ -20,6 +20,7 @@ static void history_ready(struct history *h)
     log_info("history_ready", LOG_U64("lane", h->lane_index), LOG_U64("writer", h->claim.writer),
             LOG_U64("shards", h->shards.count));
     sweep_start(&h->sweep);
+    retention_start(&h->retention);
     if (h->cluster.ready) {
         h->cluster.ready(h->cluster.ctx);
     }
@@ -110,6 +111,7 @@ struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct
     outbox_init(&h->outbox, h);
     sweep_init(&h->sweep, h);
     reaper_init(&h->reaper, h);
+    retention_init(&h->retention, h);
     list_init(&h->resets);
     history_serve(h);
     claim(h);
@@ -192,7 +194,7 @@ static bool history_has_loads(const struct history *h)
             return true;
         }
     }
-    return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0;
+    return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0 || h->retention.scanning;
 }
 
 static void history_stopped(struct history *h)
@@ -279,6 +281,7 @@ void history_free(struct history *h)
     map_deinit(&h->runs);
     shards_forget(h);
     reaper_deinit(&h->reaper);
+    retention_deinit(&h->retention);
     dispatch_deinit(&h->dispatch);
     cache_deinit(&h->cache);
     wheel_deinit(&h->wheel);

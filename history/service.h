@@ -7,6 +7,8 @@
 #include "history/engine/engine.h"
 
 struct cluster_lane;
+struct config;
+struct namespaces_lane;
 struct history;
 
 /* What the driver asks of the cluster; called on the lane. */
@@ -20,6 +22,12 @@ struct history_cluster {
     struct str (*owner_hint)(void *ctx, uint32_t shard, struct arena *arena);
     /* False: no such namespace. May be NULL: only one's own. */
     bool (*namespace_id)(void *ctx, struct str name, struct uuid *ret);
+    /* The namespaces one after the other, in the order of their ids: the first behind `after`, and how long its closed
+     * runs are kept. False: that was the last. May be NULL: closed runs stay for ever. */
+    bool (*next_namespace)(
+            void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention);
+    /* What holds in a namespace, valid until the next turn; NULL: the limits of the config. May be NULL itself. */
+    const struct engine_limits *(*limits)(void *ctx, struct uuid namespace_id);
     /* The lane has its writer and can take shards. May be NULL. */
     void (*ready)(void *ctx);
     /* The lane ends: nothing more is asked. May be NULL. */
@@ -57,18 +65,22 @@ struct history_stats {
     uint64_t commits, committed_rows, poisoned_groups, shed;
     uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
+    uint64_t updates, tasks_discarded; /* admitted; speculative tasks that left no trace */
     uint64_t messages_sent, messages_received, unsent_tasks, late_answers;
-    uint64_t resets, deletes, reaped_runs, reaped_rows;
+    uint64_t resets, deletes, expired_runs, reaped_runs, reaped_rows;
     size_t cached_runs, cached_bytes, uncommitted_bytes, open_requests; /* now */
     uint32_t shards;
 };
 
 struct history_config history_config_default(void);
+/* What the settings say of limits, on top of the engine's defaults. */
+void history_limits_from(const struct config *config, struct engine_limits *ret);
 
 /* On the lane. Registers the handlers of RPC_HISTORY_*, claims the lane's writer (again and again while the
  * database is away) and serves from then on. The lanes and their doors outlive it. */
 struct history *history_new(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
-        struct cluster_lane *cl, const struct history_config *config);
+        struct cluster_lane *cl, struct namespaces_lane *namespaces,
+        const struct history_config *config);
 /* The same with somebody else's idea of a cluster: tests, simulation. */
 struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct store_lane *store,
         const struct history_cluster *cluster, const struct history_config *config);

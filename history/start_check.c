@@ -1,5 +1,5 @@
 /* The rules of a start request that need no state: sets, sizes, signs, and policies that exclude each other. Lengths of
- * ids are checked at the edge for all requests alike; search attributes too, where their types are known. */
+ * ids are checked at the edge for all requests alike. */
 #include "history/start_check.h"
 
 #include "common/api/codec.h"
@@ -9,10 +9,6 @@
 #include "history/engine/retry.h"
 
 enum {
-    LINKS_MAX = 10,
-    LINK_BYTES_MAX = 4000,
-    SUMMARY_BYTES_MAX = 400,
-    DETAILS_BYTES_MAX = 20000,
     CALLBACK_URL_MAX = 1000,
     CALLBACK_HEADER_MAX = 8 * 1024,
 };
@@ -118,16 +114,17 @@ static enum err check_names(
 
 /* ---- what is carried --------------------------------------------------------------------------- */
 
-enum err links_check(const ProtobufCBinaryData *links, size_t count, struct fail *f)
+enum err links_check(const ProtobufCBinaryData *links, size_t count,
+        const struct engine_limits *limits, struct fail *f)
 {
-    if (count > LINKS_MAX) {
+    if (count > limits->links) {
         return fail(f, ERR_INVALID_ARGUMENT,
-                "cannot attach more than %d links per request, got %zu", LINKS_MAX, count);
+                "cannot attach more than %u links per request, got %zu", limits->links, count);
     }
     for (size_t i = 0; i < count; i++) {
-        if (links[i].len > LINK_BYTES_MAX) {
-            return fail(f, ERR_INVALID_ARGUMENT, "link exceeds allowed size of %d, got %zu",
-                    LINK_BYTES_MAX, links[i].len);
+        if (links[i].len > limits->link_bytes) {
+            return fail(f, ERR_INVALID_ARGUMENT, "link exceeds allowed size of %zu, got %zu",
+                    limits->link_bytes, links[i].len);
         }
     }
     return ERR_NONE;
@@ -183,12 +180,13 @@ static enum err check_callbacks(
     return ERR_NONE;
 }
 
-static enum err check_user_metadata(struct str message, struct fail *f)
+static enum err check_user_metadata(
+        struct str message, const struct engine_limits *l, struct fail *f)
 {
-    static const struct {
+    const struct {
         const char *name;
         size_t max;
-    } parts[] = { { "", 0 }, { "summary", SUMMARY_BYTES_MAX }, { "details", DETAILS_BYTES_MAX } };
+    } parts[] = { { "", 0 }, { "summary", l->summary_bytes }, { "details", l->details_bytes } };
     struct wire_field field;
     while (message.len && wire_next(&message, &field)) {
         if (field.number < ARRAY_LEN(parts) && field.bytes.len > parts[field.number].max) {
@@ -209,7 +207,7 @@ static enum err check_sizes(
     if (s->memo.len > l->memo_size_error) {
         return fail(f, ERR_INVALID_ARGUMENT, "Memo size exceeds limit.");
     }
-    return check_user_metadata(s->user_metadata, f);
+    return check_user_metadata(s->user_metadata, l, f);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
@@ -226,7 +224,12 @@ enum err start_check(
     if ((why = priority_problem(s->priority))) {
         return fail(f, ERR_INVALID_ARGUMENT, "%s", why);
     }
-    if (check_callbacks(s, ev->limits, f) || links_check(r->links, r->n_links, f)) {
+    if (check_callbacks(s, ev->limits, f) || links_check(r->links, r->n_links, ev->limits, f)) {
+        return f->err;
+    }
+    if (ev->limits->search_attributes &&
+            search_attributes_check(s->search_attributes, ev->limits->search_attributes,
+                    &ev->limits->search_attribute_limits, f)) {
         return f->err;
     }
     return check_sizes(s, ev->limits, f);

@@ -10,4 +10,5 @@ enum err start_check(const Api__StartWorkflowExecutionRequest *r, const struct e
 /* Policies that contradict each other. */
 enum err start_check_policies(const Api__StartWorkflowExecutionRequest *r, struct fail *f) MUST_USE;
 /* Bounds of the links of any request. */
-enum err links_check(const ProtobufCBinaryData *links, size_t count, struct fail *f) MUST_USE;
+enum err links_check(const ProtobufCBinaryData *links, size_t count,
+        const struct engine_limits *limits, struct fail *f) MUST_USE;

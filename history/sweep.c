@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/obs/log.h"
-#include "history/handlers_reset.h"
 #include "history/history.h"
+#include "history/reset.h"
 
 enum { PAGE = 1000 };
 

@@ -36,6 +36,7 @@ void workflow_task_answer_take(struct workflow_task_answer *a, struct arena *are
     };
     if (t->started_event_id) {
         queries_ride(ex, arena, a);
+        updates_ride(arena, a);
     }
     struct str events;
     a->has_events = execution_recent(ex, start->from_event_id, start->to_event_id, &events);
@@ -85,6 +86,8 @@ Api__PollWorkflowTaskQueueResponse *workflow_task_answer_encode(
     m->workflow_execution_task_queue->kind = API__TASK_QUEUE_KIND__TASK_QUEUE_KIND_NORMAL;
     m->queries = a->queries;
     m->n_queries = a->query_count;
+    m->messages = a->messages;
+    m->n_messages = a->message_count;
     int64_t next = a->start.to_event_id + 1;
     if (next < a->stored_end) {
         m->history = api_data(a->events);

@@ -16,8 +16,13 @@
  * up. Less than what a frontend needs to ask again (5 ms), so that the two never take turns. */
 #define ANSWER_EARLY DURATION_MS(3)
 
+/* How long a poll can be on its way after its worker's goodbye. */
+#define GOODBYE_HOLDS DURATION_SECONDS(10)
+
 struct parked {
     struct matching_poll poll;
+    uint64_t worker; /* hash of the worker's key and the queue; 0: it has none */
+    bool is_over;    /* the worker has said goodbye */
     struct list_node node;
     struct matching *m;
     struct rpc_in *in;
@@ -36,6 +41,7 @@ static void answer_task(
 {
     struct msg_poll_answer m = {
         .has_task = answer->kind == MATCHING_ANSWER_TASK,
+        .is_over = answer->kind == MATCHING_ANSWER_OVER,
         .task = answer->task,
         .backlog_hint = answer->backlog > INT64_MAX ? INT64_MAX : (int64_t)answer->backlog,
     };
@@ -54,7 +60,9 @@ void matching_answer_poll(struct matching *m, const struct matching_answer *answ
         fail(&f, ERR_NOT_OWNER, "the task queue belongs to another matching process");
         rpc_reply_fail(p->in, &f);
     } else {
-        answer_task(p->in, answer, lane_scratch(m->lane));
+        struct matching_answer a = *answer;
+        a.kind = p->is_over && a.kind == MATCHING_ANSWER_EMPTY ? MATCHING_ANSWER_OVER : a.kind;
+        answer_task(p->in, &a, lane_scratch(m->lane));
     }
     parked_free(p);
 }
@@ -81,6 +89,41 @@ static void refuse(struct matching *m, struct rpc_in *in, const struct fail *f)
     rpc_reply_fail(in, f);
 }
 
+static uint64_t worker_hash(const struct queue_id *queue, struct str key)
+{
+    uint64_t hash = task_queue_hash(queue->namespace_id, queue->name, queue->type);
+    hash = hash_bytes(key, hash);
+    return hash ? hash : 1;
+}
+
+static bool is_gone(const struct matching *m, uint64_t worker)
+{
+    struct instant now = lane_monotonic(m->lane);
+    for (size_t i = 0; worker && i < GONE_WORKERS; i++) {
+        if (m->gone[i].hash == worker && instant_before(now, m->gone[i].until)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void matching_end_polls(
+        struct matching *m, const struct queue_id *queue, struct str worker_instance_key)
+{
+    uint64_t worker = worker_hash(queue, worker_instance_key);
+    m->gone[m->gone_next++ % GONE_WORKERS] =
+            (struct gone_worker){ worker, instant_add(lane_monotonic(m->lane), GOODBYE_HOLDS) };
+    list_each(&m->parked, n)
+    {
+        struct parked *p = list_entry(n, struct parked, node);
+        if (p->worker == worker) {
+            p->is_over = true;
+            struct matching_event ev = { .kind = MATCHING_POLL_EXPIRED, .gone = &p->poll };
+            matching_must_run(m, &ev);
+        }
+    }
+}
+
 void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
 {
     struct matching *m = ctx;
@@ -97,9 +140,17 @@ void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
         refuse(m, in, &f);
         return;
     }
+    struct queue_id id = { msg.namespace_id, msg.task_queue, msg.type };
+    uint64_t worker = msg.worker_instance_key.len ? worker_hash(&id, msg.worker_instance_key) : 0;
+    if (is_gone(m, worker)) {
+        struct matching_answer over = { .kind = MATCHING_ANSWER_OVER };
+        answer_task(in, &over, lane_scratch(m->lane));
+        return;
+    }
     struct parked *p = calloc(1, sizeof(*p));
     check(p);
     p->m = m;
+    p->worker = worker;
     p->in = in;
     in->owner = p;
     in->gone = on_gone;
@@ -109,8 +160,8 @@ void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
     wait.ns = wait.ns > ANSWER_EARLY.ns ? wait.ns - ANSWER_EARLY.ns : 0;
     lane_timer_start(m->lane, &p->deadline, wait, on_deadline);
     struct matching_event ev = { .kind = MATCHING_POLL,
-        .poll = { &p->poll, { msg.namespace_id, msg.task_queue, msg.type }, msg.is_sticky,
-                msg.identity, msg.max_tasks_per_second } };
+        .poll = { &p->poll, id, msg.is_sticky, msg.identity, msg.max_tasks_per_second, msg.details,
+                msg.refund } };
     if (matching_run(m, &ev, &f)) {
         refuse(m, in, &f);
         parked_free(p);

@@ -168,12 +168,13 @@ static void on_describe(void *ctx, struct rpc_in *in, struct str body)
     struct msg_poller *pollers = NEW(scratch, struct msg_poller, info.pollers.len);
     for (size_t i = 0; i < info.pollers.len; i++) {
         const struct matching_poller_info *p = &info.pollers.ptr[i];
-        pollers[i] = (struct msg_poller){ p->identity, p->last_access, p->rate_per_second };
+        pollers[i] =
+                (struct msg_poller){ p->identity, p->last_access, p->rate_per_second, p->details };
     }
     struct msg_describe_queue_answer answer = { pollers, info.pollers.len, info.backlog,
-        info.oldest, info.add_rate, info.dispatch_rate };
+        info.oldest, info.add_rate, info.dispatch_rate, info.rate_limit, info.is_limited };
     struct buf out;
-    buf_init_arena(&out, scratch, DEMAND_BODY_MAX); /* 1000 pollers of 1 KiB fit */
+    buf_init_arena(&out, scratch, 2 * DEMAND_BODY_MAX); /* 1000 pollers of 3 KiB fit */
     msg_describe_queue_answer_encode(&answer, &out);
     check(!out.overflow);
     rpc_reply(in, buf_str(&out));
@@ -189,9 +190,18 @@ static void on_shutdown(void *ctx, struct rpc_in *in, struct str body)
         rpc_reply_fail(in, &f);
         return;
     }
-    struct matching_event ev = { .kind = MATCHING_WORKER_SHUTDOWN,
-        .shutdown = { msg.namespace_id, msg.sticky_task_queue, TASK_QUEUE_WORKFLOW } };
-    matching_must_run(m, &ev);
+    if (msg.sticky_task_queue.len) {
+        struct matching_event ev = { .kind = MATCHING_WORKER_SHUTDOWN,
+            .shutdown = { msg.namespace_id, msg.sticky_task_queue, TASK_QUEUE_WORKFLOW } };
+        matching_must_run(m, &ev);
+        if (msg.worker_instance_key.len) {
+            matching_end_polls(m, &ev.shutdown, msg.worker_instance_key);
+        }
+    }
+    if (msg.task_queue.len && msg.worker_instance_key.len) {
+        struct queue_id id = { msg.namespace_id, msg.task_queue, msg.type };
+        matching_end_polls(m, &id, msg.worker_instance_key);
+    }
     rpc_reply(in, STR(""));
 }
 

@@ -19,8 +19,8 @@ struct matching_stats {
     struct matching_totals engine;
     uint64_t polls_received, polls_refused, polls_gone; /* gone: cancelled, or the link was lost */
     uint64_t advertised;                                /* messages */
-    uint64_t malformed;          /* messages that could not be read: dropped */
-    uint64_t demands_sent;       /* messages */
-    uint64_t demands_delayed;    /* times: the advertiser is not alive in our view */
+    uint64_t malformed;       /* messages that could not be read: dropped */
+    uint64_t demands_sent;    /* messages */
+    uint64_t demands_delayed; /* times: the advertiser is not alive in our view */
 };
 struct matching_stats matching_stats(const struct matching *m);

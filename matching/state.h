@@ -3,6 +3,14 @@
 
 #include "matching/service.h"
 
+enum { GONE_WORKERS = 256 };
+
+/* A worker that has said goodbye: its polls that are still on their way are answered empty. */
+struct gone_worker {
+    uint64_t hash; /* of its key and the queue; 0: none */
+    struct instant until;
+};
+
 struct matching {
     struct lane *lane;
     struct rpc_lane *rl;
@@ -18,6 +26,8 @@ struct matching {
     struct list doubts; /* struct doubt of service.c */
     struct cluster_watch views;
     struct matching_stats stats;
+    struct gone_worker gone[GONE_WORKERS]; /* a ring: the latest ones */
+    unsigned gone_next;
 };
 
 /* Runs one event: answers the polls it settles, plans flush and timer. */
@@ -30,4 +40,7 @@ bool matching_owns(void *m, uint64_t task_queue_hash);
 void matching_on_poll(void *ctx, struct rpc_in *in, struct str body);
 /* Answers a parked poll and frees it; the engine no longer has it. */
 void matching_answer_poll(struct matching *m, const struct matching_answer *answer);
+/* A worker's polls of a queue are over. */
+void matching_end_polls(
+        struct matching *m, const struct queue_id *queue, struct str worker_instance_key);
 void matching_answer_all_unavailable(struct matching *m);

@@ -1,6 +1,5 @@
-/* The first set of claims. Left out until they work: schedules, counting by status,
- * nexus, server-scaled deployments; and every capability of a namespace: updates, heartbeats of workers, the pause
- * family. */
+/* The first set of claims. Left out until they work: schedules, nexus, server-scaled deployments; and of a namespace:
+ * heartbeats of workers, the pause family. */
 #include "common/api/capabilities.h"
 
 #include "common/api/codec.h"
@@ -17,6 +16,7 @@ Api__GetSystemInfoResponse *api_system_info(struct arena *arena)
     capabilities->upsert_memo = true;
     capabilities->eager_workflow_start = true;
     capabilities->sdk_metadata = true;
+    capabilities->count_group_by_execution_status = true;
     Api__GetSystemInfoResponse *info = api_new(arena, &api__get_system_info_response__descriptor);
     info->server_version = API_SERVER_VERSION;
     info->capabilities = capabilities;
@@ -28,6 +28,11 @@ void api_namespace_features(
 {
     info->capabilities = api_new(arena, &api__namespace_info__capabilities__descriptor);
     info->capabilities->eager_workflow_start = true;
+    info->capabilities->reported_problems_search_attribute = true;
+    info->capabilities->sync_update = true;
+    info->capabilities->async_update = true;
+    info->capabilities->worker_poll_complete_on_shutdown =
+            true; /* workers wait for it: matching keeps the promise */
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);
     info->limits->blob_size_limit_error = blob_size_max;
     info->limits->memo_size_limit_error = memo_size_max;

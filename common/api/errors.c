@@ -61,7 +61,7 @@ enum err fail_namespace_already_exists(struct fail *f, struct arena *arena, stru
 {
     Api__NamespaceAlreadyExistsFailure detail = API__NAMESPACE_ALREADY_EXISTS_FAILURE__INIT;
     enum err err =
-            fail(f, ERR_ALREADY_EXISTS, "Namespace " STR_FMT " already exists.", STR_ARG(name));
+            fail(f, ERR_ALREADY_EXISTS, "Namespace \"" STR_FMT "\" already exists", STR_ARG(name));
     set_detail(f, arena, &detail.base);
     return err;
 }

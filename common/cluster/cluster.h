@@ -48,6 +48,11 @@ struct rpc_peer *cluster_history_peer(struct cluster_lane *cl, uint32_t shard);
 struct rpc_peer *cluster_matching_peer(struct cluster_lane *cl, uint64_t queue_hash);
 /* A member that is alive; NULL otherwise. */
 struct rpc_peer *cluster_member_peer(struct cluster_lane *cl, struct uuid member);
+/* Where a live member listens; empty: no such member. Borrowed until the next turn. */
+struct str cluster_member_address(const struct cluster_lane *cl, struct uuid member);
+/* The live members, this process among them, borrowed until the next turn. */
+struct rpc_peer *const *cluster_members(
+        struct cluster_lane *cl, struct arena *arena, size_t *count);
 struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard); /* zero: nobody */
 struct uuid cluster_self(const struct cluster_lane *cl);                        /* this process */
 struct uuid cluster_id(const struct cluster_lane *cl); /* zero before the first view */

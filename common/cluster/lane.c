@@ -273,6 +273,25 @@ struct rpc_peer *cluster_member_peer(struct cluster_lane *cl, struct uuid member
     return m && m->alive ? m->peer : NULL;
 }
 
+struct str cluster_member_address(const struct cluster_lane *cl, struct uuid member)
+{
+    const struct view_member *m = cl->view ? view_find(cl->view, member) : NULL;
+    return m && m->alive ? m->address : STR("");
+}
+
+struct rpc_peer *const *cluster_members(struct cluster_lane *cl, struct arena *arena, size_t *count)
+{
+    size_t max = cl->view ? cl->view->member_count : 0;
+    struct rpc_peer **peers = NEW(arena, struct rpc_peer *, max + 1);
+    *count = 0;
+    for (size_t i = 0; i < max; i++) {
+        if (cl->view->members[i].alive) {
+            peers[(*count)++] = cl->view->members[i].peer;
+        }
+    }
+    return peers;
+}
+
 struct uuid cluster_shard_owner(const struct cluster_lane *cl, uint32_t shard)
 {
     const struct view_member *owner = cl->view ? view_owner(cl->view, shard) : NULL;

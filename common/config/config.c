@@ -161,12 +161,71 @@ void config_init(struct config *config)
     }
 }
 
+#define OVERRIDE_PREFIX "namespaces."
+#define OVERRIDE_LIMITS ".limits."
+
+/* "namespaces.NAME.limits.KEY"; names may have dots, so the last ".limits." counts. */
+static const struct row *find_override(struct str key, struct str *namespace_name)
+{
+    size_t prefix = sizeof(OVERRIDE_PREFIX) - 1, infix = sizeof(OVERRIDE_LIMITS) - 1;
+    if (!str_starts_with(key, STR(OVERRIDE_PREFIX))) {
+        return NULL;
+    }
+    for (size_t at = key.len; at > prefix; at--) {
+        struct str rest = str_drop(key, at);
+        if (str_starts_with(rest, STR(OVERRIDE_LIMITS))) {
+            *namespace_name = str_of(key.ptr + prefix, at - prefix);
+            return rest.len > infix ? find_row(str_drop(rest, 1)) : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* The same checks as for the setting itself. */
+static enum err add_override(struct config *config, struct arena *arena, const struct row *row,
+        struct str namespace_name, struct str value, struct fail *f)
+{
+    struct config probe = *config;
+    struct config_override o = { str_dup(arena, namespace_name), (int)(row - rows),
+        str_dup(arena, value) };
+    if (!is_one_line(namespace_name)) {
+        return fail(f, ERR_INVALID_ARGUMENT, "%s: the namespace is not one line of text", row->key);
+    }
+    enum err err = set_row(&probe, row, o.value, f);
+    if (!err) {
+        vec_push(arena, &config->overrides, o);
+    }
+    return err;
+}
+
+const struct config *config_of_namespace(
+        const struct config *config, struct str namespace_name, struct arena *arena)
+{
+    struct config *own = NULL;
+    for (size_t i = 0; i < config->overrides.len; i++) {
+        const struct config_override *o = &config->overrides.ptr[i];
+        if (!str_eq(o->namespace_name, namespace_name)) {
+            continue;
+        }
+        if (!own) {
+            own = NEW(arena, struct config, 1);
+            *own = *config;
+        }
+        check(!set_row(own, &rows[o->row], o->value, NULL)); /* was accepted once */
+    }
+    return own ? own : config;
+}
+
 enum err config_set(
         struct config *config, struct arena *arena, struct str assignment, struct fail *f)
 {
-    struct str value;
+    struct str value, namespace_name;
     struct str key = str_split(assignment, '=', &value);
     const struct row *row = find_row(key);
+    const struct row *override = row ? NULL : find_override(key, &namespace_name);
+    if (override) {
+        return add_override(config, arena, override, namespace_name, value, f);
+    }
     if (key.len == assignment.len) {
         return fail(f, ERR_INVALID_ARGUMENT, "'" STR_FMT "' is not of the form key=value",
                 STR_ARG(assignment));
@@ -206,6 +265,20 @@ static enum err place(struct str file, const struct yaml_value *v, const char *t
             v->column, text);
 }
 
+static enum err parse_override(struct config *config, struct arena *arena, struct str file,
+        const struct yaml_value *v, struct fail *f)
+{
+    struct str namespace_name;
+    struct fail inner = { 0 };
+    const struct row *row = find_override(v->key, &namespace_name);
+    if (!row) {
+        return place(
+                file, v, str_printf(arena, "unknown key '" STR_FMT "'", STR_ARG(v->key)).ptr, f);
+    }
+    enum err err = add_override(config, arena, row, namespace_name, v->value, &inner);
+    return err ? place(file, v, inner.message, f) : ERR_NONE;
+}
+
 enum err config_parse(struct config *config, struct arena *arena, struct str file_name,
         struct str text, struct fail *f)
 {
@@ -219,14 +292,18 @@ enum err config_parse(struct config *config, struct arena *arena, struct str fil
     for (size_t i = 0; i < doc.values.len; i++) {
         const struct yaml_value *v = &doc.values.ptr[i];
         const struct row *row = find_row(v->key);
-        if (!row) {
-            return place(file_name, v,
-                    str_printf(arena, "unknown key '" STR_FMT "'", STR_ARG(v->key)).ptr, f);
-        }
         for (size_t j = 0; j < i; j++) {
             if (str_eq(doc.values.ptr[j].key, v->key)) {
-                return place(file_name, v, str_printf(arena, "%s is set twice", row->key).ptr, f);
+                return place(file_name, v,
+                        str_printf(arena, STR_FMT " is set twice", STR_ARG(v->key)).ptr, f);
             }
+        }
+        if (!row) {
+            err = parse_override(config, arena, file_name, v, f);
+            if (err) {
+                return err;
+            }
+            continue;
         }
         if (set_row(config, row, v->value, &inner)) {
             return place(file_name, v, inner.message, f);
@@ -321,6 +398,25 @@ static void print_path(const char *before, const char *key, FILE *out)
     }
 }
 
+static void print_overrides(const struct config *config, FILE *out)
+{
+    for (size_t i = 0; i < config->overrides.len; i++) {
+        const struct config_override *o = &config->overrides.ptr[i];
+        const struct row *row = &rows[o->row];
+        bool is_last = true;
+        for (size_t j = i + 1; j < config->overrides.len; j++) {
+            const struct config_override *p = &config->overrides.ptr[j];
+            is_last =
+                    is_last && !(p->row == o->row && str_eq(p->namespace_name, o->namespace_name));
+        }
+        if (is_last) {
+            fprintf(out, "\"namespaces." STR_FMT ".%s\": ", STR_ARG(o->namespace_name), row->key);
+            print_quoted(o->value, out);
+            fprintf(out, "\n");
+        }
+    }
+}
+
 void config_print(const struct config *config, FILE *out)
 {
     const char *before = "";
@@ -338,4 +434,5 @@ void config_print(const struct config *config, FILE *out)
         fprintf(out, "\n");
         before = row->key;
     }
+    print_overrides(config, out);
 }

@@ -8,6 +8,7 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/base/time.h"
+#include "common/base/vec.h"
 
 typedef struct str config_STR;
 typedef int64_t config_INT;
@@ -26,16 +27,27 @@ struct config_place {
     int line, column; /* of the key, from 1; 0: not from the file */
 };
 
+/* A limit that holds for one namespace only. */
+struct config_override {
+    struct str namespace_name;
+    int row; /* CONFIG_ROW_... */
+    struct str value;
+};
+
 struct config {
 #define CONFIG(field, key, type, def, min, max, doc) config_##type field;
 #include "common/config/config.def"
 #undef CONFIG
     struct str file; /* where the places are; in the arena of config_parse */
     struct config_place places[CONFIG_ROW_COUNT];
+    VEC(struct config_override) overrides; /* in their order; the last one counts */
 };
 
 /* All defaults. */
 void config_init(struct config *config);
+/* What holds for a namespace: config itself, or a copy with its overrides in the arena. */
+const struct config *config_of_namespace(
+        const struct config *config, struct str namespace_name, struct arena *arena);
 /* One setting, from the command line: "key=value". Texts are one line of UTF-8. */
 enum err config_set(
         struct config *config, struct arena *arena, struct str assignment, struct fail *f) MUST_USE;

@@ -107,5 +107,8 @@ struct command {
         struct {
             struct str upserted_memo; /* message */
         } modify_properties;
+        struct {
+            struct str message_id;
+        } protocol_message;
     };
 };

@@ -59,6 +59,11 @@ struct history_event {
     struct execution_ref parent, root;
     int64_t parent_initiated_event_id;
     int32_t parent_close_policy, id_reuse_policy;
+    /* update */
+    struct str update_id, update_message_id;
+    struct str update_request, update_meta, outcome; /* messages */
+    int64_t sequencing_event_id, accepted_event_id;
+    int32_t origin;
 };
 
 /* The encoded HistoryEvent, without a field tag around it. */

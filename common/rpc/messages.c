@@ -96,13 +96,14 @@ LAYOUT(msg_poll, struct msg_poll, UUID(struct msg_poll, namespace_id),
         BYTES(struct msg_poll, task_queue), QUEUE_TYPE(struct msg_poll, type),
         BOOL(struct msg_poll, is_sticky), BYTES(struct msg_poll, normal_name),
         BYTES(struct msg_poll, poll_id), BYTES(struct msg_poll, identity),
-        DOUBLE(struct msg_poll, max_tasks_per_second))
+        DOUBLE(struct msg_poll, max_tasks_per_second), BYTES(struct msg_poll, details),
+        BYTES(struct msg_poll, worker_instance_key), BOOL(struct msg_poll, refund))
 
-/* An answer without a task ends after its second field: most answers of idle workers. */
+/* An answer without a task ends after its third field: most answers of idle workers. */
 LAYOUT(msg_poll_empty, struct msg_poll_answer, BOOL(struct msg_poll_answer, has_task),
-        I64(struct msg_poll_answer, backlog_hint))
+        I64(struct msg_poll_answer, backlog_hint), BOOL(struct msg_poll_answer, is_over))
 LAYOUT(msg_poll_answer, struct msg_poll_answer, BOOL(struct msg_poll_answer, has_task),
-        I64(struct msg_poll_answer, backlog_hint),
+        I64(struct msg_poll_answer, backlog_hint), BOOL(struct msg_poll_answer, is_over),
         STRUCT(struct msg_poll_answer, task, task_ref_layout, struct task_ref))
 
 LAYOUT(msg_offer, struct msg_offer,
@@ -130,18 +131,23 @@ LAYOUT(msg_demand, struct msg_demand, U64(struct msg_demand, incarnation),
 LAYOUT(msg_describe_queue, struct msg_describe_queue, UUID(struct msg_describe_queue, namespace_id),
         BYTES(struct msg_describe_queue, task_queue), QUEUE_TYPE(struct msg_describe_queue, type))
 LAYOUT(msg_poller, struct msg_poller, BYTES(struct msg_poller, identity),
-        INSTANT(struct msg_poller, last_access), DOUBLE(struct msg_poller, rate_per_second))
+        INSTANT(struct msg_poller, last_access), DOUBLE(struct msg_poller, rate_per_second),
+        BYTES(struct msg_poller, details))
 LAYOUT(msg_describe_queue_answer, struct msg_describe_queue_answer,
         LIST(struct msg_describe_queue_answer, pollers, poller_count, msg_poller_layout,
                 struct msg_poller),
         U64(struct msg_describe_queue_answer, backlog),
         INSTANT(struct msg_describe_queue_answer, oldest),
         DOUBLE(struct msg_describe_queue_answer, add_rate),
-        DOUBLE(struct msg_describe_queue_answer, dispatch_rate))
+        DOUBLE(struct msg_describe_queue_answer, dispatch_rate),
+        DOUBLE(struct msg_describe_queue_answer, rate_limit),
+        BOOL(struct msg_describe_queue_answer, is_limited))
 
 LAYOUT(msg_shutdown_worker, struct msg_shutdown_worker,
         UUID(struct msg_shutdown_worker, namespace_id),
-        BYTES(struct msg_shutdown_worker, sticky_task_queue))
+        BYTES(struct msg_shutdown_worker, sticky_task_queue),
+        BYTES(struct msg_shutdown_worker, task_queue), QUEUE_TYPE(struct msg_shutdown_worker, type),
+        BYTES(struct msg_shutdown_worker, worker_instance_key))
 
 LAYOUT(msg_outbox, struct msg_outbox, UUID(struct msg_outbox, source_namespace_id),
         UUID(struct msg_outbox, source_run_id), BYTES(struct msg_outbox, source_workflow_id),

@@ -43,9 +43,14 @@ struct msg_poll {
     struct str normal_name; /* of a sticky queue */
     struct str poll_id, identity;
     double max_tasks_per_second; /* 0: not given */
+    struct str
+            details; /* what PollerInfo tells of the worker's version: its fields 4 and 5, encoded */
+    struct str worker_instance_key;
+    bool refund; /* the task of the answer before was obsolete: it counts for no rate */
 };
 struct msg_poll_answer {
     bool has_task; /* false: the deadline came; poll again */
+    bool is_over;  /* without a task: the worker has said goodbye, do not poll again */
     struct task_ref task;
     int64_t backlog_hint;
 };
@@ -109,7 +114,8 @@ struct msg_describe_queue {
 struct msg_poller {
     struct str identity;
     struct instant last_access;
-    double rate_per_second;
+    double rate_per_second; /* 0: not given */
+    struct str details;
 };
 struct msg_describe_queue_answer {
     const struct msg_poller *pollers; /* of the last five minutes */
@@ -117,12 +123,18 @@ struct msg_describe_queue_answer {
     uint64_t backlog;
     struct instant oldest;
     double add_rate, dispatch_rate; /* per second, last 30 s */
+    double rate_limit;              /* per second; 0: none */
+    bool is_limited;                /* tasks wait for it now */
 };
 
-/* RPC_MATCHING_SHUTDOWN: the worker that owned this sticky queue is gone. */
+/* RPC_MATCHING_SHUTDOWN: a worker is gone. Its sticky queue ends, if one is named; and its polls of the other queue, if
+ * one is named, are answered empty, those that are still on their way too. */
 struct msg_shutdown_worker {
     struct uuid namespace_id;
     struct str sticky_task_queue;
+    struct str task_queue;
+    enum task_queue_type type;
+    struct str worker_instance_key;
 };
 
 /* RPC_HISTORY_MESSAGE: an outbox message of another run; idempotent by (source run, id). Answer: by

@@ -16,6 +16,7 @@ enum rpc_method {
     /* every process; key = 0: its first lane */
     RPC_CLUSTER_SHARD_GIVE = 190, /* planner -> owner: flush and hand over shards */
     RPC_CLUSTER_CHANGED = 191,    /* notify: the assignment has changed, read it now */
+    RPC_CLUSTER_NAMESPACES = 192, /* a namespace has changed: answered when it is known there */
     /* matching; key = task_queue_hash */
     RPC_MATCHING_POLL = 200, /* parks until a task is matched */
     RPC_MATCHING_ADVERTISE =

@@ -140,8 +140,9 @@ void rpc_route_methods(struct rpc *rpc, uint16_t first, uint16_t last, rpc_route
 void rpc_serve(struct rpc_lane *rl, uint16_t method, rpc_handler handler, void *ctx);
 void rpc_serve_notify(struct rpc_lane *rl, uint16_t method, rpc_notify_handler handler, void *ctx);
 
-/* Told on this lane when the link to a peer is lost or comes up again; with inbound_too also the one from it: the
- * notices that were on their way here may be lost. */
+/* Told on this lane when the link to a peer is lost or comes up; with inbound_too also the one from it. The two ends
+ * see a loss at different times, and what the other side sent in between is lost too: only when its next link is up
+ * nothing of the old one is under way any more. */
 struct rpc_watch {
     struct list_node node;
     void (*changed)(struct rpc_watch *watch, struct uuid member, bool up);

@@ -54,10 +54,10 @@ static const char *take_hello(struct rpc_stream *s, const struct rpc_hello *h)
         pthread_mutex_lock(&peer->lock);
         peer->attempts = 0;
         pthread_mutex_unlock(&peer->lock);
-        rpc_link_tell_lanes(&s->base, true, true, 0);
     } else {
         atomic_fetch_sub(&s->base.rpc->half_open, 1);
     }
+    rpc_link_tell_lanes(&s->base, true, true, 0);
     log_info("rpc_link_up", LOG_UUID("member", h->member_id), LOG_STR("role", h->role));
     rpc_kick_manager(s->base.rpc);
     return NULL;

@@ -25,7 +25,7 @@ static bool is_list(enum store_kind kind)
 
 static const struct pg_kind *kind_of(enum store_kind kind)
 {
-    bool run = kind >= STORE_LOAD && kind <= STORE_SCAN_DOOMED;
+    bool run = kind >= STORE_LOAD && kind <= STORE_SCAN_CLOSED;
     return is_list(kind) ? &pg_kinds_list[kind]
            : run         ? &pg_kinds_read[kind]
                          : &pg_kinds_cluster[kind];

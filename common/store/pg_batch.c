@@ -277,6 +277,7 @@ static enum pg_statement currents_gone(struct pg_params *p, const struct store_b
     const struct store_current_row *r = b->currents.ptr;
     CURRENTS(PG_UUID, true, pg_array_str(&a, uuid_bytes(&r[i].namespace_id)));
     CURRENTS(PG_TEXT, true, pg_array_str(&a, r[i].workflow_id));
+    CURRENTS(PG_INT8, true, pg_array_i64(&a, r[i].was));
     return PG_CURRENT_GONE;
 }
 

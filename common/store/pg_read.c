@@ -196,6 +196,34 @@ static enum err backlog_read(struct pg_op *op, struct fail *f)
     return ERR_NONE;
 }
 
+static bool closed_send(struct pg_op *op, struct pg_conn *conn)
+{
+    struct store_scan_closed *s = OP(store_scan_closed);
+    PARAMS;
+    pg_put_uuid(&p, s->namespace_id);
+    put_shards(&p, s->shards, s->shard_count);
+    pg_put_i64(&p, s->until.ns);
+    pg_put_i64(&p, s->after_close.ns);
+    pg_put_i64(&p, s->after_key);
+    pg_put_i64(&p, (int64_t)s->limit);
+    pg_put_i64(&p, s->after_start.ns);
+    return pg_send(conn, PG_CLOSED_RUNS, &p);
+}
+
+static enum err closed_read(struct pg_op *op, struct fail *f)
+{
+    struct store_scan_closed *s = OP(store_scan_closed);
+    const PGresult *r = op->request.results[0];
+    s->row_count = (size_t)PQntuples(r);
+    struct store_closed_row *rows = NEW(&op->arena, struct store_closed_row, s->row_count);
+    for (int i = 0; i < PQntuples(r); i++) {
+        pg_run_row(r, i, &rows[i].run);
+        rows[i].last_seq = pg_i32(r, i, 11);
+    }
+    s->rows = rows;
+    return ERR_NONE;
+}
+
 static bool doomed_send(struct pg_op *op, struct pg_conn *conn)
 {
     struct store_scan_doomed *s = OP(store_scan_doomed);
@@ -227,4 +255,5 @@ const struct pg_kind pg_kinds_read[] = {
     [STORE_SCAN_WAKES] = { wakes_send, wakes_read },
     [STORE_SCAN_BACKLOG] = { backlog_send, backlog_read },
     [STORE_SCAN_DOOMED] = { doomed_send, doomed_read },
+    [STORE_SCAN_CLOSED] = { closed_send, closed_read },
 };

@@ -30,7 +30,7 @@ static void job_work(struct offload_job *oj)
     bool is_list = job->kind == STORE_LIST_RUNS || job->kind == STORE_COUNT_RUNS;
     sqlite_work *work = job->kind == STORE_COMMIT ? sqlite_commit_work
                         : is_list                 ? sqlite_list_works[job->kind]
-                        : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_DOOMED
+                        : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_CLOSED
                                 ? sqlite_read_works[job->kind]
                                 : sqlite_cluster_works[job->kind];
     job->err = work(db, job, &job->f);

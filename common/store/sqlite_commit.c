@@ -139,6 +139,8 @@ static int put_current(struct sqlite_db *db, const struct store_current_row *r)
     if (r->key) {
         sq_i64(q, 3, r->shard);
         sq_i64(q, 4, r->key);
+    } else {
+        sq_i64(q, 3, r->was);
     }
     return sq_run(q);
 }

@@ -190,6 +190,30 @@ static enum err scan_backlog(struct sqlite_db *db, struct sqlite_job *job, struc
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
 }
 
+static enum err scan_closed(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_scan_closed *s = OP(store_scan_closed);
+    sqlite3_stmt *q = sq(db, SQ_CLOSED_RUNS);
+    sq_text(q, 1, shard_list(&job->arena, s->shards, s->shard_count));
+    sq_blob(q, 2, uuid_bytes(&s->namespace_id));
+    sq_i64(q, 3, s->until.ns);
+    sq_i64(q, 4, s->after_close.ns);
+    sq_i64(q, 5, s->after_key);
+    sq_i64(q, 6, (int64_t)s->limit);
+    sq_i64(q, 7, s->after_start.ns);
+    VEC(struct store_closed_row) rows = { 0 };
+    int rc = SQLITE_OK;
+    while (sq_row(q, &rc)) {
+        struct store_closed_row row;
+        sqlite_run_row(q, &job->arena, &row.run);
+        row.last_seq = sqlite3_column_int(q, 11);
+        vec_push(&job->arena, &rows, row);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
 static enum err scan_doomed(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
 {
     struct store_scan_doomed *s = OP(store_scan_doomed);
@@ -216,4 +240,5 @@ sqlite_work *const sqlite_read_works[] = {
     [STORE_SCAN_WAKES] = scan_wakes,
     [STORE_SCAN_BACKLOG] = scan_backlog,
     [STORE_SCAN_DOOMED] = scan_doomed,
+    [STORE_SCAN_CLOSED] = scan_closed,
 };

@@ -86,6 +86,11 @@ void store_scan_doomed(struct store_lane *sl, struct store_scan_doomed *op)
     sl->ops->start(sl, STORE_SCAN_DOOMED, &op->op);
 }
 
+void store_scan_closed(struct store_lane *sl, struct store_scan_closed *op)
+{
+    sl->ops->start(sl, STORE_SCAN_CLOSED, &op->op);
+}
+
 void store_beat(struct store_lane *sl, struct store_beat *op)
 {
     sl->ops->start(sl, STORE_BEAT, &op->op);

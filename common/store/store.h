@@ -73,12 +73,13 @@ struct store_view_row {
     uint64_t group;
 };
 
-/* Which run is current for a workflow id; key 0: the id is free, its row goes. */
+/* Which run is current for a workflow id; key 0: the id is free, its row goes - unless it names
+ * another run than `was` (0: whatever it names). */
 struct store_current_row {
     uint32_t shard;
     struct uuid namespace_id;
     struct str workflow_id;
-    run_key key;
+    run_key key, was;
     uint64_t group;
 };
 
@@ -323,6 +324,26 @@ struct store_count_runs {
 void store_count_runs(struct store_lane *sl, struct store_count_runs *op);
 
 /* ---- removal ------------------------------------------------------------------------------------- */
+
+struct store_closed_row {
+    struct store_run_row run;
+    int32_t last_seq; /* of its log */
+};
+/* Runs of a namespace on the given shards that were closed at `until` or before, earliest first, then by start:
+ * what retention lets go. Doomed ones are not among them. */
+struct store_scan_closed {
+    struct store_op op;
+    struct uuid namespace_id;
+    const uint32_t *shards; /* borrowed until done() */
+    size_t shard_count;
+    struct instant until;
+    run_key after_key; /* paging: rows after (after_close, after_start, after_key); {0}, {0}, 0 to begin */
+    struct instant after_close, after_start;
+    size_t limit;
+    const struct store_closed_row *rows; /* out */
+    size_t row_count;
+};
+void store_scan_closed(struct store_lane *sl, struct store_scan_closed *op);
 
 /* Doomed runs of the given shards in the order of their keys, after_key excluded. */
 struct store_doomed_row {

@@ -132,6 +132,10 @@ void apply_close(struct workflow *wf)
     }
     state_buffer_clear(wf);
     wf->task.state = WORKFLOW_TASK_NONE;
+    wf->task.is_speculative = false;
+    if (wf->updates) {
+        state_updates_close(wf);
+    }
     wf->first_task_at = (struct instant){ 0 };
     wf->run_deadline = (struct instant){ 0 };
 }
@@ -160,11 +164,16 @@ static bool apply_task_scheduled(struct workflow *wf, const struct history_event
 {
     struct workflow_task *t = &wf->task;
     if (t->state !=
-            WORKFLOW_TASK_NONE) { /* a transient task completes: now its events are stored */
+            WORKFLOW_TASK_NONE) { /* a transient or speculative task: now its events are stored */
         if (!t->is_transient || t->scheduled_event_id != he->event_id) {
             return false;
         }
         t->is_transient = false;
+        if (t->is_speculative) { /* from now on it waits as long as any */
+            t->is_speculative = false;
+            t->schedule_to_start =
+                    t->is_sticky ? wf->sticky_schedule_to_start : (struct duration){ 0 };
+        }
         return true;
     }
     t->state = WORKFLOW_TASK_SCHEDULED;
@@ -378,6 +387,10 @@ static bool apply_event_by_type(
         return state_outbox_add(wf, he);
     case HISTORY_START_CHILD_INITIATED:
         return state_child_add(wf, he, bytes);
+    case HISTORY_UPDATE_ACCEPTED:
+    case HISTORY_UPDATE_COMPLETED:
+    case HISTORY_UPDATE_ADMITTED:
+        return state_update_event(wf, he);
     case HISTORY_UPSERT_SEARCH_ATTRIBUTES:
         state_upsert(
                 wf, &wf->search_attributes, workflow_search_attributes(wf), he->search_attributes);

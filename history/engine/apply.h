@@ -9,6 +9,8 @@ void state_keep(struct workflow *wf, struct str *to, struct str from);
 struct str state_kept(struct workflow *wf, struct str s);
 void state_buffer_clear(struct workflow *wf);
 /* --- attach.c --- */
+void state_callback_put(struct workflow *wf, struct callback *c);
+void state_attached_put(struct workflow *wf, struct attached_id *a, struct str request_id);
 /* Callbacks: a repeated field, encoded. */
 void state_callbacks_add(
         struct workflow *wf, struct str callbacks, struct str request_id, struct instant at);
@@ -33,5 +35,15 @@ void state_child_numbered(struct workflow *wf, const struct history_event *he);
 bool state_child_started_late(struct workflow *wf, int64_t initiated_event_id, struct uuid run_id);
 /* The parent close policies, and what the run's own parent must hear. */
 void state_close_family(struct workflow *wf, const struct history_event *he, struct str bytes);
+/* --- apply_update.c --- */
+/* event_id: of event 47; 0: it waits in memory, with its request. */
+bool state_update_admitted(
+        struct workflow *wf, struct str update_id, struct str request, int64_t event_id);
+bool state_update_dropped(struct workflow *wf, struct str update_id);
+void state_updates_sent(struct workflow *wf);
+/* Events 41, 43, 47. */
+bool state_update_event(struct workflow *wf, const struct history_event *he);
+void state_updates_close(struct workflow *wf);
+void state_updates_forget(struct workflow *wf);
 /* What an event does that may also happen while it is buffered. */
 bool state_effect(struct workflow *wf, const struct history_event *he);

@@ -12,6 +12,7 @@ static bool apply_task_record(struct workflow *wf, const struct record *r)
     t->state = WORKFLOW_TASK_SCHEDULED;
     t->scheduled_event_id = r->scheduled_event_id;
     t->is_transient = r->flag;
+    t->is_speculative = r->is_speculative;
     t->is_sticky = r->sticky;
     t->attempt = r->attempt;
     t->scheduled_time = r->time;
@@ -180,6 +181,7 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         return true;
     case RECORD_TASK_ENDED:
         wf->task.state = WORKFLOW_TASK_NONE;
+        wf->task.is_speculative = false;
         wf->next_attempt = r->attempt;
         return true;
     case RECORD_STICKY:
@@ -188,7 +190,8 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         if (str_empty(
                     r->text)) { /* also a task that is out: if it comes back, it goes to the normal queue */
             wf->task.is_sticky = false;
-            wf->task.schedule_to_start = (struct duration){ 0 };
+            wf->task.schedule_to_start = wf->task.is_speculative ? SPECULATIVE_SCHEDULE_TO_START
+                                                                 : (struct duration){ 0 };
         }
         return true;
     case RECORD_CLOSE_ATTEMPTED:
@@ -199,6 +202,11 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         return true;
     case RECORD_FIRST_TASK_NOW:
         wf->first_task_at = r->time;
+        return true;
+    case RECORD_PROBLEMS:
+        state_keep(wf, &wf->problems, r->text);
+        state_upsert(wf, &wf->search_attributes, workflow_search_attributes(wf), r->attributes);
+        wf->has_own_search_attributes = true;
         return true;
     case RECORD_OUTBOX_SETTLED:
         return state_message_settled(wf, r->scheduled_event_id);
@@ -213,6 +221,13 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         return !workflow_is_open(wf);
     case RECORD_CHILD_STARTED_LATE:
         return state_child_started_late(wf, r->scheduled_event_id, r->run_id);
+    case RECORD_UPDATE_ADMITTED:
+        return state_update_admitted(wf, r->text, r->attributes, 0);
+    case RECORD_UPDATES_SENT:
+        state_updates_sent(wf);
+        return true;
+    case RECORD_UPDATE_DROPPED:
+        return state_update_dropped(wf, r->text);
     default:
         return false;
     }
@@ -250,8 +265,14 @@ void activity_mark_dispatched(struct workflow *wf, struct activity *a)
 
 void workflow_forget_volatile(struct workflow *wf)
 {
-    if (wf->task.state == WORKFLOW_TASK_STARTED) {
+    if (wf->task.is_speculative) {
+        wf->task.state = WORKFLOW_TASK_NONE;
+        wf->task.is_speculative = false;
+    } else if (wf->task.state == WORKFLOW_TASK_STARTED) {
         wf->task.state = WORKFLOW_TASK_SCHEDULED;
+    }
+    if (wf->updates) {
+        state_updates_forget(wf);
     }
     activity_each(wf, a)
     {

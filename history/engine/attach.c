@@ -47,6 +47,19 @@ enum err attach_step(struct step *st)
 
 /* --- state ---------------------------------------------------------------------------------------------- */
 
+void state_callback_put(struct workflow *wf, struct callback *c)
+{
+    list_append(&wf->callbacks, &c->node);
+    wf->callback_count++;
+    wf->attached_bytes += sizeof(*c) + c->callback.len + c->request_id.len;
+}
+
+void state_attached_put(struct workflow *wf, struct attached_id *a, struct str request_id)
+{
+    map_put(&wf->attached, &a->node, request_id);
+    wf->attached_bytes += sizeof(*a) + request_id.len;
+}
+
 void state_callbacks_add(
         struct workflow *wf, struct str callbacks, struct str request_id, struct instant at)
 {
@@ -56,8 +69,7 @@ void state_callbacks_add(
         c->callback = state_kept(wf, f.bytes);
         c->request_id = state_kept(wf, request_id);
         c->registered = at;
-        list_append(&wf->callbacks, &c->node);
-        wf->callback_count++;
+        state_callback_put(wf, c);
     }
 }
 
@@ -66,7 +78,7 @@ bool state_attach(struct workflow *wf, const struct history_event *he)
     if (he->request_id.len && !map_get(&wf->attached, he->request_id)) {
         struct attached_id *a = NEW(wf->arena, struct attached_id, 1);
         a->event_id = he->event_id;
-        map_put(&wf->attached, &a->node, str_dup(wf->arena, he->request_id));
+        state_attached_put(wf, a, str_dup(wf->arena, he->request_id));
     }
     state_callbacks_add(wf, he->completion_callbacks, he->request_id, he->time);
     return true;

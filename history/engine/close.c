@@ -231,6 +231,9 @@ static void end_task(struct step *st)
     if (st->wf->task.state == WORKFLOW_TASK_STARTED) {
         workflow_task_fail(st, CAUSE_FORCE_CLOSE_COMMAND, (struct str){ 0 }, STR("history-service"),
                 (struct str){ 0 });
+    } else if (st->wf->task.is_speculative) {
+        step_record(st,
+                &(struct record){ .kind = RECORD_TASK_ENDED, .is_volatile = true, .attempt = 1 });
     }
     step_flush(st);
     st->fx->offers.len = 0;

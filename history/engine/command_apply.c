@@ -68,11 +68,12 @@ static void record_marker(struct step *st, const struct command *cmd)
     step_event(st, &he);
 }
 
-static void apply_one(struct step *st, const struct command *cmd, struct str identity)
+static void apply_one(
+        struct step *st, const struct command *cmd, const struct event_workflow_task_completed *c)
 {
     switch (cmd->type) {
     case COMMAND_SCHEDULE_ACTIVITY_TASK:
-        activity_schedule(st, cmd, identity);
+        activity_schedule(st, cmd, c->identity);
         return;
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
         activity_request_cancel(st, cmd->request_cancel_activity.scheduled_event_id);
@@ -81,7 +82,7 @@ static void apply_one(struct step *st, const struct command *cmd, struct str ide
         start_timer(st, cmd);
         return;
     case COMMAND_CANCEL_TIMER:
-        cancel_timer(st, cmd, identity);
+        cancel_timer(st, cmd, c->identity);
         return;
     case COMMAND_RECORD_MARKER:
         record_marker(st, cmd);
@@ -102,6 +103,9 @@ static void apply_one(struct step *st, const struct command *cmd, struct str ide
     case COMMAND_CANCEL_WORKFLOW_EXECUTION:
     case COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
         close_with_command(st, cmd);
+        return;
+    case COMMAND_PROTOCOL_MESSAGE:
+        update_apply_command(st, c, cmd->protocol_message.message_id);
         return;
     default: /* refused by the check */
         unreachable_state(cmd->type);
@@ -128,7 +132,7 @@ static void drop_stale_offers(struct step *st)
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c)
 {
     for (size_t i = 0; i < c->command_count; i++) {
-        apply_one(st, &c->commands[i], c->identity);
+        apply_one(st, &c->commands[i], c);
     }
     drop_stale_offers(st);
 }
@@ -159,6 +163,12 @@ const char *failed_cause_name(enum workflow_task_failed_cause cause)
         [CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED] = "PendingActivitiesLimitExceeded",
         [CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED] = "PendingSignalsLimitExceeded",
         [CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED] = "PendingRequestCancelLimitExceeded",
+        [CAUSE_RESET_STICKY_TASK_QUEUE] = "ResetStickyTaskQueue",
+        [CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE] = "WorkflowWorkerUnhandledFailure",
+        [CAUSE_FORCE_CLOSE_COMMAND] = "ForceCloseCommand",
+        [CAUSE_RESET_WORKFLOW] = "ResetWorkflow",
+        [CAUSE_BAD_BINARY] = "BadBinary",
+        [CAUSE_NON_DETERMINISTIC_ERROR] = "NonDeterministicError",
         [CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE] = "BadUpdateWorkflowExecutionMessage",
         [CAUSE_FEATURE_DISABLED] = "FeatureDisabled",
     };

@@ -59,6 +59,13 @@ const char *command_queue_problem(const struct check *c, struct str queue)
                    : NULL;
 }
 
+/* As at a start. */
+static bool check_attributes(struct check *c, struct str attributes)
+{
+    const char *why = limits_attributes_problem(c->st, attributes);
+    return !why || command_refuse_text(c, CAUSE_BAD_SEARCH_ATTRIBUTES, str_from_cstr(why));
+}
+
 /* --- one function per command ------------------------------------------------------------------------ */
 
 static bool check_continue_as_new(struct check *c, const struct command *cmd)
@@ -102,6 +109,9 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
         return command_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.");
     }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
+    }
     return true;
 }
 
@@ -143,7 +153,7 @@ static bool check_child(struct check *c, const struct command *cmd)
     const struct command_start_child *in = &cmd->start_child;
     const enum workflow_task_failed_cause bad = CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES;
     const char *why = child_problem(c, in);
-    if (in->namespace_name.len && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
+    if (limits_is_foreign(c->st, in->namespace_name)) {
         return command_refuse(c, bad, "cross namespace commands are not allowed");
     }
     if (why) { /* ids may be too long to be repeated */
@@ -164,6 +174,9 @@ static bool check_child(struct check *c, const struct command *cmd)
         return command_refuse_count(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
                 "pending child workflow executions", c->over.children_pending,
                 c->st->limits->pending_children);
+    }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
     }
     c->over.children_pending++;
     overlay_set(c, &c->over.children, in->workflow_id, true);
@@ -187,7 +200,11 @@ static bool check_closing(struct check *c, const struct command *cmd)
         return command_refuse_size(c, CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
                 "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.");
     }
-    return cmd->type != COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION || check_continue_as_new(c, cmd);
+    if (cmd->type == COMMAND_CONTINUE_AS_NEW_WORKFLOW_EXECUTION && !check_continue_as_new(c, cmd)) {
+        return false;
+    }
+    update_check_closed(c->over.updates);
+    return true;
 }
 
 static bool check_marker(struct check *c, const struct command *cmd)
@@ -227,13 +244,16 @@ static bool check_upsert(struct check *c, const struct command *cmd)
         return command_refuse(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
     }
+    if (!check_attributes(c, cmd->upsert.search_attributes)) {
+        return false;
+    }
     if (command_is_too_large(c, cmd->upsert.search_attributes)) {
         return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.");
     }
     if (!properties_fit(c->st->fx->arena, &c->over.search_attributes,
                 workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes,
-                c->st->limits->search_attributes_size_error)) {
+                c->st->limits->search_attribute_limits.total_bytes)) {
         return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes. SearchAttributes exceed size "
                 "limit.");
@@ -259,6 +279,12 @@ static bool check_modify(struct check *c, const struct command *cmd)
     return true;
 }
 
+static bool check_protocol_message(struct check *c, const struct command *cmd)
+{
+    return update_check_command(
+            c->over.updates, cmd->protocol_message.message_id, c->refusal, &c->over.next_event_id);
+}
+
 static const struct command_rule rules[] = {
     [1] = { "ScheduleActivityTask", check_schedule_activity, CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
             false },
@@ -282,7 +308,8 @@ static const struct command_rule rules[] = {
     [12] = { "SignalExternalWorkflowExecution", check_external,
             CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES, false },
     [13] = { "UpsertWorkflowSearchAttributes", check_upsert, CAUSE_BAD_SEARCH_ATTRIBUTES, false },
-    [14] = { "ProtocolMessage", NULL, CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE, false },
+    [14] = { "ProtocolMessage", check_protocol_message, CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
+            false },
     [16] = { "ModifyWorkflowProperties", check_modify,
             CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, false },
     [17] = { "ScheduleNexusOperation", NULL, CAUSE_FEATURE_DISABLED, false },
@@ -340,6 +367,7 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
     map_init(&c.over.activities, st->fx->arena);
     map_init(&c.over.canceled, st->fx->arena);
     map_init(&c.over.children, st->fx->arena);
+    c.over.updates = update_check_new(st, completed);
     c.over.children_pending = st->wf->children.len;
     c.over.activities_pending = st->wf->activities_by_id.len;
     c.over.next_event_id = st->wf->next_event_id + (st->wf->task.is_transient ? 3 : 2);
@@ -350,5 +378,6 @@ enum err commands_check(struct step *st, const struct event_workflow_task_comple
         }
         c.over.next_event_id++;
     }
+    (void)update_check_rest(c.over.updates, ret);
     return ERR_NONE;
 }

@@ -16,6 +16,7 @@ struct overlay {
     })
     scheduled;
     int64_t next_event_id;
+    struct update_check *updates;
     size_t activities_pending, signals_pending, cancels_pending, children_pending;
     bool has_counted_outbox; /* signals_pending and cancels_pending say what is under way */
     struct str memo, search_attributes; /* after the upserts so far; no pointer: none yet */

@@ -174,7 +174,7 @@ static bool refuse_target(struct check *c, const struct command_external *in, bo
                                  : "RequestCancelExternalWorkflowExecutionCommand";
     size_t max = c->st->limits->id_length;
     struct uuid run_id;
-    if (!str_empty(in->namespace_name) && !str_eq(in->namespace_name, c->st->wf->namespace_name)) {
+    if (limits_is_foreign(c->st, in->namespace_name)) {
         return command_refuse(c, bad, "cross namespace commands are not allowed");
     }
     if (str_empty(in->workflow_id)) {

@@ -6,7 +6,7 @@
 
 static bool is_heartbeat(const struct event_workflow_task_completed *c)
 {
-    return c->force_create_new_workflow_task && c->command_count == 0;
+    return c->force_create_new_workflow_task && c->command_count == 0 && c->message_count == 0;
 }
 
 static enum err refuse(struct step *st, const struct event_workflow_task_completed *c,
@@ -19,12 +19,18 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
     bool is_unhandled = r->cause == CAUSE_UNHANDLED_COMMAND;
     if (st->wf->task.attempt > 1 &&
             !is_unhandled) { /* whatever the mistake: it may be mended meanwhile */
-        return fail_text(st->fail, ERR_INVALID_ARGUMENT, message);
+        if (!workflow_has_pending_updates(st->wf)) {
+            return fail_text(st->fail, ERR_INVALID_ARGUMENT, message);
+        }
+        updates_fail_sent(st); /* they do not wait for that */
+        (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
+        return ERR_NONE;
     }
     (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
     if (is_unhandled) {
         step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
     }
+    updates_fail_sent(st);
     workflow_task_fail(
             st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
     if (r->terminate) {
@@ -65,9 +71,14 @@ static void next_task(
         struct step *st, const struct event_workflow_task_completed *c, struct instant original)
 {
     st->wants_task |= c->force_create_new_workflow_task;
-    if (!workflow_is_open(st->wf) || !st->wants_task) {
+    bool has_updates = workflow_has_pending_updates(st->wf);
+    if (!workflow_is_open(st->wf) || (!st->wants_task && !has_updates)) {
         return;
     }
+    if (!st->wants_task && c->return_new_workflow_task) {
+        workflow_task_schedule_speculative(st);
+    }
+    st->wants_task |= st->wf->task.state == WORKFLOW_TASK_NONE;
     workflow_task_schedule(st);
     if (is_heartbeat(c)) {
         keep_original_time(st, original);
@@ -77,6 +88,37 @@ static void next_task(
         /* the worker still has the run, sticky or not: only what is new is sent */
         workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true);
     }
+}
+
+enum { EVENTS_TO_DISCARD_MAX = 10 };
+
+/* A speculative task of which nothing came but refused updates: it has never been. The worker may have to get the
+ * events that it shipped once more. */
+static bool leaves_no_trace(const struct step *st, const struct event_workflow_task_completed *c)
+{
+    const struct workflow *wf = st->wf;
+    int64_t shipped = wf->next_event_id - (wf->previous_started_event_id + 2);
+    if (!wf->task.is_speculative || c->command_count || c->force_create_new_workflow_task ||
+            shipped > (c->discards_with_events ? EVENTS_TO_DISCARD_MAX : 0)) {
+        return false;
+    }
+    for (size_t i = 0; i < c->message_count; i++) {
+        if (c->messages[i].kind != UPDATE_MESSAGE_REJECTION) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void discard(struct step *st, const struct event_workflow_task_completed *c)
+{
+    st->fx->reset_history_event_id = st->wf->previous_started_event_id;
+    step_record(
+            st, &(struct record){ .kind = RECORD_TASK_ENDED, .is_volatile = true, .attempt = 1 });
+    set_sticky(st, c);
+    update_apply_rest(st, c);
+    updates_reject_unprocessed(st);
+    next_task(st, c, st->now);
 }
 
 static void accept(struct step *st, const struct event_workflow_task_completed *c)
@@ -90,10 +132,15 @@ static void accept(struct step *st, const struct event_workflow_task_completed *
         .started_event_id = wf->task.started_event_id,
         .extra = c->completed_event_fields };
     step_event(st, &he);
+    problems_clear(st);
     set_sticky(st, c);
     st->completed_event_id = he.event_id;
     st->is_completing = true;
     commands_apply(st, c);
+    update_apply_rest(st, c);
+    if (workflow_is_open(wf) && !c->force_create_new_workflow_task) {
+        updates_reject_unprocessed(st);
+    }
     st->is_completing = false;
     if (workflow_is_open(wf)) {
         step_flush(st);
@@ -142,6 +189,10 @@ enum err workflow_task_completed(struct step *st)
     if (size > st->limits->transaction_size_error) {
         return refuse_transaction(st, size);
     }
-    accept(st, c);
+    if (leaves_no_trace(st, c)) {
+        discard(st, c);
+    } else {
+        accept(st, c);
+    }
     return ERR_NONE;
 }

@@ -23,10 +23,11 @@ static void dump_task(const struct workflow *wf, struct buf *out)
     if (t->state == WORKFLOW_TASK_NONE) {
         return;
     }
-    buf_printf(out, "task %s attempt=%d scheduled=%lld%s%s",
+    buf_printf(out, "task %s attempt=%d scheduled=%lld%s%s%s",
             t->state == WORKFLOW_TASK_STARTED ? "started" : "scheduled", (int)t->attempt,
-            (long long)t->scheduled_event_id, t->is_transient ? " transient" : "",
-            t->is_sticky ? " sticky" : "");
+            (long long)t->scheduled_event_id,
+            t->is_transient && !t->is_speculative ? " transient" : "",
+            t->is_speculative ? " speculative" : "", t->is_sticky ? " sticky" : "");
     if (t->state == WORKFLOW_TASK_STARTED) {
         buf_printf(out, " started=%lld", (long long)t->started_event_id);
     }
@@ -47,6 +48,26 @@ static void dump_activity(const struct workflow *wf, const struct activity *a, s
         buf_printf(out, " has-heartbeat-details");
     }
     buf_append_byte(out, '\n');
+}
+
+static void dump_updates(const struct workflow *wf, struct buf *out)
+{
+    static const char *const stages[] = { "", "admitted", "accepted", "completed" };
+    map_each(&wf->updates->by_id, n)
+    {
+        const struct update *u = map_entry(n, struct update, by_id);
+        bool is_out = u->is_sent && u->stage == UPDATE_ADMITTED &&
+                      wf->task.state == WORKFLOW_TASK_STARTED;
+        buf_printf(out, "update " STR_FMT " %s", STR_ARG(u->update_id),
+                is_out ? "sent" : stages[u->stage]);
+        if (u->accepted_event_id) {
+            buf_printf(out, " accepted=%lld", (long long)u->accepted_event_id);
+        }
+        if (u->completed_event_id) {
+            buf_printf(out, " completed=%lld", (long long)u->completed_event_id);
+        }
+        buf_append_byte(out, '\n');
+    }
 }
 
 void workflow_dump(const struct workflow *wf, struct buf *out)
@@ -82,6 +103,9 @@ void workflow_dump(const struct workflow *wf, struct buf *out)
             "ending" };
         buf_printf(out, "child " STR_FMT " event=%lld %s\n", STR_ARG(c->workflow_id),
                 (long long)c->initiated_event_id, stages[c->stage]);
+    }
+    if (wf->updates) {
+        dump_updates(wf, out);
     }
     map_each(&wf->attached, n)
     {

@@ -30,6 +30,8 @@
 #include "common/model/command.h"
 #include "common/model/ids.h"
 #include "common/model/policies.h"
+#include "common/model/search_attributes.h"
+#include "history/engine/engine_update.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
                     others */
@@ -37,22 +39,29 @@ struct workflow; /* the state of one run; its fields are in history/engine/workf
 /* ---- limits: per namespace, given with every event --------------------------------------------- */
 
 struct engine_limits {
-    size_t blob_size_error;              /* bytes of one payload field; default 2 MiB */
-    size_t memo_size_error;              /* 2 MiB */
-    size_t search_attributes_size_error; /* all of a run: 40 KiB */
-    uint32_t callbacks;                  /* of a run: 32 */
-    size_t id_length;                    /* 1000 */
+    size_t blob_size_error;                          /* bytes of one payload field; default 2 MiB */
+    size_t memo_size_error;                          /* 2 MiB */
+    uint32_t callbacks;                              /* of a run: 32 */
+    uint32_t links;                                  /* of a request: 10 */
+    int32_t history_page;                            /* events that a reader gets at once: 256 */
+    size_t link_bytes, summary_bytes, details_bytes; /* 4000, 400, 20000 */
+    size_t id_length;                                /* 1000 */
     int64_t history_count_suggest, history_count_error; /* 4096, 51200 events */
     size_t history_size_suggest, history_size_error;    /* 4 MiB, 50 MiB */
     size_t state_size_error;                            /* 8 MiB: what a run must remember */
     size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
+    struct search_attribute_limits search_attribute_limits;
+    const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
+    bool cross_namespace; /* commands may name other namespaces; default false */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
     size_t buffered_bytes;                                                           /* 2 MiB */
-    struct duration default_workflow_task_timeout;                                   /* 10 s */
-    struct duration workflow_task_retry_max;     /* 10 min: cap of the growing timeout */
-    struct duration workflow_task_heartbeat_max; /* 30 min */
+    uint32_t updates_in_flight, updates_total;     /* 10 at a time, 2000 of a run; 0: no limit */
+    size_t updates_in_flight_bytes;                /* 20 MiB */
+    struct duration default_workflow_task_timeout; /* 10 s */
+    struct duration workflow_task_retry_max;       /* 10 min: cap of the growing timeout */
+    struct duration workflow_task_heartbeat_max;   /* 30 min */
     struct duration
             activity_start_grace; /* a started activity becomes durable after this: 500 ms */
 };
@@ -93,6 +102,8 @@ struct event_start {
     bool request_eager_execution;
     const struct event_signal
             *signal; /* signal-with-start: comes right after event 1; NULL: none */
+    const struct event_update
+            *update; /* update-with-start: the first task carries it; NULL: none */
     const struct event_parent *parent; /* NULL: none; inherited within a chain */
     bool waits_for_parent;             /* the first task comes with EVENT_FIRST_TASK */
     /* chains: what a run takes over from the one before it; zero for a fresh start */
@@ -151,6 +162,9 @@ struct event_workflow_task_completed {
     struct workflow_task_token token;
     const struct command *commands;
     size_t command_count;
+    const struct update_message *messages;
+    size_t message_count;
+    bool discards_with_events; /* the worker can get the same events twice */
     struct str identity;
     struct str sticky_task_queue; /* empty: not sticky */
     struct duration sticky_schedule_to_start;
@@ -249,6 +263,7 @@ enum event_kind {
     EVENT_MESSAGE_SETTLED, /* the target of an outbox message has answered */
     EVENT_FIRST_TASK,      /* the parent knows of this child: it may begin */
     EVENT_CHILD_CLOSED,
+    EVENT_UPDATE, /* no error: fx->update_status is how far it has come */
     EVENT_ATTACH,
     EVENT_RESET,
     EVENT_RESET_AWAY,
@@ -276,6 +291,7 @@ struct event {
         struct event_activity_canceled activity_canceled;
         struct event_activity_heartbeat activity_heartbeat;
         struct event_child_closed child_closed;
+        struct event_update update;
         struct event_attach attach;
         struct event_reset reset;
         struct event_reset_away reset_away;
@@ -312,6 +328,8 @@ struct workflow_task_start {
     struct str suffix; /* synthetic events after it (concatenated History.events fields), not stored
                           yet */
     struct str normal_task_queue;
+    const struct update_request *updates; /* in the order in which they came */
+    size_t update_count;
 };
 
 /* An activity attempt handed to a worker. */
@@ -371,7 +389,10 @@ struct effects {
     bool has_activity;
     struct activity_start activity;
     VEC(struct activity_start) eager_activities;
-    bool cancel_requested; /* heartbeats */
+    bool cancel_requested;              /* heartbeats */
+    struct update_status update_status; /* updates */
+    VEC(struct update_news) updates;
+    int64_t reset_history_event_id; /* the completed task left no trace: the worker goes back to here */
     VEC(struct str)
     failures;          /* messages: what was too large to be kept of a failed activity's answer */
     bool is_duplicate; /* the request id was known: nothing was done again */
@@ -425,6 +446,8 @@ enum workflow_status workflow_status(const struct workflow *wf);
 int64_t workflow_next_event_id(const struct workflow *wf);
 /* True while a workflow task or an activity is out whose start is not stored. */
 bool workflow_has_volatile(const struct workflow *wf);
+/* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */
+bool workflow_may_leave(const struct workflow *wf);
 size_t workflow_size(const struct workflow *wf); /* bytes, for the cache; O(1) */
 
 /* Aborts when something that must always hold does not. */

@@ -4,8 +4,12 @@
 const struct engine_limits engine_limits_default = {
     .blob_size_error = 2 * 1024 * 1024,
     .memo_size_error = 2 * 1024 * 1024,
-    .search_attributes_size_error = 40 * 1024,
     .callbacks = 32,
+    .links = 10,
+    .history_page = 256,
+    .link_bytes = 4000,
+    .summary_bytes = 400,
+    .details_bytes = 20000,
     .id_length = 1000,
     .history_count_suggest = 4096,
     .history_count_error = 51200,
@@ -13,6 +17,7 @@ const struct engine_limits engine_limits_default = {
     .history_size_error = 50 * 1024 * 1024,
     .state_size_error = 8 * 1024 * 1024,
     .transaction_size_error = 4 * 1024 * 1024,
+    .search_attribute_limits = { 100, 2 * 1024, 40 * 1024 },
     .pending_activities = 2000,
     .pending_children = 2000,
     .pending_signals = 2000,
@@ -20,6 +25,9 @@ const struct engine_limits engine_limits_default = {
     .signals_per_run = 10000,
     .buffered_events = 100,
     .buffered_bytes = 2 * 1024 * 1024,
+    .updates_in_flight = 10,
+    .updates_total = 2000,
+    .updates_in_flight_bytes = 20 * 1024 * 1024,
     .default_workflow_task_timeout = { 10000000000 },
     .workflow_task_retry_max = { 600000000000 },
     .workflow_task_heartbeat_max = { 1800000000000 },
@@ -28,10 +36,11 @@ const struct engine_limits engine_limits_default = {
 
 int32_t limits_suggest(const struct step *st)
 {
-    enum { TOO_LARGE = 1, TOO_MANY_EVENTS = 2 };
+    enum { TOO_LARGE = 1, TOO_MANY_EVENTS = 2, TOO_MANY_UPDATES = 4 };
     const struct workflow *wf = st->wf;
     return (wf->history_size >= (int64_t)st->limits->history_size_suggest ? TOO_LARGE : 0) |
-           (wf->next_event_id >= st->limits->history_count_suggest ? TOO_MANY_EVENTS : 0);
+           (wf->next_event_id >= st->limits->history_count_suggest ? TOO_MANY_EVENTS : 0) |
+           (updates_suggest_new_run(wf, st->limits) ? TOO_MANY_UPDATES : 0);
 }
 
 static size_t command_bytes(const struct command *cmd)
@@ -79,7 +88,27 @@ size_t limits_completion_bytes(
     for (size_t i = 0; i < c->command_count; i++) {
         size += command_bytes(&c->commands[i]);
     }
+    for (size_t i = 0; i < c->message_count; i++) {
+        size += c->messages[i].size;
+    }
     return size;
+}
+
+const char *limits_attributes_problem(const struct step *st, struct str attributes)
+{
+    const struct engine_limits *l = st->limits;
+    struct fail f = { 0 };
+    if (l->search_attributes && search_attributes_check(attributes, l->search_attributes,
+                                        &l->search_attribute_limits, &f)) {
+        return str_cstr(st->fx->arena, str_from_cstr(f.message));
+    }
+    return NULL;
+}
+
+bool limits_is_foreign(const struct step *st, struct str namespace_name)
+{
+    return namespace_name.len && !str_eq(namespace_name, st->wf->namespace_name) &&
+           !st->limits->cross_namespace;
 }
 
 static void end_run(struct step *st, struct str reason)

@@ -42,9 +42,29 @@ int64_t workflow_next_event_id(const struct workflow *wf)
     return wf->next_event_id;
 }
 
+static bool has_volatile_update(const struct workflow *wf)
+{
+    if (!workflow_has_pending_updates(wf)) {
+        return false;
+    }
+    list_each(&wf->updates->pending, n)
+    {
+        if (!list_entry(n, struct update, pending)->admitted_event_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool workflow_has_volatile(const struct workflow *wf)
 {
-    return wf->task.state == WORKFLOW_TASK_STARTED || wf->volatile_starts > 0;
+    return !workflow_may_leave(wf) || has_volatile_update(wf);
+}
+
+bool workflow_may_leave(const struct workflow *wf)
+{
+    return wf->task.state != WORKFLOW_TASK_STARTED && !wf->task.is_speculative &&
+           !wf->volatile_starts;
 }
 
 size_t workflow_size(const struct workflow *wf)

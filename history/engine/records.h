@@ -33,12 +33,18 @@ enum record_kind {
             17, /* the wait for the first workflow task is over; time: it goes on until then */
     RECORD_CHILD_STARTED_LATE =
             18, /* scheduled_event_id: initiated; run_id: it exists, but this run has ended */
+    RECORD_UPDATE_ADMITTED = 30, /* volatile; text: its id, attributes: the request */
+    RECORD_UPDATES_SENT = 31,    /* volatile: with the task that has just started */
+    RECORD_UPDATE_DROPPED = 32,  /* text: its id. Volatile unless an event has admitted it */
     RECORD_COPIED = 40, /* count: the next events are another run's; see apply_copied_event */
     RECORD_RESET =
             41, /* after copied events, what RECORD_START says, and base_run_id, original_time
                            (expiration), details (request id of the reset), time (start), count (copied_until) */
     RECORD_RESET_AWAY = 42, /* run_id: the new run, may be zero; flag: this run ends by it */
     RECORD_DELETED = 43,
+    RECORD_PROBLEMS =
+            50, /* text: what keeps workflow tasks from completing, empty: nothing any more; attributes: the change of
+                           the search attributes */
     RECORD_KIND_COUNT,
 };
 
@@ -54,7 +60,8 @@ struct record {
     int64_t history_size;
     int32_t suggest_reasons; /* volatile records only */
     bool flag, sticky;
-    bool is_volatile; /* not encoded: applied, but not stored */
+    bool is_speculative; /* not encoded: only volatile tasks are */
+    bool is_volatile;    /* not encoded: applied, but not stored */
 };
 
 void record_write(struct buf *out, const struct record *r);

@@ -16,6 +16,9 @@ bool reset_reapplies(struct str event, uint32_t exclude)
     switch (type) {
     case HISTORY_WORKFLOW_EXECUTION_SIGNALED:
         return !(exclude & RESET_EXCLUDE_SIGNALS);
+    case HISTORY_UPDATE_ACCEPTED:
+    case HISTORY_UPDATE_ADMITTED:
+        return !(exclude & RESET_EXCLUDE_UPDATES);
     case HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
         return true;
     case HISTORY_START_CHILD_FAILED:
@@ -129,6 +132,20 @@ static void reapply_child(struct step *st, struct history_event *he)
     step_happened(st, he);
 }
 
+/* Accepted by what did not happen: it is admitted once more, with its request, unless the copied events have it. An
+ * acceptance without a request stands behind the event that has it. */
+static void reapply_update(struct step *st, const struct history_event *he)
+{
+    enum { ORIGIN_REAPPLY = 1 };
+    struct str id = update_request_id(he->update_request);
+    struct history_event admitted = { .type = HISTORY_UPDATE_ADMITTED,
+        .update_request = he->update_request,
+        .origin = ORIGIN_REAPPLY };
+    if (id.len && !workflow_update(st->wf, id)) {
+        step_event(st, &admitted);
+    }
+}
+
 static void reapply(struct step *st)
 {
     struct str events = st->ev->reset.reapply, bytes;
@@ -141,6 +158,8 @@ static void reapply(struct step *st)
             step_happened(st, &he);
         } else if (he.type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
             step_happened_quietly(st, &he);
+        } else if (he.type == HISTORY_UPDATE_ACCEPTED || he.type == HISTORY_UPDATE_ADMITTED) {
+            reapply_update(st, &he);
         } else {
             reapply_child(st, &he);
         }

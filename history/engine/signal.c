@@ -22,6 +22,15 @@ struct history_event signal_event(struct step *st, const struct event_signal *s)
         .execution = external(st, s->external_workflow_id, s->external_run_id) };
 }
 
+enum err workflow_is_closing(struct fail *f)
+{
+    (void)fail(f, ERR_RESOURCE_EXHAUSTED,
+            "workflow operation can not be applied because workflow is closing");
+    fail_set_detail(f, STR("ResourceExhaustedFailure"),
+            STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW, NAMESPACE */
+    return ERR_RESOURCE_EXHAUSTED;
+}
+
 enum err signal_step(struct step *st)
 {
     const struct event_signal *s = &st->ev->signal;
@@ -39,11 +48,7 @@ enum err signal_step(struct step *st)
                 "exceeded workflow execution limit for signal events");
     }
     if (wf->close_attempted && wf->task.state == WORKFLOW_TASK_STARTED) {
-        (void)fail(st->fail, ERR_RESOURCE_EXHAUSTED,
-                "workflow operation can not be applied because workflow is closing");
-        fail_set_detail(st->fail, STR("ResourceExhaustedFailure"),
-                STR("\x08\x05\x10\x01")); /* BUSY_WORKFLOW */
-        return ERR_RESOURCE_EXHAUSTED;
+        return workflow_is_closing(st->fail);
     }
     struct history_event he = signal_event(st, s);
     if (wf->first_task_at.ns && !s->wakes_delayed) {

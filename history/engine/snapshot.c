@@ -1,6 +1,7 @@
 /* The durable state as bytes and back: field tables over the structs, so that nothing is named twice. What is
  * volatile is left out; what can be derived is derived. The bytes are stable: equal states, equal bytes. */
 #include "common/model/wire.h"
+#include "history/engine/apply.h"
 #include "history/engine/step.h"
 #include "history/engine/tally.h"
 
@@ -17,6 +18,7 @@ enum part { /* fields of a snapshot; numbers are stored */
     PART_OUTBOX = 8,
     PART_TASK = 9,
     PART_CHILD = 10,
+    PART_UPDATE = 20, /* those that an event speaks of */
     PART_CALLBACK = 30,
     PART_ATTACHED = 31,
 };
@@ -51,6 +53,7 @@ static const struct field run_fields[] = {
     RUN(61, BOOL, has_own_memo),
     RUN(62, STR, search_attributes),
     RUN(63, BOOL, has_own_search_attributes),
+    RUN(64, STR, problems),
     RUN(50, UUID, base_run_id),
     RUN(51, UUID, reset_run_id),
     RUN(52, STR, reset_request_id),
@@ -138,6 +141,17 @@ static const struct field child_fields[] = {
 };
 _Static_assert(sizeof(enum child_stage) == 4, "written as I32");
 
+#define UPDATE(number, kind, member)                          \
+    {                                                         \
+        number, FIELD_##kind, offsetof(struct update, member) \
+    }
+static const struct field update_fields[] = {
+    UPDATE(1, STR, update_id),
+    UPDATE(2, I64, admitted_event_id),
+    UPDATE(3, I64, accepted_event_id),
+    UPDATE(4, I64, completed_event_id),
+};
+
 #define CALLBACK(number, kind, member)                          \
     {                                                           \
         number, FIELD_##kind, offsetof(struct callback, member) \
@@ -196,6 +210,25 @@ static void encode_activity(struct buf *out, const struct activity *a)
     wire_end(out, mark);
 }
 
+/* First those that have been accepted, in that order, then those that history has only admitted. */
+static void encode_updates(struct buf *out, const struct workflow *wf)
+{
+    map_each(&wf->updates->by_id, n)
+    {
+        const struct update *u = map_entry(n, struct update, by_id);
+        if (u->accepted_event_id) {
+            PUT(out, PART_UPDATE, update_fields, u);
+        }
+    }
+    list_each(&wf->updates->pending, n)
+    {
+        const struct update *u = list_entry(n, struct update, pending);
+        if (u->admitted_event_id) {
+            PUT(out, PART_UPDATE, update_fields, u);
+        }
+    }
+}
+
 void workflow_encode(const struct workflow *wf, struct buf *out)
 {
     wire_put_varint(out, PART_VERSION, SNAPSHOT_VERSION);
@@ -203,7 +236,7 @@ void workflow_encode(const struct workflow *wf, struct buf *out)
     if (wf->status) {
         encode_event(out, PART_START, &wf->start, 1);
     }
-    if (wf->task.state != WORKFLOW_TASK_NONE) {
+    if (wf->task.state != WORKFLOW_TASK_NONE && !wf->task.is_speculative) {
         PUT(out, PART_TASK, task_fields, &wf->task);
     }
     activity_each(wf, a)
@@ -230,6 +263,9 @@ void workflow_encode(const struct workflow *wf, struct buf *out)
     map_each(&wf->children, n)
     {
         PUT(out, PART_CHILD, child_fields, child_of(n));
+    }
+    if (wf->updates) {
+        encode_updates(out, wf);
     }
     list_each(&wf->callbacks, n)
     {
@@ -322,14 +358,20 @@ static bool decode_child(struct workflow *wf, struct str body)
     return true;
 }
 
+static bool decode_update(struct workflow *wf, struct str body)
+{
+    struct update u = { 0 };
+    return fields_read(body, update_fields, ARRAY_LEN(update_fields), wf->arena, &u) &&
+           state_update_restore(wf, &u);
+}
+
 static bool decode_callback(struct workflow *wf, struct str body)
 {
     struct callback *c = NEW(wf->arena, struct callback, 1);
     if (!fields_read(body, callback_fields, ARRAY_LEN(callback_fields), wf->arena, c)) {
         return false;
     }
-    list_append(&wf->callbacks, &c->node);
-    wf->callback_count++;
+    state_callback_put(wf, c);
     return true;
 }
 
@@ -342,7 +384,7 @@ static bool decode_attached(struct workflow *wf, struct str body)
     }
     struct str key = a->node.key;
     a->node.key = (struct str){ 0 };
-    map_put(&wf->attached, &a->node, key);
+    state_attached_put(wf, a, key);
     return true;
 }
 
@@ -370,6 +412,8 @@ static bool decode_part(struct workflow *wf, const struct wire_field *f)
         return decode_outbox(wf, f->bytes);
     case PART_CHILD:
         return decode_child(wf, f->bytes);
+    case PART_UPDATE:
+        return decode_update(wf, f->bytes);
     case PART_CALLBACK:
         return decode_callback(wf, f->bytes);
     case PART_ATTACHED:

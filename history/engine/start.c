@@ -114,6 +114,9 @@ enum err start_step(struct step *st)
         struct history_event signal = signal_event(st, s->signal);
         step_event(st, &signal);
     }
+    if (s->update) {
+        update_admit(st, s->update);
+    }
     st->wants_task = !waits;
     if (is_eager) {
         workflow_task_schedule(st);

@@ -87,6 +87,12 @@ static void append_event(struct step *st, struct history_event *he, struct str *
 void step_event(struct step *st, struct history_event *he)
 {
     struct str bytes;
+    if (st->wf->task.is_speculative && he->type != HISTORY_WORKFLOW_TASK_SCHEDULED) {
+        workflow_task_materialize(st); /* it may only vanish while nothing else happens */
+    }
+    if (st->wf->updates && history_is_close(he->type)) {
+        updates_close(st);
+    }
     append_event(st, he, &bytes);
     st->run_of_events++;
     st->fx->shows_changed |= he->type == HISTORY_UPSERT_SEARCH_ATTRIBUTES ||
@@ -106,6 +112,9 @@ static int64_t subject_of(const struct history_event *he)
 static void buffer_event(struct step *st, const struct history_event *he)
 {
     struct buf attributes;
+    if (st->wf->task.is_speculative) {
+        workflow_task_materialize(st);
+    }
     buf_init_arena(&attributes, st->fx->arena, EFFECTS_MAX);
     history_event_write_attributes(&attributes, he);
     step_record(st, &(struct record){ .kind = RECORD_BUFFER,
@@ -250,6 +259,7 @@ static enum err step_by_kind(struct step *st)
         [EVENT_MESSAGE_SETTLED] = outbox_settled,
         [EVENT_FIRST_TASK] = child_first_task,
         [EVENT_CHILD_CLOSED] = child_closed,
+        [EVENT_UPDATE] = update_step,
         [EVENT_ATTACH] = attach_step,
         [EVENT_RESET] = reset_step,
         [EVENT_RESET_AWAY] = reset_away_step,

@@ -14,6 +14,7 @@ struct step {
     const struct engine_limits *limits;
     int64_t run_of_events;      /* events emitted since the last record */
     int64_t completed_event_id; /* of the completion whose commands are being applied; 0: none */
+    bool *messages_taken;       /* of that completion: those that commands have named */
     bool is_completing; /* from the completed event to the flush: other events wait behind the commands' */
     bool wants_task; /* something has happened that the workflow must see */
     bool offer_task;
@@ -75,6 +76,7 @@ STEP_FN(time_step);
 STEP_FN(outbox_settled);
 STEP_FN(child_first_task);
 STEP_FN(child_closed);
+STEP_FN(update_step);
 STEP_FN(attach_step);
 STEP_FN(reset_step);
 STEP_FN(reset_away_step);
@@ -82,9 +84,15 @@ STEP_FN(delete_step);
 #undef STEP_FN
 
 /* signal.c */
+/* Refuses what would keep a run open that wants to close. */
+enum err workflow_is_closing(struct fail *f);
 struct history_event signal_event(struct step *st, const struct event_signal *s);
 /* workflow_task.c */
 void workflow_task_schedule(struct step *st); /* when the run wants one and none is pending */
+/* A task that leaves no trace unless something comes of it; normal when no task has completed yet. */
+void workflow_task_schedule_speculative(struct step *st);
+/* The speculative task becomes a normal one: its scheduled event is written. */
+void workflow_task_materialize(struct step *st);
 void workflow_task_start(struct step *st, struct str identity, struct str request_id,
         struct str version, bool from_sticky);
 void workflow_task_write_started(struct step *st); /* the stored form of a started task's events */
@@ -131,6 +139,39 @@ void activity_mark_dispatched(
         struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
+/* problems.c: that attempt of a workflow task has ended so; a task has completed */
+void problems_report(struct step *st, int32_t attempt, const struct history_event *he);
+void problems_clear(struct step *st);
+
+/* update.c */
+void update_admit(struct step *st, const struct event_update *u);
+/* Messages of the completion: checked with the commands, applied among or after them. */
+struct update_check;
+struct update_check *update_check_new(
+        struct step *st, const struct event_workflow_task_completed *c);
+/* The message that the command names; false: refused. A refusal makes no event: *next_event_id, which counts one for
+ * each command, then goes back. */
+bool update_check_command(struct update_check *uc, struct str message_id,
+        struct command_refusal *ret, int64_t *next_event_id);
+/* Messages that no command has named. */
+bool update_check_rest(struct update_check *uc, struct command_refusal *ret);
+/* A command has closed the run: what follows can only be about nothing. */
+void update_check_closed(struct update_check *uc);
+void update_apply_command(
+        struct step *st, const struct event_workflow_task_completed *c, struct str message_id);
+void update_apply_rest(struct step *st, const struct event_workflow_task_completed *c);
+/* Those that the task carried and its worker has not answered. */
+void updates_reject_unprocessed(struct step *st);
+/* The server refuses the completion: who was with the worker hears it. */
+void updates_fail_sent(struct step *st);
+/* The run has closed in this step. */
+void updates_close(struct step *st);
+/* The update id in a message Request; empty: none. */
+struct str update_request_id(struct str request);
+/* From a snapshot: the ids are set. */
+bool state_update_restore(struct workflow *wf, const struct update *from) MUST_USE;
+void updates_send(struct step *st); /* with the task that has just started */
+bool updates_suggest_new_run(const struct workflow *wf, const struct engine_limits *limits);
 /* attach.c */
 /* Messages Callback as a repeated field of that number. */
 struct str callbacks_encode(
@@ -158,6 +199,10 @@ void child_messages(const struct workflow *wf, struct arena *arena, struct effec
 /* limits.c */
 void limits_enforce(struct step *st);
 /* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
+/* Why a command may not set these search attributes; NULL: it may. */
+const char *limits_attributes_problem(const struct step *st, struct str attributes);
+/* Is it another namespace, which commands may not name? */
+bool limits_is_foreign(const struct step *st, struct str namespace_name);
 int32_t limits_suggest(const struct step *st);
 /* What the completion would add to the log, but for a few bytes an event. */
 size_t limits_completion_bytes(

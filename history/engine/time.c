@@ -35,6 +35,8 @@ enum err time_step(struct step *st)
     }
     if (workflow_task_due(wf, &type).ns <= st->now.ns) {
         workflow_task_timeout(st, type);
+        workflow_task_schedule(
+                st); /* now: what fires below is news to the next attempt, which becomes a first one */
     }
     fire_timers(st);
     activity_time(st);
@@ -75,7 +77,7 @@ struct instant workflow_durable_need(const struct workflow *wf)
         return need;
     }
     need = instant_min(need, needs_of_both_kinds(wf));
-    if (wf->task.state != WORKFLOW_TASK_NONE) {
+    if (wf->task.state != WORKFLOW_TASK_NONE && !wf->task.is_speculative) {
         need = instant_min(need, wf->task.scheduled_time);
     }
     return instant_min(need, workflow_pending_durable_need(wf));

@@ -16,12 +16,13 @@ enum workflow_task_state {
 struct workflow_task {
     enum workflow_task_state state;
     int64_t scheduled_event_id;
-    bool is_transient; /* attempt > 1: its scheduled event is not stored, the id is only expected */
-    bool is_sticky;    /* scheduled on the sticky queue */
-    int32_t attempt;   /* of the task that is scheduled or started */
+    bool is_transient; /* its scheduled event is not stored, the id is only expected: attempt > 1, or speculative */
+    bool is_speculative; /* only for updates: volatile as a whole, also its schedule; implies is_transient */
+    bool is_sticky;  /* scheduled on the sticky queue */
+    int32_t attempt; /* of the task that is scheduled or started */
     struct instant scheduled_time, original_scheduled_time; /* the latter is kept over heartbeats */
     struct duration start_to_close;
-    struct duration schedule_to_start; /* sticky only */
+    struct duration schedule_to_start; /* sticky or speculative only */
     /* while started */
     int64_t started_event_id;
     struct instant started_time;
@@ -31,6 +32,9 @@ struct workflow_task {
     bool suggest_continue_as_new;
     int32_t suggest_reasons; /* bit n-1: the API's reason n */
 };
+
+/* A speculative task that nobody takes becomes a normal one: not even the normal queue keeps it longer. */
+#define SPECULATIVE_SCHEDULE_TO_START DURATION_SECONDS(5)
 
 enum activity_state { ACTIVITY_SCHEDULED, ACTIVITY_STARTED };
 
@@ -122,6 +126,33 @@ struct child {
     struct uuid run_id;   /* its first run; zero until it is started */
 };
 
+/* An update.
+ *
+ *     ADMITTED --a task starts--> ADMITTED, sent --41--> ACCEPTED --43--> COMPLETED
+ *        |                          |  rejected, or ignored by the worker: gone, without a trace
+ *        `-- run closed: gone ------'                    `-- run closed: stays, its outcome is a failure
+ *
+ * ADMITTED: volatile, unless event 47 says so (reset). Always a task is out that will carry it, or its run waits for
+ * its first task. ACCEPTED, COMPLETED: known for as long as the run. */
+struct update {
+    struct map_node by_id;
+    struct list_node pending; /* ADMITTED: in the order of arrival */
+    struct str update_id;
+    enum update_stage stage;
+    bool is_sent;
+    int64_t admitted_event_id, accepted_event_id, completed_event_id; /* 0: none */
+    struct str request; /* volatile ones: the message Request */
+    char *space;        /* where it is; used again by later ones */
+    size_t space_size;
+};
+
+struct updates {
+    struct map by_id;
+    struct list pending, spare;
+    size_t completed_count;
+    size_t pending_bytes;
+};
+
 struct workflow {
     struct arena *arena;
     /* --- identity and start --- */
@@ -135,9 +166,11 @@ struct workflow {
     struct str memo,
             search_attributes; /* after upserts; before the first one those of event 1 count */
     bool has_own_memo, has_own_search_attributes;
+    struct str problems;   /* problems.c: of the workflow task that keeps failing; empty: none */
     struct map attached;   /* struct attached_id */
     struct list callbacks; /* struct callback */
     uint32_t callback_count;
+    size_t attached_bytes; /* of both */
     /* --- history --- */
     int64_t next_event_id;
     int64_t history_size;
@@ -171,6 +204,7 @@ struct workflow {
     size_t buffered_bytes;
     uint32_t signal_count;
     struct list free_activities, free_timers;
+    struct updates *updates; /* NULL: there has been none */
     /* --- sums over what is pending, kept by tally.c --- */
     struct heap activity_needs, activity_durable_needs, timer_needs;
     size_t pending_bytes;
@@ -215,6 +249,14 @@ static inline bool workflow_waits_for_parent(const struct workflow *wf)
     return wf->first_task_at.ns == INT64_MAX;
 }
 struct user_timer *workflow_timer(const struct workflow *wf, struct str timer_id);
+struct update *workflow_update(const struct workflow *wf, struct str update_id);
+/* Some update waits for a task that carries it. */
+bool workflow_has_pending_updates(const struct workflow *wf);
+/* A workflow task of this run has completed: only then may one be speculative. */
+static inline bool workflow_was_seen(const struct workflow *wf)
+{
+    return wf->previous_started_event_id > 0;
+}
 
 static inline bool workflow_is_open(const struct workflow *wf)
 {

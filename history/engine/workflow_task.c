@@ -15,6 +15,10 @@
  * STARTED: volatile; everything else that happens is buffered until it ends. started_event_id is the id that
  *   the started event gets when it is stored, at the end.
  *
+ * Speculative: only for updates that wait. Volatile as a whole: its schedule, too, has no event. It vanishes if
+ *   nothing came of it; whatever else happens makes it a normal one first (workflow_task_materialize), with the
+ *   same ids. Lost in a crash, with its updates.
+ *
  * Leaves commands to completion.c and the deadline's watch to time.c. */
 #include "history/engine/step.h"
 
@@ -108,6 +112,32 @@ void workflow_task_schedule(struct step *st)
     workflow_task_offer(st);
 }
 
+void workflow_task_schedule_speculative(struct step *st)
+{
+    struct workflow *wf = st->wf;
+    bool is_sticky = !str_empty(wf->sticky_queue);
+    if (wf->task.state != WORKFLOW_TASK_NONE || !workflow_is_open(wf)) {
+        return;
+    }
+    if (!workflow_was_seen(wf) || wf->next_attempt > 1) { /* there is no task to go back to */
+        st->wants_task = true;
+        return;
+    }
+    step_record(st, &(struct record){ .kind = RECORD_TASK_SCHEDULED,
+                            .is_volatile = true,
+                            .is_speculative = true,
+                            .scheduled_event_id = wf->next_event_id,
+                            .attempt = 1,
+                            .time = st->now,
+                            .original_time = st->now,
+                            .start_to_close = wf->start.task_timeout,
+                            .flag = true,
+                            .sticky = is_sticky,
+                            .schedule_to_start = is_sticky ? wf->sticky_schedule_to_start
+                                                           : SPECULATIVE_SCHEDULE_TO_START });
+    workflow_task_offer(st);
+}
+
 /* --- starting --------------------------------------------------------------------------------------- */
 
 /* The packed enum values of the event's reasons. */
@@ -133,6 +163,9 @@ static void started_events(const struct workflow *wf, struct arena *arena,
         .attempt = t->attempt,
         .start_to_close = t->start_to_close,
         .task_queue.name = wf->start.task_queue.name };
+    if (t->is_sticky) {
+        scheduled->task_queue = (struct queue_ref){ wf->sticky_queue, wf->start.task_queue.name };
+    }
     *started = (struct history_event){ .type = HISTORY_WORKFLOW_TASK_STARTED,
         .time = t->started_time,
         .event_id = t->started_event_id,
@@ -145,6 +178,13 @@ static void started_events(const struct workflow *wf, struct arena *arena,
         .suggest_reasons = reasons_of(arena, t->suggest_reasons) };
 }
 
+void workflow_task_materialize(struct step *st)
+{
+    struct history_event scheduled, started;
+    started_events(st->wf, st->fx->arena, &scheduled, &started);
+    step_event(st, &scheduled);
+}
+
 void workflow_task_write_started(struct step *st)
 {
     struct history_event scheduled, started;
@@ -153,6 +193,26 @@ void workflow_task_write_started(struct step *st)
         step_event(st, &scheduled);
     }
     step_event(st, &started);
+}
+
+/* The updates that go with the task, and those that went when it is claimed again. */
+static size_t sent_updates(
+        const struct workflow *wf, struct arena *arena, const struct update_request **ret)
+{
+    VEC(struct update_request) out = { 0 };
+    if (!workflow_has_pending_updates(wf)) {
+        return 0;
+    }
+    list_each(&wf->updates->pending, n)
+    {
+        const struct update *u = list_entry(n, struct update, pending);
+        struct update_request r = { str_dup(arena, u->update_id), str_dup(arena, u->request) };
+        if (u->is_sent && !u->admitted_event_id) { /* otherwise the history has the request */
+            vec_push(arena, &out, r);
+        }
+    }
+    *ret = out.ptr;
+    return out.len;
 }
 
 static void answer_started(struct step *st)
@@ -187,6 +247,7 @@ static void answer_started(struct step *st)
         .suffix = buf_str(&suffix),
         .normal_task_queue = str_dup(arena, wf->start.task_queue.name),
     };
+    st->fx->workflow_task.update_count = sent_updates(wf, arena, &st->fx->workflow_task.updates);
 }
 
 void workflow_task_start(struct step *st, struct str identity, struct str request_id,
@@ -205,6 +266,7 @@ void workflow_task_start(struct step *st, struct str identity, struct str reques
                             .flag = reasons != 0,
                             .suggest_reasons = reasons,
                             .sticky = from_sticky });
+    updates_send(st);
     answer_started(st);
 }
 
@@ -276,11 +338,13 @@ bool workflow_task_accept(struct step *st, const struct workflow_task_token *tok
     }
     if (t->state == WORKFLOW_TASK_STARTED) {
         return t->started_event_id == token->started_event_id &&
-               t->started_time.ns == token->started_time.ns;
+               t->started_time.ns == token->started_time.ns &&
+               str_eq(t->request_id, token->request_id); /* clocks may stand still */
     }
     /* A start that a crash has lost lies in the past, but for what clocks may differ by: a later one would carry
-     * the run's time away. */
-    if (token->started_event_id != wf->next_event_id + (t->is_transient ? 1 : 0) ||
+     * the run's time away. That of a speculative task is never lost without its schedule: this one is younger. */
+    if (t->is_speculative ||
+            token->started_event_id != wf->next_event_id + (t->is_transient ? 1 : 0) ||
             step_is_of_the_future(st, token->started_time)) {
         return false;
     }
@@ -311,8 +375,8 @@ static void end_unsuccessfully(struct step *st, struct history_event *he)
 {
     struct workflow *wf = st->wf;
     bool counts = !is_sticky_run(wf) && !wf->buffered_count;
-    int32_t next = counts ? wf->task.attempt + 1 : 1;
-    if (!wf->task.is_transient) {
+    int32_t attempt = wf->task.attempt, next = counts ? attempt + 1 : 1;
+    if (!wf->task.is_transient || wf->task.is_speculative) {
         workflow_task_write_started(st);
         step_event(st, he);
     }
@@ -320,6 +384,7 @@ static void end_unsuccessfully(struct step *st, struct history_event *he)
     if (wf->task.state != WORKFLOW_TASK_NONE || next != 1) {
         step_record(st, &(struct record){ .kind = RECORD_TASK_ENDED, .attempt = next });
     }
+    problems_report(st, attempt, he);
     step_flush(st);
     st->wants_task = true;
 }
@@ -395,7 +460,8 @@ struct instant workflow_task_due(const struct workflow *wf, enum timeout_type *t
         *type = TIMEOUT_START_TO_CLOSE;
         return instant_add(t->started_time, t->start_to_close);
     }
-    if (t->state == WORKFLOW_TASK_SCHEDULED && t->is_sticky && t->schedule_to_start.ns > 0) {
+    if (t->state == WORKFLOW_TASK_SCHEDULED && (t->is_sticky || t->is_speculative) &&
+            t->schedule_to_start.ns > 0) {
         *type = TIMEOUT_SCHEDULE_TO_START;
         return instant_add(t->scheduled_time, t->schedule_to_start);
     }

@@ -100,6 +100,8 @@ struct matching_event {
             bool is_sticky;
             struct str identity;
             double max_tasks_per_second; /* activity queues; 0: not given; the last one given holds */
+            struct str details;          /* of the worker, kept for describe; opaque */
+            bool refund;                 /* the task before was obsolete: it counts for no rate */
         } poll;
         struct matching_poll *gone; /* POLL_EXPIRED, POLL_GONE */
         struct {
@@ -126,6 +128,7 @@ struct matching_event {
 enum matching_answer_kind {
     MATCHING_ANSWER_TASK,
     MATCHING_ANSWER_EMPTY,
+    MATCHING_ANSWER_OVER,      /* the worker is gone: empty, and its poll is not to be repeated */
     MATCHING_ANSWER_NOT_OWNER, /* poll somewhere else */
 };
 
@@ -180,12 +183,15 @@ struct matching_poller_info {
     struct str identity; /* in the arena */
     struct instant last_access;
     double rate_per_second;
+    struct str details; /* in the arena */
 };
 struct matching_queue_info {
     VEC(struct matching_poller_info) pollers; /* of the last five minutes, latest first */
     uint64_t backlog;                         /* here and at the advertisers */
     struct instant oldest;                    /* {0}: no backlog */
     double add_rate, dispatch_rate;           /* per second, last 30 s */
+    double rate_limit;                        /* per second; 0: none */
+    bool is_limited;                          /* tasks wait for it now */
 };
 /* A queue that is not known is an empty one. */
 void matching_describe(const struct matching_engine *engine, const struct queue_id *id,

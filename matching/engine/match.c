@@ -14,7 +14,7 @@ void poll_answer(struct matching_engine *e, struct matching_poll *poll,
 {
     uint64_t backlog = queue_backlog(poll->queue);
     poll_unpark(e, poll);
-    e->totals.answered_empty += kind == MATCHING_ANSWER_EMPTY;
+    e->totals.answered_empty += kind == MATCHING_ANSWER_EMPTY || kind == MATCHING_ANSWER_OVER;
     struct matching_answer answer = { .kind = kind, .poll = poll, .backlog = backlog };
     vec_push(fx->arena, &fx->answers, answer);
 }

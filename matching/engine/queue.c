@@ -119,29 +119,39 @@ void queue_forget(struct matching_engine *e, struct queue *q)
     pool_free(&e->pool, q, q->size);
 }
 
-void queue_saw_poller(struct matching_engine *e, struct queue *q, struct str identity, double rate,
-        struct instant now)
+static struct poller *poller_new(
+        struct matching_engine *e, struct queue *q, struct str identity, struct str details)
 {
-    if (identity.len > IDENTITY_MAX_BYTES) {
-        identity.len = IDENTITY_MAX_BYTES;
+    size_t size = sizeof(struct poller) + identity.len + details.len;
+    struct poller *p = pool_alloc(&e->pool, size);
+    p->size = size;
+    if (identity.len > 0) {
+        memcpy(p->identity, identity.ptr, identity.len);
     }
+    if (details.len > 0) {
+        memcpy(p->identity + identity.len, details.ptr, details.len);
+    }
+    p->details = str_of(p->identity + identity.len, details.len);
+    return p;
+}
+
+void queue_saw_poller(struct matching_engine *e, struct queue *q, struct str identity, double rate,
+        struct str details, struct instant now)
+{
+    identity.len = identity.len > IDENTITY_MAX_BYTES ? IDENTITY_MAX_BYTES : identity.len;
+    details.len = details.len > DETAILS_MAX_BYTES ? 0 : details.len;
     struct map_node *n = map_get(&q->pollers, identity);
     struct poller *p = n ? map_entry(n, struct poller, by_identity) : NULL;
-    if (p) {
+    if (p && str_eq(p->details, details)) {
         map_remove(&q->pollers, &p->by_identity);
     } else {
         struct map_node *oldest = map_first(&q->pollers);
-        struct poller *old = oldest ? map_entry(oldest, struct poller, by_identity) : NULL;
-        if (old && (q->pollers.len >= e->limits.pollers_per_queue ||
+        struct poller *old = p ? p : oldest ? map_entry(oldest, struct poller, by_identity) : NULL;
+        if (old && (old == p || q->pollers.len >= e->limits.pollers_per_queue ||
                            instant_since(now, old->seen_at).ns > e->limits.pollers_kept.ns)) {
             poller_forget(e, q, old);
         }
-        size_t size = sizeof(*p) + identity.len;
-        p = pool_alloc(&e->pool, size);
-        p->size = size;
-        if (identity.len > 0) {
-            memcpy(p->identity, identity.ptr, identity.len);
-        }
+        p = poller_new(e, q, identity, details);
     }
     map_put(&q->pollers, &p->by_identity, str_of(p->identity, identity.len));
     p->seen_at = now;
@@ -198,7 +208,7 @@ void matching_describe(const struct matching_engine *e, const struct queue_id *i
         struct poller *p = map_entry(n, struct poller, by_identity);
         if (instant_since(now, p->seen_at).ns <= e->limits.pollers_kept.ns) {
             struct matching_poller_info info = { str_dup(arena, p->by_identity.key), p->seen_at,
-                p->rate_per_second };
+                p->rate_per_second, str_dup(arena, p->details) };
             vec_push(arena, &ret->pollers, info);
         }
     }
@@ -222,6 +232,9 @@ void matching_describe(const struct matching_engine *e, const struct queue_id *i
         }
     }
     ret->oldest = oldest.ns == INT64_MAX ? (struct instant){ 0 } : oldest;
+    ret->rate_limit = q->limit.per_second;
+    ret->is_limited = q->poll_count > 0 && q->offers.len > 0 &&
+                      instant_before(now, rate_limit_next(&q->limit, now));
     ret->add_rate = rate_count_per_second(&q->added, now);
     ret->dispatch_rate = rate_count_per_second(&q->handed, now);
 }

@@ -44,6 +44,13 @@ bool rate_limit_take(struct rate_limit *limit, struct instant now)
     return true;
 }
 
+void rate_limit_refund(struct rate_limit *limit)
+{
+    if (limit->per_second > 0) {
+        limit->empty_at = time_add_saturating(limit->empty_at, -(int64_t)interval_ns(limit));
+    }
+}
+
 static int64_t slot_of(struct instant now)
 {
     return now.ns / (RATE_SLOT_SECONDS * INT64_C(1000000000));
@@ -65,6 +72,18 @@ void rate_count_add(struct rate_count *rate, struct instant now, uint64_t n)
 {
     forget_old(rate, slot_of(now));
     rate->count[rate->slot % RATE_SLOTS] += n;
+}
+
+void rate_count_take_back(struct rate_count *rate, struct instant now)
+{
+    forget_old(rate, slot_of(now));
+    for (int i = 0; i < RATE_SLOTS; i++) { /* the latest slot that has one */
+        uint64_t *count = &rate->count[(rate->slot - i + RATE_SLOTS) % RATE_SLOTS];
+        if (*count) {
+            (*count)--;
+            return;
+        }
+    }
 }
 
 double rate_count_per_second(const struct rate_count *rate, struct instant now)

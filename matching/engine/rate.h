@@ -16,6 +16,8 @@ struct rate_limit {
 void rate_limit_set(struct rate_limit *limit, double per_second);
 /* Takes one token if there is one. */
 bool rate_limit_take(struct rate_limit *limit, struct instant now);
+/* Gives back a token that was taken for nothing. */
+void rate_limit_refund(struct rate_limit *limit);
 /* When the next token is there. */
 struct instant rate_limit_next(const struct rate_limit *limit, struct instant now);
 
@@ -27,4 +29,6 @@ struct rate_count {
 };
 
 void rate_count_add(struct rate_count *rate, struct instant now, uint64_t n);
+/* One of those counted did not happen. */
+void rate_count_take_back(struct rate_count *rate, struct instant now);
 double rate_count_per_second(const struct rate_count *rate, struct instant now);

@@ -17,6 +17,7 @@
 enum { NAME_MAX_BYTES = 1024 }; /* of queues and workflow ids; the API allows 1000 */
 enum { STALLS_MAX = 6 };
 enum { IDENTITY_MAX_BYTES = 1024 }; /* longer ones are cut */
+enum { DETAILS_MAX_BYTES = 2048 };  /* longer ones are not kept */
 
 struct matching_engine {
     struct matching_limits limits;
@@ -60,6 +61,7 @@ struct poller {
     struct instant seen_at;
     double rate_per_second;
     size_t size;
+    struct str details; /* behind the identity */
     char identity[];
 };
 
@@ -133,7 +135,7 @@ bool queue_may_go(const struct queue *q);
 /* Sets the queue's next MATCHING_TIME; at the end of each event that touched it. */
 void queue_plan(struct matching_engine *e, struct queue *q, struct instant now);
 void queue_saw_poller(struct matching_engine *e, struct queue *q, struct str identity, double rate,
-        struct instant now);
+        struct str details, struct instant now);
 uint64_t queue_backlog(const struct queue *q);
 
 /* --- source.c --- */

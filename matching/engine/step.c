@@ -65,7 +65,12 @@ static enum err step_poll(struct matching_engine *e, const struct matching_event
         return fail(f, ERR_RESOURCE_EXHAUSTED, "too many task queues are in use");
     }
     struct matching_poll *poll = ev->poll.poll;
-    queue_saw_poller(e, q, ev->poll.identity, ev->poll.max_tasks_per_second, ev->now);
+    queue_saw_poller(
+            e, q, ev->poll.identity, ev->poll.max_tasks_per_second, ev->poll.details, ev->now);
+    if (ev->poll.refund) {
+        rate_limit_refund(&q->limit);
+        rate_count_take_back(&q->handed, ev->now);
+    }
     if (q->id.type == TASK_QUEUE_ACTIVITY) {
         rate_limit_set(&q->limit, ev->poll.max_tasks_per_second);
     }

@@ -47,7 +47,7 @@ void sticky_goodbye(
     q->closed_until = instant_add(now, e->limits.sticky_alive);
     list_each(&q->polls, n)
     {
-        poll_answer(e, list_entry(n, struct matching_poll, node), MATCHING_ANSWER_EMPTY, fx);
+        poll_answer(e, list_entry(n, struct matching_poll, node), MATCHING_ANSWER_OVER, fx);
     }
     refuse_all(e, q);
 }

@@ -148,11 +148,54 @@ static void random_command(struct player *p, struct command *c, bool last)
     }
 }
 
+/* About one of few updates, in a state that fits more often than not. */
+static struct update_message random_message(struct player *p, size_t number)
+{
+    struct arena *a = &p->h.arena;
+    struct update_message m = { .update_id = name(p, "u", 6), .type = STR("M"), .size = 10 };
+    enum update_stage stage = workflow_update_status(p->h.wf, m.update_id).stage;
+    m.id = str_printf(a, "m%d", (int)number);
+    m.kind = stage == UPDATE_ACCEPTED ? UPDATE_MESSAGE_RESPONSE
+             : below(p, 3)            ? UPDATE_MESSAGE_ACCEPTANCE
+                                      : UPDATE_MESSAGE_REJECTION;
+    if (below(p, 12) == 0) {
+        m.kind = (enum update_message_kind)below(p, 5);
+    }
+    m.request_message_id = STR("r");
+    m.sequencing_event_id = 1;
+    m.request = stage == UPDATE_UNKNOWN && below(p, 3) ? STR("\x0a\x00") : STR("");
+    m.meta = str_printf(a, "\x0a%c" STR_FMT, (int)m.update_id.len, STR_ARG(m.update_id));
+    m.meta_update_id = m.update_id;
+    m.has_outcome = true;
+    m.outcome = STR("\x0a\x00");
+    return m;
+}
+
+static void random_messages(
+        struct player *p, struct event_workflow_task_completed *c, struct command *commands)
+{
+    size_t n = below(p, 3) ? 0 : 1 + below(p, 2);
+    struct update_message *messages = NEW(&p->h.arena, struct update_message, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        messages[i] = random_message(p, i);
+        if (below(p, 2)) { /* in front of the other commands */
+            memmove(commands + 1, commands, c->command_count * sizeof(*commands));
+            commands[0] = (struct command){ .type = COMMAND_PROTOCOL_MESSAGE,
+                .has_attributes = true,
+                .protocol_message.message_id = messages[i].id };
+            c->command_count++;
+        }
+    }
+    c->messages = messages;
+    c->message_count = n;
+    c->discards_with_events = below(p, 2);
+}
+
 static void random_completion(struct player *p, struct event *ev)
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     size_t n = below(p, 4);
-    struct command *commands = NEW(&p->h.arena, struct command, n + 1);
+    struct command *commands = NEW(&p->h.arena, struct command, n + 4);
     for (size_t i = 0; i < n; i++) {
         random_command(p, &commands[i], i + 1 == n && below(p, 3) == 0);
     }
@@ -162,6 +205,7 @@ static void random_completion(struct player *p, struct event *ev)
         .poll_id = name(p, "inline", 1000),
         .return_new_workflow_task = below(p, 2),
         .force_create_new_workflow_task = below(p, 4) == 0 };
+    random_messages(p, c, commands);
     c->token = p->tasks[p->task_count && below(p, 5) ? p->task_count - 1 : below(p, TOKENS)];
     if (below(p, 2)) {
         c->sticky_task_queue = STR("sticky");
@@ -216,7 +260,7 @@ static enum event_kind random_kind(struct player *p)
         EVENT_ACTIVITY_FAILED, EVENT_ACTIVITY_CANCELED, EVENT_ACTIVITY_HEARTBEAT,
         EVENT_UNCLAIM_ACTIVITY, EVENT_UNCLAIM_WORKFLOW_TASK, EVENT_RESET_STICKY, EVENT_TIME,
         EVENT_TIME, EVENT_TIME, EVENT_MESSAGE_SETTLED, EVENT_MESSAGE_SETTLED, EVENT_CHILD_CLOSED,
-        EVENT_FIRST_TASK, EVENT_ATTACH };
+        EVENT_FIRST_TASK, EVENT_ATTACH, EVENT_UPDATE, EVENT_UPDATE, EVENT_UPDATE };
     if (below(p, 120) == 0) {
         return below(p, 4) ? EVENT_TERMINATE : EVENT_DELETE;
     }
@@ -336,6 +380,10 @@ static void random_event(struct player *p, struct event *ev)
         return;
     case EVENT_CHILD_CLOSED:
         random_child_closed(p, ev);
+        return;
+    case EVENT_UPDATE:
+        ev->update = (struct event_update){ .update_id = name(p, "u", 6),
+            .request = name(p, "request-", 1000) };
         return;
     case EVENT_MESSAGE_SETTLED:
         random_settled(p, ev);
@@ -475,6 +523,10 @@ static void play(struct player *p, uint64_t seed)
     p->limits.buffered_events = 6;
     p->limits.history_count_error = 120;
     p->limits.pending_activities = 4;
+    p->limits.state_size_error = seed % 4 == 1 ? 1500 : p->limits.state_size_error;
+    p->limits.transaction_size_error = seed % 4 == 2 ? 300 : p->limits.transaction_size_error;
+    p->limits.blob_size_error = seed % 4 == 3 ? 20 : p->limits.blob_size_error;
+    p->limits.updates_in_flight = 3;
     harness_init(&p->h);
     for (int i = 0; i < STEPS; i++) {
         struct event ev = { 0 };

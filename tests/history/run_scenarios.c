@@ -53,9 +53,10 @@ static void set_limits(struct scenario *s, struct words *w)
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
     l->callbacks = (uint32_t)words_number(w, "callbacks", l->callbacks);
+    l->cross_namespace = words_number(w, "cross_namespace", l->cross_namespace);
     l->memo_size_error = (size_t)words_number(w, "memo_size", (int64_t)l->memo_size_error);
-    l->search_attributes_size_error = (size_t)words_number(
-            w, "search_attributes_size", (int64_t)l->search_attributes_size_error);
+    l->search_attribute_limits.total_bytes = (size_t)words_number(
+            w, "search_attributes_size", (int64_t)l->search_attribute_limits.total_bytes);
     l->pending_signals = (uint32_t)words_number(w, "pending_signals", l->pending_signals);
     l->pending_cancels = (uint32_t)words_number(w, "pending_cancels", l->pending_cancels);
     l->id_length = (size_t)words_number(w, "id_length", (int64_t)l->id_length);
@@ -64,6 +65,10 @@ static void set_limits(struct scenario *s, struct words *w)
     l->history_count_error = words_number(w, "history_count_error", l->history_count_error);
     l->history_size_error =
             (size_t)words_number(w, "history_size_error", (int64_t)l->history_size_error);
+    l->updates_in_flight = (uint32_t)words_number(w, "updates_in_flight", l->updates_in_flight);
+    l->updates_total = (uint32_t)words_number(w, "updates_total", l->updates_total);
+    l->updates_in_flight_bytes =
+            (size_t)words_number(w, "updates_in_flight_bytes", (int64_t)l->updates_in_flight_bytes);
     l->history_size_suggest =
             (size_t)words_number(w, "history_size_suggest", (int64_t)l->history_size_suggest);
     l->buffered_bytes = (size_t)words_number(w, "buffered_bytes", (int64_t)l->buffered_bytes);
@@ -72,6 +77,21 @@ static void set_limits(struct scenario *s, struct words *w)
     l->transaction_size_error =
             (size_t)words_number(w, "transaction_size_error", (int64_t)l->transaction_size_error);
     l->blob_size_error = (size_t)words_number(w, "blob_size_error", (int64_t)l->blob_size_error);
+}
+
+/* "registered A/Int B/Keyword": from now on only these names exist. */
+static void set_registered(struct scenario *s, struct words *w)
+{
+    struct arena *arena = &s->h.arena;
+    VEC(struct search_attribute) all = { 0 };
+    for (struct str word; (word = words_next(w)).len;) {
+        struct str type, name = str_split(word, '/', &type);
+        struct search_attribute a = { str_dup(arena, name), search_attribute_type_of(type) };
+        check(a.type);
+        vec_push(arena, &all, a);
+    }
+    s->registered = (struct search_attributes){ STR("ns"), all.ptr, all.len };
+    s->limits.search_attributes = &s->registered;
 }
 
 /* Lines that are no events. */
@@ -90,6 +110,8 @@ static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
         scenario_print_properties(s->h.wf, out);
     } else if (words_has(w, "needs")) {
         needs(s, out);
+    } else if (words_has(w, "registered")) {
+        set_registered(s, w);
     } else if (words_has(w, "limits")) {
         set_limits(s, w);
     } else {

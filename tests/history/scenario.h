@@ -21,6 +21,7 @@ struct scenario {
     struct str event_names; /* unused words are errors: named here for the message */
     const char *problem;
     struct str zone; /* of the run's schedule */
+    struct search_attributes registered;
 };
 
 /* One input line, split into words: "1s claim-task poll=p1" */
@@ -42,6 +43,10 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
 void scenario_print_properties(const struct workflow *wf, struct buf *out);
 void scenario_print_time(struct buf *out, struct instant t);
 
+/* A Request to update, and an Outcome with that field. */
+struct str scenario_update(struct arena *arena, struct str update_id);
+struct str scenario_outcome(struct arena *arena, uint32_t field, struct str message);
+
 struct words words_split(struct str line);
 /* The value of key=value; empty when it is not there. */
 struct str words_get(struct words *w, const char *key);
@@ -54,6 +59,8 @@ int64_t words_number(struct words *w, const char *key, int64_t otherwise);
 struct str payloads_of(struct arena *arena, struct str text);
 /* Memo or SearchAttributes: "k/v,k2/v2", a name without a value: null; one word alone has the name "it". */
 struct str properties_of(struct arena *arena, struct str text);
+/* The same as search attributes: JSON values, once names are registered. */
+struct str attributes_of(struct scenario *s, struct str text);
 /* A cron schedule: blanks are written as ~. */
 struct str schedule_of(struct arena *arena, struct str text);
 /* The TZif bytes of the zone that it names. */

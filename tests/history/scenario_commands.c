@@ -70,6 +70,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .cron_schedule = schedule_of(&s->h.arena, words_get(w, "cron")),
         .input = payload_or_large(&s->h.arena, w, "input", "input_size"),
         .memo = words_large(&s->h.arena, w, "memo_size"),
+        .search_attributes = attributes_of(s, words_get(w, "sa")),
         .execution_timeout = words_duration(w, "execution_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
@@ -86,7 +87,7 @@ static void continue_as_new(struct scenario *s, struct words *w, struct command 
     c->continue_as_new = (struct command_continue_as_new){ .workflow_type = words_get(w, "type"),
         .task_queue = words_get(w, "queue"),
         .input = payload_or_large(a, w, "input", "input_size"),
-        .search_attributes = properties_of(a, words_get(w, "sa")),
+        .search_attributes = attributes_of(s, words_get(w, "sa")),
         .cron_schedule = schedule_of(a, words_get(w, "cron")),
         .run_timeout = words_duration(w, "run_timeout"),
         .task_timeout = words_duration(w, "task_timeout"),
@@ -180,9 +181,12 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
     case 11:
         child(s, w, c);
         return true;
+    case 14:
+        c->protocol_message.message_id = words_next(w);
+        return true;
     case 13:
         c->upsert.search_attributes =
-                words_get(w, "size").len ? large_property(a, w) : properties_of(a, words_next(w));
+                words_get(w, "size").len ? large_property(a, w) : attributes_of(s, words_next(w));
         return true;
     case 16:
         c->modify_properties.upserted_memo =
@@ -194,20 +198,80 @@ static bool one(struct scenario *s, struct words *w, struct command *c)
     }
 }
 
+/* "accept u1", "complete-update u1 text", "reject u1 text": the message, and the command that names it unless the
+ * line says alone. */
+static bool update_message(struct scenario *s, struct words *w, struct str part,
+        struct update_message *m, bool *ret_commanded)
+{
+    struct arena *a = &s->h.arena;
+    static const struct {
+        const char *word;
+        enum update_message_kind kind;
+        const char *type;
+    } kinds[] = {
+        { "accept", UPDATE_MESSAGE_ACCEPTANCE, "Acceptance" },
+        { "complete-update", UPDATE_MESSAGE_RESPONSE, "Response" },
+        { "reject", UPDATE_MESSAGE_REJECTION, "Rejection" },
+        { "foreign-message", UPDATE_MESSAGE_UNKNOWN, "other.v1.Thing" },
+        { "broken-message", UPDATE_MESSAGE_MALFORMED, "Acceptance" },
+    };
+    struct str verb = str_split(str_trim(part), ' ', &part);
+    *m = (struct update_message){ 0 };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (str_eq(verb, str_from_cstr(kinds[i].word))) {
+            m->kind = kinds[i].kind;
+            m->type = str_from_cstr(kinds[i].type);
+        }
+    }
+    if (!m->type.len) {
+        return false;
+    }
+    (void)words_next(w);
+    m->update_id = words_next(w);
+    struct str id = words_get(w, "id"), meta = words_get(w, "meta"), text = words_next(w);
+    m->id = id.len ? id : str_printf(a, STR_FMT "/" STR_FMT, STR_ARG(m->update_id), STR_ARG(verb));
+    m->size = (size_t)words_number(w, "size", 100);
+    m->request_message_id = str_printf(a, STR_FMT "/request", STR_ARG(m->update_id));
+    m->sequencing_event_id = words_number(w, "sequencing", 2);
+    m->request =
+            words_has(w, "with-request") ? scenario_update(a, m->update_id) : (struct str){ 0 };
+    m->failure = failure_of_text(a, w, text);
+    m->meta_update_id = meta.len ? meta : m->update_id;
+    m->meta = str_printf(
+            a, "\x0a%c" STR_FMT, (char)m->meta_update_id.len, STR_ARG(m->meta_update_id));
+    m->has_outcome = !words_has(w, "no-outcome");
+    m->outcome = words_has(w, "fails") ? scenario_outcome(a, 2, m->failure)
+                                       : scenario_outcome(a, 1, payloads_of(a, text));
+    *ret_commanded = !words_has(w, "alone") && m->kind != UPDATE_MESSAGE_REJECTION;
+    return true;
+}
+
 bool scenario_commands(
         struct scenario *s, struct str text, struct event_workflow_task_completed *completed)
 {
     VEC(struct command) commands = { 0 };
+    VEC(struct update_message) messages = { 0 };
     while (str_trim(text).len) {
         struct str part = str_split(text, '|', &text);
         struct words w = words_split(part);
         struct command c = { 0 };
-        if (!one(s, &w, &c)) {
+        struct update_message m;
+        bool commanded = true;
+        if (update_message(s, &w, part, &m, &commanded)) {
+            vec_push(&s->h.arena, &messages, m);
+            c = (struct command){ .type = COMMAND_PROTOCOL_MESSAGE,
+                .has_attributes = true,
+                .protocol_message.message_id = m.id };
+        } else if (!one(s, &w, &c)) {
             return false;
         }
-        vec_push(&s->h.arena, &commands, c);
+        if (commanded) {
+            vec_push(&s->h.arena, &commands, c);
+        }
     }
     completed->commands = commands.ptr;
     completed->command_count = commands.len;
+    completed->messages = messages.ptr;
+    completed->message_count = messages.len;
     return true;
 }

@@ -56,6 +56,10 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
     signal->signal_name = words_get(w, "with_signal");
     signal->request_id = words_get(w, "signal_request_id");
     ev->start.signal = signal->signal_name.len ? signal : NULL;
+    struct event_update *update = NEW(a, struct event_update, 1);
+    update->update_id = words_get(w, "with_update");
+    update->request = scenario_update(a, update->update_id);
+    ev->start.update = update->update_id.len ? update : NULL;
 }
 
 /* The newest token, or token=NAME; later=2h forges its start. */
@@ -162,7 +166,8 @@ static bool event_completed(
         .identity = STR("worker"),
         .return_new_workflow_task = words_has(w, "return_new"),
         .poll_id = poll.len ? poll : STR("inline"),
-        .force_create_new_workflow_task = words_has(w, "force") };
+        .force_create_new_workflow_task = words_has(w, "force"),
+        .discards_with_events = words_has(w, "discards_with_events") };
     c->sticky_task_queue = str_split(sticky, '/', &sticky);
     (void)duration_parse(sticky, &c->sticky_schedule_to_start);
     return scenario_commands(s, commands, c);
@@ -248,6 +253,7 @@ static const struct {
     { "settle", EVENT_MESSAGE_SETTLED },
     { "first-task", EVENT_FIRST_TASK },
     { "child-closed", EVENT_CHILD_CLOSED },
+    { "update", EVENT_UPDATE },
     { "attach", EVENT_ATTACH },
     { "delete", EVENT_DELETE },
 };
@@ -309,6 +315,10 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         return true;
     case EVENT_MESSAGE_SETTLED:
         event_settled(s, w, ev);
+        return true;
+    case EVENT_UPDATE:
+        ev->update.update_id = words_next(w);
+        ev->update.request = scenario_update(&s->h.arena, ev->update.update_id);
         return true;
     case EVENT_CHILD_CLOSED:
         event_child_closed(s, w, ev);

@@ -123,6 +123,39 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
     put_failure(out, "because", cause);
 }
 
+static void put_outcome(struct buf *out, struct str outcome)
+{
+    struct wire_field f;
+    while (wire_next(&outcome, &f)) {
+        if (f.number == 1) {
+            put_s(out, "result", payload_text(f.bytes));
+        } else {
+            put_failure(out, "failure", f.bytes);
+        }
+    }
+}
+
+/* The id in a Request or a Meta, as deep as it is. */
+static struct str update_id_in(struct str message, int depth)
+{
+    struct wire_field f = { 0 };
+    while (depth-- > 0 && wire_next(&message, &f)) {
+        message = f.bytes;
+    }
+    return message;
+}
+
+static void print_update(const struct history_event *he, struct buf *out)
+{
+    put_s(out, "update", he->update_id);
+    put_s(out, "update", update_id_in(he->update_meta, he->update_meta.len ? 1 : 0));
+    put_s(out, "message", he->update_message_id);
+    put_i(out, "sequencing", he->sequencing_event_id);
+    put_s(out, "request", update_id_in(he->update_request, he->update_request.len ? 2 : 0));
+    put_i(out, "accepted", he->accepted_event_id);
+    put_outcome(out, he->outcome);
+}
+
 static void print_links(const struct history_event *he, struct buf *out)
 {
     put_i(out, "completed", he->workflow_task_completed_event_id);
@@ -169,6 +202,7 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_s(out, "result", payload_text(he->result));
     put_s(out, "details", payload_text(he->details));
     put_s(out, "reason", he->reason);
+    print_update(he, out);
     put_properties(out, "memo", he->memo);
     put_properties(out, "sa", he->search_attributes);
     put_s(out, "last_result", payload_text(he->last_completion_result));
@@ -218,6 +252,35 @@ static void print_task(const struct workflow_task_start *t, struct arena *arena,
             (int)t->token.attempt, (long long)t->from_event_id, (long long)t->to_event_id,
             (long long)t->previous_started_event_id);
     print_events(arena, t->suffix, "    suffix", out);
+    for (size_t i = 0; i < t->update_count; i++) {
+        buf_printf(out, "    with update " STR_FMT "\n",
+                STR_ARG(update_id_in(t->updates[i].request, 2)));
+    }
+}
+
+static void print_updates(const struct effects *fx, struct buf *out)
+{
+    static const char *const stages[] = { "", "admitted", "accepted", "completed" };
+    if (fx->update_status.stage) {
+        buf_printf(out, "    update is %s", stages[fx->update_status.stage]);
+        put_i(out, "event", fx->update_status.completed_event_id);
+        buf_append_byte(out, '\n');
+    }
+    for (size_t i = 0; i < fx->updates.len; i++) {
+        const struct update_news *n = &fx->updates.ptr[i];
+        struct fail f = { 0 };
+        buf_printf(out, "    update " STR_FMT, STR_ARG(n->update_id));
+        if (update_news_fail(n->kind, &f)) {
+            buf_printf(out, " error %s: %s\n", err_name(f.err), f.message);
+            continue;
+        }
+        buf_printf(out, n->kind == UPDATE_NEWS_ACCEPTED ? " accepted" : " completed");
+        put_outcome(out, n->outcome);
+        buf_append_byte(out, '\n');
+    }
+    if (fx->reset_history_event_id) {
+        buf_printf(out, "    back to event %lld\n", (long long)fx->reset_history_event_id);
+    }
 }
 
 static void print_activity(const struct activity_start *a, const char *title, struct buf *out)
@@ -319,6 +382,7 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         print_activity(&fx->eager_activities.ptr[i], "eager activity", out);
     }
     buf_printf(out, "%s", fx->cancel_requested ? "    cancel requested\n" : "");
+    print_updates(fx, out);
     for (size_t i = 0; i < fx->failures.len; i++) {
         buf_printf(out, "    the worker is told:");
         put_failure(out, "failure", fx->failures.ptr[i]);

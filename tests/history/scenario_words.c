@@ -170,7 +170,28 @@ struct retry_policy words_retry(struct scenario *s, struct words *w)
     return p;
 }
 
-struct str properties_of(struct arena *arena, struct str text)
+struct str scenario_update(struct arena *arena, struct str update_id)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    size_t mark = wire_begin(&b, 1);
+    wire_put_bytes(&b, 1, update_id);
+    wire_end(&b, mark);
+    mark = wire_begin(&b, 2);
+    wire_put_bytes(&b, 2, STR("change"));
+    wire_end(&b, mark);
+    return buf_str(&b);
+}
+
+struct str scenario_outcome(struct arena *arena, uint32_t field, struct str message)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 64 * 1024);
+    wire_put_bytes(&b, field, message);
+    return buf_str(&b);
+}
+
+static struct str properties(struct arena *arena, struct str text, bool is_json)
 {
     struct buf b;
     if (!text.len) {
@@ -184,11 +205,27 @@ struct str properties_of(struct arena *arena, struct str text)
         size_t entry = wire_begin(&b, 1);
         wire_put_bytes(&b, 1, is_alone ? STR("it") : key);
         size_t payload = wire_begin(&b, 2);
+        if (is_json) {
+            size_t metadata = wire_begin(&b, 1);
+            wire_put_bytes(&b, 1, STR("encoding"));
+            wire_put_bytes(&b, 2, STR("json/plain"));
+            wire_end(&b, metadata);
+        }
         wire_opt_bytes(&b, 2, is_alone ? key : value);
         wire_end(&b, payload);
         wire_end(&b, entry);
     }
     return buf_str(&b);
+}
+
+struct str properties_of(struct arena *arena, struct str text)
+{
+    return properties(arena, text, false);
+}
+
+struct str attributes_of(struct scenario *s, struct str text)
+{
+    return properties(&s->h.arena, text, s->limits.search_attributes != NULL);
 }
 
 struct str schedule_of(struct arena *arena, struct str text)

@@ -65,6 +65,8 @@ common/base/map.c the growing table
 common/cluster/cluster.c one per process
 common/cluster/handover.c lives until the last shard has gone
 common/cluster/lane.c one per lane
+common/cluster/namespace_set.c a published set lives as long as the slowest lane reads it
+common/cluster/namespaces.c one per lane, and its messages
 common/cluster/plan.c a request to give shards, while it runs
 common/cluster/view.c a published view lives as long as the slowest lane reads it
 common/io/lane_uv.c one per lane
@@ -85,8 +87,7 @@ frontend/grpc/health.c one per lane
 frontend/grpc/reflection.c one per lane
 frontend/grpc/request.c the growing list of a call's metadata, bounded
 frontend/grpc/server.c one per lane
-frontend/namespace_api.c the start's own request
-frontend/namespaces.c one per lane
+frontend/namespace_change.c the start's own request
 frontend/poll.c a poll that waits
 frontend/transport/conn.c connections
 frontend/transport/http2.c sessions around a foreign library

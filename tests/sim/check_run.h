@@ -13,6 +13,7 @@ struct thing {
     struct str name;
     struct instant due; /* timers */
     int64_t started;    /* activities, children: the event */
+    int attempt;
     bool cancel_requested, over;
     enum ev_type end;
     struct str child_run, child_id;
@@ -39,9 +40,11 @@ extern struct map run_checks; /* by key */
 
 /* Checks the events and takes them into the state. */
 void run_check_event(struct run_check *r, const struct ev *e);
-/* The earliest moment at which something of the run must happen by itself; INSTANT_NEVER: none. */
-struct instant run_check_timers(const struct run_check *r);
+/* The earliest moment at which something of the run must happen by itself; INSTANT_NEVER: none. Timers due by
+ * `buffered` may have fired behind a workflow task that is under way. */
+struct instant run_check_timers(const struct run_check *r, struct instant buffered);
 /* Something waits for a worker or for another workflow. */
 bool run_check_waits(const struct run_check *r);
 struct run_check *run_check_by_id(struct str run_id);
+unsigned run_check_count(struct str workflow_id);
 void run_check_print(const struct run_check *r);

@@ -83,7 +83,7 @@ static void take_row(struct run_check *r, const struct store_log_row *row)
 static void check_wake(struct run_check *r, const struct store_run_row *row)
 {
     struct instant now = { SIM_EPOCH_NS + world.now.ns };
-    struct instant due = run_check_timers(r);
+    struct instant due = run_check_timers(r, instant_add(now, DURATION_SECONDS(10)));
     bool is_open = row->status == WORKFLOW_RUNNING;
     if (is_open != !r->close) {
         run_check_print(r);
@@ -91,6 +91,11 @@ static void check_wake(struct run_check *r, const struct store_run_row *row)
     }
     if (is_open && row->wake_at.ns > due.ns) {
         run_check_print(r);
+        diagnose_run(r->key);
+        fprintf(stderr, "due in %lld ms, run ends in %lld ms, backlog '" STR_FMT "', row %d\n",
+                (long long)duration_ms(instant_since(due, now)),
+                (long long)duration_ms(instant_since(r->run_until, now)),
+                STR_ARG(row->backlog_queue), r->seq);
         violation("run " STR_FMT ": wakes %lld ms too late", STR_ARG(r->run_id),
                 (long long)duration_ms(instant_since(row->wake_at, due)));
     }
@@ -157,6 +162,7 @@ void checks_print_open(void)
                     scripts[i].started ? "is open for its client" : "was never started");
         }
     }
+    fprintf(stderr, "%zu runs in all\n", run_checks.len);
     map_each(&run_checks, n)
     {
         struct run_check *r = map_entry(n, struct run_check, node);

@@ -10,6 +10,9 @@ void checks_watch(void);
 bool checks_all_closed(void);
 /* Names the runs that are open. */
 void checks_print_open(void);
+/* Now and then, between events. */
+void checks_live(void);
+uint64_t checks_compared(void); /* live states with the fold of their rows */
 /* At the end. */
 void checks_final(void);
 uint64_t checks_events(void); /* events that were checked */

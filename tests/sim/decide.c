@@ -62,7 +62,7 @@ static void timer(struct decision *d, const struct step *s, struct str name)
             api_new(d->arena, &api__start_timer_command_attributes__descriptor);
     m->timer_id = text(d, name);
     m->start_to_fire_timeout =
-            api_duration(d->arena, s->kind == STEP_TIMER ? s->span : DURATION_SECONDS(90));
+            api_duration(d->arena, s->kind == STEP_TIMER ? s->span : DURATION_SECONDS(15));
     c->attributes_case = API__COMMAND__ATTRIBUTES_START_TIMER_COMMAND_ATTRIBUTES;
     c->start_timer_command_attributes = m;
 }

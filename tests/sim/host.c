@@ -85,18 +85,23 @@ static void start_lane(struct lane_task *task)
     hl->sl = store_lane_open(sim_store_new(world.db), hl->lane);
     if (hl == &h->lanes[0]) {
         h->cluster = cluster_new(&h->cluster_config, hl->lane, h->rpc, hl->rl, hl->sl);
+        h->namespaces = namespaces_new(hl->lane, hl->sl, &config);
     }
     hl->cl = cluster_lane_new(h->cluster, hl->lane, hl->rl);
+    hl->nl = namespaces_lane_new(h->namespaces, hl->lane);
+    if (hl == &h->lanes[0]) {
+        namespaces_serve(hl->nl, hl->rl);
+    }
     if (h->roles & CLUSTER_MATCHING) {
         hl->matching = matching_new(hl->lane, hl->rl, hl->cl);
     }
     if (h->roles & CLUSTER_HISTORY) {
-        hl->history = history_new(hl->lane, hl->rl, hl->sl, hl->cl, &h->history_config);
+        hl->history = history_new(hl->lane, hl->rl, hl->sl, hl->cl, hl->nl, &h->history_config);
     }
     if (h->roles & CLUSTER_FRONTEND) {
         struct grpc_config none = { 0 };
         hl->grpc = grpc_server_new(hl->lane, &none);
-        hl->frontend = frontend_new(hl->lane, hl->rl, hl->sl, hl->cl, hl->grpc, &shared);
+        hl->frontend = frontend_new(hl->lane, hl->rl, hl->sl, hl->cl, hl->nl, hl->grpc, &shared);
         lane_timer_start(hl->lane, &hl->ready, DURATION_MS(0), check_ready);
     }
     if (hl + 1 < h->lanes + h->lane_count) {

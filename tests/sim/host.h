@@ -19,6 +19,7 @@ struct host_lane {
     struct rpc_lane *rl;
     struct store_lane *sl;
     struct cluster_lane *cl;
+    struct namespaces_lane *nl;
     struct grpc_server *grpc;
     struct frontend *frontend;
     struct matching *matching;
@@ -35,6 +36,7 @@ struct host {
     struct uuid member;
     struct rpc *rpc;
     struct cluster *cluster;
+    struct namespaces *namespaces;
     struct cluster_config cluster_config;
     struct history_config history_config;
     unsigned lane_count;

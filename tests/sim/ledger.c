@@ -45,6 +45,16 @@ struct known_activity *ledger_activity(struct str run_id, struct str activity_id
     return a;
 }
 
+static void print_bytes(const char *what, struct str bytes)
+{
+    fprintf(stderr, "%s:", what);
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint8_t b = (uint8_t)bytes.ptr[i];
+        fprintf(stderr, b >= ' ' && b < 127 ? "%c" : "\\x%02x", b);
+    }
+    fprintf(stderr, "\n");
+}
+
 void ledger_saw(struct str run_id, struct str history, int64_t to)
 {
     struct ev e;
@@ -55,7 +65,10 @@ void ledger_saw(struct str run_id, struct str history, int64_t to)
         uint64_t hash = hash_bytes(e.raw, 1);
         struct map_node *found = map_get(ready(&ledger_seen), str_of(key, (size_t)n));
         if (found) {
-            if (map_entry(found, struct seen_event, node)->hash != hash) {
+            const struct seen_event *before = map_entry(found, struct seen_event, node);
+            if (before->hash != hash) {
+                print_bytes("before", before->raw);
+                print_bytes("now", e.raw);
                 violation("event %s was seen before with another content", key);
             }
             continue;
@@ -65,6 +78,7 @@ void ledger_saw(struct str run_id, struct str history, int64_t to)
         s->run_id = str_of(s->key, run_id.len);
         s->id = e.id;
         s->hash = hash;
+        s->raw = str_dup(&world.arena, e.raw);
         map_put(&ledger_seen, &s->node, str_of(s->key, (size_t)n));
     }
     if (bad) {

@@ -59,6 +59,7 @@ struct seen_event {
     struct str run_id;
     int64_t id;
     uint64_t hash;
+    struct str raw;
     char key[64];
 };
 extern struct map ledger_seen;

@@ -93,10 +93,11 @@ bool program_parse(struct str type, struct program *ret)
     return true;
 }
 
-struct str activity_result(struct arena *arena, struct str workflow_type, struct str activity_id)
+struct str activity_result(
+        struct arena *arena, struct str workflow_type, struct str activity_id, int attempt)
 {
-    return str_printf(
-            arena, "r:" STR_FMT ":" STR_FMT, STR_ARG(workflow_type), STR_ARG(activity_id));
+    return str_printf(arena, "r:" STR_FMT ":" STR_FMT ":%d", STR_ARG(workflow_type),
+            STR_ARG(activity_id), attempt);
 }
 
 struct str step_name(struct arena *arena, unsigned group, unsigned step)

@@ -48,7 +48,9 @@ struct program {
 struct str program_type(struct arena *arena, uint64_t seed, unsigned depth, unsigned runs_left);
 uint64_t program_runs(uint64_t seed); /* runs_left of the first run */
 bool program_parse(struct str type, struct program *ret);
-struct str activity_result(struct arena *arena, struct str workflow_type, struct str activity_id);
+/* attempt 0: given by the activity's id, not by a task's token, so that it counts for any attempt. */
+struct str activity_result(
+        struct arena *arena, struct str workflow_type, struct str activity_id, int attempt);
 /* Names of a step: its activity, timer, marker; "G.S". */
 struct str step_name(struct arena *arena, unsigned group, unsigned step);
 bool step_parse(struct str name, unsigned *group, unsigned *step);

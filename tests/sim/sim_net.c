@@ -288,6 +288,7 @@ static void on_dial(struct sim_event *event)
     l->base.peer->attempts = 0;
     record(l->host, "link up", to->place, 0, 0);
     rpc_link_tell_lanes(&l->base, true, true, 0);
+    rpc_link_tell_lanes(&l->other->base, true, true, 0);
     sim_flush(&l->base);
 }
 

@@ -227,7 +227,7 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         struct str name = current_name(&db->arena, row->namespace_id, row->workflow_id);
         struct map_node *n = map_get(&db->currents, name);
         if (!row->key) {
-            if (n) {
+            if (n && (!row->was || row->was == map_entry(n, struct sim_current, node)->key)) {
                 map_remove(&db->currents, n);
             }
             continue;
@@ -399,6 +399,42 @@ static void scan_backlog(struct sim_db *db, struct store_scan_backlog *s, struct
     s->row_count = rows.len < s->limit ? rows.len : s->limit;
 }
 
+static int close_order(const void *a, const void *b)
+{
+    const struct store_run_row *x = a, *y = b;
+    int64_t dc = (x->close_time.ns > y->close_time.ns) - (x->close_time.ns < y->close_time.ns);
+    int64_t ds = (x->start_time.ns > y->start_time.ns) - (x->start_time.ns < y->start_time.ns);
+    return dc ? (int)dc : ds ? (int)ds : (x->key > y->key) - (x->key < y->key);
+}
+
+static void scan_closed(struct sim_db *db, struct store_scan_closed *s, struct arena *arena)
+{
+    run_rows rows = { 0 };
+    struct store_run_row after = {
+        .key = s->after_key, .close_time = s->after_close, .start_time = s->after_start
+    };
+    map_each(&db->runs, n)
+    {
+        const struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (is_visible(r) && r->row.close_time.ns && r->row.close_time.ns <= s->until.ns &&
+                uuid_eq(r->row.namespace_id, s->namespace_id) && close_order(&r->row, &after) > 0 &&
+                has_shard(s->shards, s->shard_count, r->row.shard)) {
+            vec_push(arena, &rows, r->row);
+        }
+    }
+    if (rows.len) {
+        qsort(rows.ptr, rows.len, sizeof(*rows.ptr), close_order);
+    }
+    s->row_count = rows.len < s->limit ? rows.len : s->limit;
+    struct store_closed_row *closed = NEW(arena, struct store_closed_row, s->row_count);
+    for (size_t i = 0; i < s->row_count; i++) {
+        const struct sim_run *r = find_run(db, rows.ptr[i].key);
+        closed[i].run = r->row;
+        closed[i].last_seq = r->log.len ? r->log.ptr[r->log.len - 1].seq : 0;
+    }
+    s->rows = closed;
+}
+
 static void scan_doomed(struct sim_db *db, struct store_scan_doomed *s, struct arena *arena)
 {
     run_rows runs = { 0 };
@@ -449,6 +485,9 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
         return ERR_NONE;
     case STORE_SCAN_BACKLOG:
         scan_backlog(db, container_of(op, struct store_scan_backlog, op), arena);
+        return ERR_NONE;
+    case STORE_SCAN_CLOSED:
+        scan_closed(db, container_of(op, struct store_scan_closed, op), arena);
         return ERR_NONE;
     case STORE_LIST_RUNS:
         return sim_list(db, container_of(op, struct store_list_runs, op), now, arena, f);

@@ -17,9 +17,10 @@ static void fail_attempt(struct slot *s)
 
 static void complete(struct slot *s)
 {
-    struct str result =
-            payloads_of(&s->arena, activity_result(&s->arena, s->workflow_type, s->activity_id));
-    if (plays(100)) {
+    bool by_id = plays(100);
+    struct str result = payloads_of(&s->arena,
+            activity_result(&s->arena, s->workflow_type, s->activity_id, by_id ? 0 : s->attempt));
+    if (by_id) {
         Api__RespondActivityTaskCompletedByIdRequest *r =
                 api_new(&s->arena, &api__respond_activity_task_completed_by_id_request__descriptor);
         r->namespace_ = "default";

@@ -20,7 +20,11 @@ static void delete_through(struct fill *fill, run_key key, int32_t seq, bool who
 static void set_current(struct fill *fill, const char *workflow_id, run_key key)
 {
     struct store_run_row run = run_of(1, workflow_id);
-    struct store_current_row row = { run.shard, ns, run.workflow_id, key, 1 };
+    struct store_current_row row = { .shard = run.shard,
+        .namespace_id = ns,
+        .workflow_id = run.workflow_id,
+        .key = key,
+        .group = 1 };
     vec_push(&fill->arena, &fill->batch.currents, row);
 }
 
@@ -184,6 +188,78 @@ static void current_rows_go_and_come(void)
     expect(find.run.key == key);
     find.workflow_id = STR("c");
     expect_err(run(w.sl, find_current, &find), ERR_NOT_FOUND);
+    for (int i = 0; i < 2; i++) { /* only if it still names that run */
+        fill_reset(&fill);
+        set_current(&fill, "b", 0);
+        fill.batch.currents.ptr[0].was = i ? key : key + 1;
+        expect_ok(commit(&w, &fill));
+        find.workflow_id = STR("b");
+        expect_err(run(w.sl, find_current, &find), i ? ERR_NOT_FOUND : ERR_NONE);
+    }
+    close_lane(w.sl);
+    fill_reset(&fill);
+    store_free(store);
+}
+
+static void close_run(struct fill *fill, run_key key, const char *workflow_id, int64_t at)
+{
+    struct store_run_row row = run_of(key, workflow_id);
+    row.status = WORKFLOW_COMPLETED;
+    row.wake_at = INSTANT_NEVER;
+    row.close_time.ns = at;
+    vec_push(&fill->arena, &fill->batch.run_updates, row);
+}
+
+static void closed_runs_in_the_order_of_their_ends(void)
+{
+    struct store *store = backend->fresh();
+    struct writer w = writer_open(store, 1);
+    run_key key = key_of(w.claim.writer, 1);
+    struct fill fill = { 0 };
+    char id[5][16];
+    for (int i = 0; i < 5; i++) {
+        snprintf(id[i], sizeof(id[i]), "order-%d", i);
+        fill_start(&fill, key + i, id[i]);
+    }
+    close_run(&fill, key, id[0], 30);
+    close_run(&fill, key + 1, id[1], 10);
+    close_run(&fill, key + 2, id[2], 20);
+    close_run(&fill, key + 3, id[3], 20); /* the fifth stays open */
+    expect_ok(commit(&w, &fill));
+    uint32_t shards[5];
+    for (int i = 0; i < 5; i++) {
+        shards[i] = run_of(key + i, id[i]).shard;
+    }
+    struct store_scan_closed scan = {
+        .namespace_id = ns, .shards = shards, .shard_count = 5, .until = { 20 }, .limit = 2
+    };
+    expect_ok(run(w.sl, scan_closed, &scan));
+    expect(scan.row_count == 2 && scan.rows[0].run.key == key + 1 &&
+            scan.rows[1].run.key == key + 2);
+    expect(scan.rows[1].run.close_time.ns == 20 &&
+            str_eq(scan.rows[1].run.workflow_id, STR("order-2")));
+    expect(scan.rows[0].last_seq == 1);
+    scan.after_key = key + 2;
+    scan.after_close.ns = 20;
+    scan.after_start = run_of(key + 2, id[2]).start_time;
+    expect_ok(run(w.sl, scan_closed, &scan));
+    expect(scan.row_count == 1 && scan.rows[0].run.key == key + 3);
+    fill_reset(&fill);
+    doom(&fill, key + 1, id[1]);
+    expect_ok(commit(&w, &fill));
+    scan = (struct store_scan_closed){
+        .namespace_id = ns, .shards = shards, .shard_count = 5, .until = { 100 }, .limit = 9
+    };
+    expect_ok(run(w.sl, scan_closed, &scan));
+    expect(scan.row_count == 3 && scan.rows[2].run.key == key);
+    scan.namespace_id = id_of(77);
+    expect_ok(run(w.sl, scan_closed, &scan));
+    expect(scan.row_count == 0);
+    scan.namespace_id = ns;
+    scan.shards = &shards[2];
+    scan.shard_count = 1;
+    expect_ok(run(w.sl, scan_closed, &scan));
+    expect(scan.row_count >= 1 && scan.row_count < 3); /* ids may share a shard */
     close_lane(w.sl);
     fill_reset(&fill);
     store_free(store);
@@ -193,5 +269,6 @@ const struct test_case cases_delete[] = {
     { "doomed_runs_are_found_by_nobody", doomed_runs_are_found_by_nobody },
     { "doomed_runs_go_part_by_part", doomed_runs_go_part_by_part },
     { "current_rows_go_and_come", current_rows_go_and_come },
+    { "closed_runs_in_the_order_of_their_ends", closed_runs_in_the_order_of_their_ends },
     { 0 },
 };

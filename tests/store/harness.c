@@ -311,7 +311,7 @@ void fill_start(struct fill *fill, run_key key, const char *workflow_id)
     struct store_run_row row = run_of(key, workflow_id);
     row.workflow_id = str_dup(&fill->arena, row.workflow_id);
     vec_push(&fill->arena, &fill->batch.run_inserts, row);
-    struct store_current_row current = { row.shard, ns, row.workflow_id, key, row.group };
+    struct store_current_row current = { row.shard, ns, row.workflow_id, key, 0, row.group };
     vec_push(&fill->arena, &fill->batch.currents, current);
     struct store_log_row log = log_of(key, 1, 1, 2, STR("events 1-2"));
     log.group = row.group;

@@ -43,6 +43,8 @@
     X(undelivered_answers_are_taken_back)               \
     X(history_long_polls)                               \
     X(long_histories_are_paged)                         \
+    X(workers_see_the_task_that_is_out)                 \
+    X(calls_reach_the_run_they_mean)                    \
     X(signals_with_start_happen_once)                   \
     X(signals_with_start_follow_the_policies)           \
     X(queries_of_settled_runs_are_tasks_of_their_own)   \
@@ -67,6 +69,22 @@
     X(a_taken_id_is_no_child)                           \
     X(a_cancelled_child_must_be_ones_own)               \
     X(many_children_end_with_their_parent)              \
+    X(updates_are_answered)                             \
+    X(refused_updates_leave_no_trace)                   \
+    X(accepted_updates_are_polled_for)                  \
+    X(long_outcomes_are_read_from_the_store)            \
+    X(waits_for_updates_end_with_the_stage)             \
+    X(update_answers_wait_for_the_commit)               \
+    X(updates_are_checked)                              \
+    X(updates_come_again_after_a_crash)                 \
+    X(updates_follow_a_shard)                           \
+    X(updates_nobody_waits_for_do_not_stay)             \
+    X(updates_end_with_their_run)                       \
+    X(updates_land_on_the_next_run)                     \
+    X(updates_with_start_are_one)                       \
+    X(updates_with_start_say_what_failed)               \
+    X(updates_with_start_race_with_the_end)             \
+    X(abandoned_updates_with_start_start)               \
     X(a_reset_repeats_the_first_task)                   \
     X(resets_are_refused)                               \
     X(what_came_since_comes_again)                      \
@@ -79,6 +97,7 @@
     X(deleted_runs_are_gone)                            \
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
+    X(closed_runs_expire)                               \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

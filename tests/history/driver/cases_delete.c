@@ -111,3 +111,37 @@ void large_runs_are_deleted_in_parts(void)
     expect(s.corrupt_runs == 0 && s.reaped_runs == 1);
     world_free(w);
 }
+
+void closed_runs_expire(void)
+{
+    enum { RUNS = 30 };
+    struct world *w = world_new();
+    size_t nothing = sim_db_rows(w->db);
+    const char *first[RUNS];
+    char id[RUNS][16];
+    for (int i = 0; i < RUNS; i++) {
+        snprintf(id[i], sizeof(id[i]), "order-%d", i);
+        first[i] = start(w, id[i]);
+        complete_task(w, id[i], poll_workflow(w, "q"), complete_workflow(w));
+    }
+    start(w, "open");
+    world_advance(w, DURATION_SECONDS(300));
+    expect(describe_error(w, id[0], NULL) == ERR_NONE); /* for ever */
+    w->retention = DURATION_SECONDS(1000);
+    const char *later = start(w, id[7]); /* current again: only the old run goes */
+    world_advance(w, DURATION_SECONDS(600));
+    expect(describe_error(w, id[0], first[0]) == ERR_NONE);
+    world_until(w, DURATION_SECONDS(300), sim_db_rows(w->db) == nothing + 2 * 3);
+    for (int i = 0; i < RUNS; i++) {
+        expect(describe_error(w, id[i], first[i]) == ERR_NOT_FOUND);
+    }
+    expect(!strcmp(describe(w, id[7])->workflow_execution_info->execution->run_id, later));
+    expect((int)describe(w, "open")->workflow_execution_info->status == WORKFLOW_RUNNING);
+    start(w, id[3]); /* the id is free, at once and after a crash */
+    world_crash(w);
+    expect(describe_error(w, id[4], NULL) == ERR_NOT_FOUND);
+    world_until(w, DURATION_SECONDS(200), sim_db_rows(w->db) == nothing + 3 * 3);
+    struct history_stats s = history_stats(w->history);
+    expect(s.corrupt_runs == 0 && s.poisoned_groups == 0 && s.stuck_runs == 0);
+    world_free(w);
+}

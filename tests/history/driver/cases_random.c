@@ -1,12 +1,13 @@
 /* Many workflows under random crashes, lost commits, hand-overs, lost polls and a cache that is too small; in the end
  * every workflow is complete, every acknowledged signal is there exactly once, no history has a gap, every query has ended
- * and those that were answered saw the signals acknowledged before them. A failure prints its seed. */
+ * and those that were answered saw the signals acknowledged before them; every update has ended, and what callers were
+ * told of it is what history says. A failure prints its seed. */
 #include <string.h>
 
 #include "common/model/wire.h"
 #include "tests/history/driver/cases.h"
 
-enum { RUNS = 40, SIGNALS_MAX = 8, STEPS = 1500, QUERIES_MAX = 1000 };
+enum { RUNS = 40, SIGNALS_MAX = 8, STEPS = 1500, QUERIES_MAX = 1000, UPDATES_MAX = 1000 };
 
 struct script {
     const char *id;
@@ -20,6 +21,11 @@ struct asked {
     int acknowledged; /* signals, when it was asked */
 };
 
+struct changed {
+    struct pending *call;
+    const char *workflow_id, *update_id;
+};
+
 struct chaos {
     struct world *w;
     struct rand rand;
@@ -28,6 +34,8 @@ struct chaos {
     size_t completion_count;
     struct asked queries[QUERIES_MAX];
     size_t query_count;
+    struct changed updates[UPDATES_MAX];
+    size_t update_count;
 };
 
 static struct chaos *chaos;
@@ -84,6 +92,32 @@ static void ask(struct chaos *c, struct script *s)
     }
 }
 
+static void change(struct chaos *c, struct script *s)
+{
+    if (c->update_count == UPDATES_MAX) {
+        return;
+    }
+    Api__UpdateWorkflowExecutionRequest r = API__UPDATE_WORKFLOW_EXECUTION_REQUEST__INIT;
+    Api__WorkflowExecution e = API__WORKFLOW_EXECUTION__INIT;
+    Update__Request q = UPDATE__REQUEST__INIT;
+    Update__Meta meta = UPDATE__META__INIT;
+    Update__Input input = UPDATE__INPUT__INIT;
+    struct changed *u = &c->updates[c->update_count++];
+    u->workflow_id = e.workflow_id = s->id;
+    u->update_id = str_printf(&c->w->arena, "u-%d", (int)rand_below(&c->rand, 6)).ptr;
+    meta.update_id = u->update_id;
+    input.name = "change";
+    q.meta = &meta;
+    q.input = &input;
+    r.workflow_execution = &e;
+    r.request = &q;
+    u->call = call_api(c->w, API_UPDATE_WORKFLOW, s->id, &r.base);
+    if (chance(c, 5) && !u->call->answered) {
+        caller_gone(u->call);
+        c->update_count--;
+    }
+}
+
 static void client(struct chaos *c)
 {
     struct script *s = &c->runs[rand_below(&c->rand, RUNS)];
@@ -95,6 +129,9 @@ static void client(struct chaos *c)
     s->started |= s->start->answered && !s->start->failed;
     if (s->started && chance(c, 25)) {
         ask(c, s);
+    }
+    if (s->started && chance(c, 20)) {
+        change(c, s);
     }
     if (s->started && s->signal_count < SIGNALS_MAX && chance(c, 30)) {
         Api__SignalWorkflowExecutionRequest r = API__SIGNAL_WORKFLOW_EXECUTION_REQUEST__INIT;
@@ -151,6 +188,50 @@ static struct str number(struct chaos *c, int n)
     return str_printf(&c->w->arena, "%d", n);
 }
 
+static Protocol__Message *message(
+        struct arena *arena, const char *update_id, const char *type, const ProtobufCMessage *body)
+{
+    Protocol__Message *m = api_new(arena, &protocol__message__descriptor);
+    m->id = str_printf(arena, "%s/%s", update_id, type).ptr;
+    m->protocol_instance_id = update_id;
+    m->body = api_new(arena, &api__any__descriptor);
+    m->body->type_url =
+            str_printf(arena, "type.googleapis.com/temporal.api.update.v1.%s", type).ptr;
+    m->body->value = api_data(api_encode(arena, body));
+    return m;
+}
+
+/* Refused, accepted and done, or left without an answer. */
+static void answer_updates(struct chaos *c, const Api__PollWorkflowTaskQueueResponse *t,
+        Api__RespondWorkflowTaskCompletedRequest *r)
+{
+    struct arena *arena = &c->w->arena;
+    r->messages = NEW(arena, Protocol__Message *, 2 * t->n_messages + 1);
+    for (size_t i = 0; i < t->n_messages; i++) {
+        const char *id = t->messages[i]->protocol_instance_id;
+        if (chance(c, 20)) {
+            Update__Rejection m = UPDATE__REJECTION__INIT;
+            m.failure = api_data(STR("\x0a\x02no"));
+            r->messages[r->n_messages++] = message(arena, id, "Rejection", &m.base);
+        } else if (chance(c, 90)) {
+            Update__Acceptance a = UPDATE__ACCEPTANCE__INIT;
+            Update__Response m = UPDATE__RESPONSE__INIT;
+            Update__Meta meta = UPDATE__META__INIT;
+            Update__Outcome o = UPDATE__OUTCOME__INIT;
+            a.accepted_request_message_id = t->messages[i]->id;
+            a.accepted_request_sequencing_event_id = t->messages[i]->event_id;
+            meta.update_id = id;
+            o.value_case = UPDATE__OUTCOME__VALUE_SUCCESS;
+            o.success = api_data(STR("\x0a\x00"));
+            m.meta = &meta;
+            m.outcome = &o;
+            r->messages[r->n_messages++] = message(arena, id, "Acceptance", &a.base);
+            r->messages[r->n_messages++] = message(arena, id, "Response", &m.base);
+        }
+    }
+}
+
+/* With the results of its queries and the answers to its updates. */
 static struct pending *complete_with_results(struct chaos *c,
         const Api__PollWorkflowTaskQueueResponse *t, Api__Command *command, struct str result)
 {
@@ -159,6 +240,8 @@ static struct pending *complete_with_results(struct chaos *c,
     r.task_token = t->task_token;
     r.commands = &command;
     r.n_commands = command ? 1 : 0;
+    r.return_new_workflow_task = false;
+    answer_updates(c, t, &r);
     r.n_query_results = t->n_queries;
     r.query_results =
             NEW(arena, Api__RespondWorkflowTaskCompletedRequest__QueryResultsEntry *, t->n_queries);
@@ -210,7 +293,7 @@ static struct pending *decide(struct chaos *c, const Api__PollWorkflowTaskQueueR
         command = complete_workflow(w);
     }
     const char *sticky = chance(c, 50) ? "sticky" : NULL;
-    return t->n_queries && chance(c, 80)
+    return (t->n_queries || t->n_messages) && chance(c, 80)
                    ? complete_with_results(c, t, command, number(c, count_of(types, " 26 ")))
                    : complete_task_begin(w, id, t, &command, command ? 1 : 0, sticky);
 }
@@ -252,6 +335,52 @@ static bool is_complete(struct chaos *c, struct script *s)
     return (int)describe(c->w, s->id)->workflow_execution_info->status == WORKFLOW_COMPLETED;
 }
 
+/* How an update has ended, as history says: 0 unknown, 1 with a failure, 2 with success. */
+static int update_end(struct chaos *c, const struct changed *u)
+{
+    Api__PollWorkflowExecutionUpdateRequest r = API__POLL_WORKFLOW_EXECUTION_UPDATE_REQUEST__INIT;
+    Update__UpdateRef ref = UPDATE__UPDATE_REF__INIT;
+    Api__WorkflowExecution e = API__WORKFLOW_EXECUTION__INIT;
+    e.workflow_id = u->workflow_id;
+    ref.workflow_execution = &e;
+    ref.update_id = u->update_id;
+    r.update_ref = &ref;
+    struct pending *p = call_api(c->w, API_POLL_UPDATE, u->workflow_id, &r.base);
+    if (error_of(c->w, p)) {
+        expect(p->fail.err == ERR_NOT_FOUND);
+        return 0;
+    }
+    Api__PollWorkflowExecutionUpdateResponse *m = api_decode(
+            &api__poll_workflow_execution_update_response__descriptor, &c->w->arena, p->body, NULL);
+    expect(m->outcome); /* the run is over: so is the update */
+    return m->outcome->value_case == UPDATE__OUTCOME__VALUE_SUCCESS ? 2 : 1;
+}
+
+/* Nobody was told of a success that is not in history. Returns how many successes were told. */
+static int check_updates(struct chaos *c)
+{
+    int told = 0;
+    for (size_t i = 0; i < c->update_count; i++) {
+        struct pending *p = c->updates[i].call;
+        expect(p->answered);
+        if (p->failed) {
+            expect(p->fail.err == ERR_UNAVAILABLE || p->fail.err == ERR_RESOURCE_EXHAUSTED ||
+                    p->fail.err == ERR_NOT_FOUND ||
+                    str_eq(p->fail.detail_type, STR("WorkflowNotReadyFailure")));
+            continue;
+        }
+        Api__UpdateWorkflowExecutionResponse *m = api_decode(
+                &api__update_workflow_execution_response__descriptor, &c->w->arena, p->body, NULL);
+        if (m->outcome && m->outcome->value_case == UPDATE__OUTCOME__VALUE_SUCCESS) {
+            expect(update_end(c, &c->updates[i]) == 2);
+            told++;
+        } else if (!m->outcome && (int)m->stage == UPDATE_ACCEPTED) {
+            expect(update_end(c, &c->updates[i]) != 0);
+        }
+    }
+    return told;
+}
+
 static void check_run(struct chaos *c, struct script *s)
 {
     const char *types = str_printf(&c->w->arena, " %s ", history_types(c->w, s->id)).ptr;
@@ -260,6 +389,7 @@ static void check_run(struct chaos *c, struct script *s)
             count_of(types, " 18 ") == 1);
     expect(count_of(types, " 26 ") >= acknowledged(s) &&
             count_of(types, " 26 ") <= s->signal_count);
+    expect(count_of(types, " 41 ") <= 6 && count_of(types, " 43 ") == count_of(types, " 41 "));
 }
 
 /* Returns how many were answered. */
@@ -329,6 +459,7 @@ static void one_world(uint64_t seed)
     }
     world_advance(c.w, DURATION_SECONDS(60));
     expect(check_queries(&c) > (int)c.query_count / 4);
+    expect(check_updates(&c) > (int)c.update_count / 10);
     expect(history_stats(c.w->history).stuck_runs == 0 &&
             history_stats(c.w->history).corrupt_runs == 0);
     world_free(c.w);

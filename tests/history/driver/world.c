@@ -30,6 +30,16 @@ static struct rpc_peer *history_peer(void *ctx, uint32_t shard)
     return (struct rpc_peer *)&w->rl;
 }
 
+static bool next_namespace(
+        void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention)
+{
+    struct world *w = ctx;
+    bool is_first = uuid_is_zero(after) && w->retention.ns;
+    *ret = is_first ? w->namespace_id : after;
+    *ret_retention = w->retention;
+    return is_first;
+}
+
 static void lost(void *ctx, const struct fail *fail)
 {
     struct world *w = ctx;
@@ -62,6 +72,7 @@ void world_boot(struct world *w)
         .ctx = w,
         .matching_peer = matching_peer,
         .history_peer = history_peer,
+        .next_namespace = next_namespace,
         .lost = lost,
     };
     w->config.member = (struct uuid){ { 1, (uint8_t)++w->members } };

@@ -21,6 +21,8 @@ static struct api_token sample(void)
         .request_id = STR("poll"),
         .history_size = 999,
         .suggest_continue_as_new = true,
+        .suggest_reasons = 3,
+        .worker_version = STR("\x0a\x02v1"),
         .suffix = STR("\x0a\x00"),
     };
 }
@@ -34,6 +36,7 @@ Test(api, token_round_trip)
     struct str again = api_token_encode(&arena, &out);
     cr_assert(str_eq(bytes, again));
     cr_assert(out.started_time.ns == in.started_time.ns && str_eq(out.workflow_id, in.workflow_id));
+    cr_assert(out.suggest_reasons == 3 && str_eq(out.worker_version, in.worker_version));
     arena_deinit(&arena);
 }
 

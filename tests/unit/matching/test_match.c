@@ -245,6 +245,56 @@ Test(match, the_rate_limit_is_exact)
     cr_assert_eq(world_answers(&w), 17, "the last writer wins");
 }
 
+static void poll_with(unsigned poll, double rate, const char *details, bool refund)
+{
+    world_event(&w, (struct matching_event){ .kind = MATCHING_POLL,
+                            .poll = { &w.polls[poll], world_queue("q", TASK_QUEUE_ACTIVITY), false,
+                                    STR("x"), rate, str_from_cstr(details), refund } });
+}
+
+Test(match, an_obsolete_task_costs_no_token)
+{
+    struct matching_offer offers[8];
+    for (unsigned i = 0; i < 8; i++) {
+        offers[i] = world_offer(i + 1, 10);
+        offers[i].task.type = TASK_QUEUE_ACTIVITY;
+    }
+    poll_with(0, 1, "", false);
+    world_advertise_as(&w, 1, 1, "q", TASK_QUEUE_ACTIVITY, false, 0, offers, 8);
+    cr_assert_eq(world_answers(&w), 1);
+    poll_with(1, 1, "", false);
+    cr_assert_eq(world_answers(&w), 1, "one a second");
+    poll_with(2, 1, "", true);
+    cr_assert_eq(world_answers(&w), 2, "the token came back");
+    struct queue_id id = world_queue("q", TASK_QUEUE_ACTIVITY);
+    struct matching_queue_info info;
+    matching_describe(w.engine, &id, w.now, &w.arena, &info);
+    cr_assert_float_eq(info.dispatch_rate, 1 / 30.0, 1e-9);
+    cr_assert_float_eq(info.rate_limit, 1, 1e-9);
+    cr_assert(info.is_limited, "a poll and tasks wait side by side");
+    world_pass(&w, DURATION_SECONDS(1));
+    cr_assert_eq(world_answers(&w), 3);
+}
+
+Test(match, what_a_worker_tells_of_itself)
+{
+    struct queue_id id = world_queue("q", TASK_QUEUE_ACTIVITY);
+    struct matching_queue_info info;
+    char large[2050];
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = 0;
+    poll_with(0, 2.5, "build one", false);
+    poll_with(1, 2.5, "build two", false);
+    matching_describe(w.engine, &id, w.now, &w.arena, &info);
+    cr_assert_eq(info.pollers.len, 1);
+    cr_assert(str_eq(info.pollers.ptr[0].details, STR("build two")), "the latest poll counts");
+    cr_assert_float_eq(info.pollers.ptr[0].rate_per_second, 2.5, 1e-9);
+    cr_assert_not(info.is_limited);
+    poll_with(2, 2.5, large, false);
+    matching_describe(w.engine, &id, w.now, &w.arena, &info);
+    cr_assert_eq(info.pollers.ptr[0].details.len, 0, "too large to be kept");
+}
+
 Test(match, describe)
 {
     struct matching_offer o[] = { world_offer(1, 40), world_offer(2, 30) };

@@ -117,7 +117,15 @@ static void on_answer(
     }
 }
 
-static void send_poll(struct caller *c, int ms)
+static void on_goodbye(
+        struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *f)
+{
+    struct caller *c = container_of(call, struct caller, call);
+    c->is_done = true;
+    c->result = result;
+}
+
+static void send_poll_of(struct caller *c, int ms, const char *worker)
 {
     struct uuid ns = owner.id;
     uint64_t hash = task_queue_hash(ns, STR("q"), TASK_QUEUE_WORKFLOW);
@@ -125,7 +133,8 @@ static void send_poll(struct caller *c, int ms)
         .task_queue = STR("q"),
         .type = TASK_QUEUE_WORKFLOW,
         .poll_id = STR("p"),
-        .identity = STR("me") };
+        .identity = STR("me"),
+        .worker_instance_key = str_from_cstr(worker) };
     struct buf body;
     buf_init_arena(&body, &arena, 4096);
     msg_poll_encode(&m, &body);
@@ -134,6 +143,28 @@ static void send_poll(struct caller *c, int ms)
     struct rpc_peer *peer = cluster_matching_peer(frontend.cl, hash);
     cr_assert_not_null(peer);
     rpc_call(frontend.rl, peer, RPC_MATCHING_POLL, hash, buf_str(&body), DURATION_MS(ms), &c->call);
+}
+
+static void send_poll(struct caller *c, int ms)
+{
+    send_poll_of(c, ms, "");
+}
+
+static void say_goodbye(const char *worker)
+{
+    struct caller c = { 0 };
+    uint64_t hash = task_queue_hash(owner.id, STR("q"), TASK_QUEUE_WORKFLOW);
+    struct msg_shutdown_worker m = { owner.id, STR(""), STR("q"), TASK_QUEUE_WORKFLOW,
+        str_from_cstr(worker) };
+    struct buf body;
+    buf_init_arena(&body, &arena, 4096);
+    msg_shutdown_worker_encode(&m, &body);
+    c.call.done = on_goodbye;
+    rpc_call(frontend.rl, cluster_matching_peer(frontend.cl, hash), RPC_MATCHING_SHUTDOWN, hash,
+            buf_str(&body), DURATION_SECONDS(1), &c.call);
+    pass(5);
+    cr_assert(c.is_done);
+    cr_assert_eq(c.result, RPC_OK);
 }
 
 static void advertise(unsigned first, unsigned count, uint64_t backlog)
@@ -219,6 +250,31 @@ Test(matching_service, a_cancelled_poll_gets_nothing)
     pass(5);
     cr_assert(!a.is_done);
     cr_assert(b.is_done && b.answer.has_task);
+}
+
+Test(matching_service, a_goodbye_ends_the_polls_of_one_worker)
+{
+    struct caller a = { 0 }, b = { 0 }, other = { 0 }, late = { 0 };
+    send_poll_of(&a, 60000, "one");
+    send_poll_of(&b, 60000, "one");
+    send_poll_of(&other, 60000, "two");
+    pass(5);
+    say_goodbye("one");
+    cr_assert(a.is_done && !a.answer.has_task && a.answer.is_over);
+    cr_assert(b.is_done && b.answer.is_over);
+    cr_assert(!other.is_done);
+    send_poll_of(&late, 60000, "one");
+    pass(5);
+    cr_assert(late.is_done && late.answer.is_over, "it was still on its way");
+    advertise(1, 1, 0);
+    pass(5);
+    cr_assert(other.is_done && other.answer.has_task);
+    pass(10000);
+    late = (struct caller){ 0 };
+    send_poll_of(&late, 60000, "one");
+    pass(5);
+    cr_assert(!late.is_done, "a worker that has come back");
+    rpc_cancel(&late.call);
 }
 
 Test(matching_service, a_lost_link_takes_no_offers_of_the_living)

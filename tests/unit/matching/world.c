@@ -123,9 +123,9 @@ int world_answer(struct world *w, unsigned poll)
         if (a->poll == &w->polls[poll]) {
             cr_assert_eq(found, -1, "a poll was answered twice");
             cr_assert(!matching_poll_parked(a->poll));
-            found = a->kind == MATCHING_ANSWER_TASK    ? (int)world_task_number(&a->task)
-                    : a->kind == MATCHING_ANSWER_EMPTY ? 0
-                                                       : -2;
+            found = a->kind == MATCHING_ANSWER_TASK ? (int)world_task_number(&a->task)
+                    : a->kind == MATCHING_ANSWER_EMPTY || a->kind == MATCHING_ANSWER_OVER ? 0
+                                                                                          : -2;
         }
     }
     return found;

@@ -110,7 +110,7 @@ Test(messages, poll)
 
 Test(messages, poll_answer_with_a_task)
 {
-    struct msg_poll_answer m = { true, ref_of(3), 99 };
+    struct msg_poll_answer m = { true, false, ref_of(3), 99 };
     struct msg_poll_answer r;
     check_round_trip(msg_poll_answer, m, r);
     cr_assert_eq(r.backlog_hint, 99);
@@ -169,8 +169,8 @@ Test(messages, describe)
     check_round_trip(msg_describe_queue, q, qr);
     cr_assert_eq(qr.type, TASK_QUEUE_WORKFLOW);
     buf_reset(&wire);
-    struct msg_poller pollers[] = { { STR("me@host"), { 42 }, 0.25 } };
-    struct msg_describe_queue_answer m = { pollers, 1, 5, { 6 }, 1.5, -2.0 };
+    struct msg_poller pollers[] = { { STR("me@host"), { 42 }, 0.25, STR("details") } };
+    struct msg_describe_queue_answer m = { pollers, 1, 5, { 6 }, 1.5, -2.0, 3.0, true };
     struct msg_describe_queue_answer r;
     check_round_trip(msg_describe_queue_answer, m, r);
     cr_assert_eq(r.poller_count, 1);
@@ -181,7 +181,8 @@ Test(messages, describe)
 
 Test(messages, shutdown_outbox_give)
 {
-    struct msg_shutdown_worker s = { id_of(4), STR("sticky") };
+    struct msg_shutdown_worker s = { id_of(4), STR("sticky"), STR("q"), TASK_QUEUE_ACTIVITY,
+        STR("key") };
     struct msg_shutdown_worker sr;
     check_round_trip(msg_shutdown_worker, s, sr);
     buf_reset(&wire);
@@ -214,9 +215,9 @@ Test(messages, forged_count)
 /* A newer sender may append fields. */
 Test(messages, more_fields_than_known_are_ignored)
 {
-    struct msg_shutdown_worker s = { id_of(4), STR("sticky") }, r;
+    struct msg_shutdown_worker s = { id_of(4), STR("sticky"), STR(""), TASK_QUEUE_WORKFLOW }, r;
     msg_shutdown_worker_encode(&s, &wire);
-    wire.ptr[0]++;                              /* array of three */
+    wire.ptr[0]++;                              /* an array of one more */
     buf_append(&wire, "\x92\xa1x\xc4\x01y", 6); /* ["x", bin "y"] */
     cr_assert_eq(msg_shutdown_worker_decode(buf_str(&wire), &arena, &r, NULL), ERR_NONE);
     cr_assert(str_eq(r.sticky_task_queue, STR("sticky")));

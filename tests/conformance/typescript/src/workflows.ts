@@ -293,6 +293,7 @@ export async function failsALot(): Promise<void> {
 
 export * from './option_workflows.ts';
 export * from './message_workflows.ts';
+export * from './update_workflows.ts';
 export { changing, evolving } from './code_before.ts';
 /* Two activities one after the other, and whatever is noted until it is told to finish. */
 export async function twoTallies(key: string): Promise<{ first: number; second: number; random: number; notes: string[] }> {

@@ -38,8 +38,9 @@ describe('start', { concurrency: 6, timeout: 90_000 }, () => {
           ids.push(next);
         }
       });
-      const third = client.workflow.getHandle(taskQueue, runs[2], { followRuns: false });
-      assert.equal(await third.result(), 3);
+      const end = (await events(client.workflow.getHandle(taskQueue, runs[2]))).at(-1)!;
+      const { data } = end.workflowExecutionCompletedEventAttributes!.result!.payloads![0]!;
+      assert.equal(Buffer.from(data!).toString(), '3');
       const last = await client.workflow.getHandle(taskQueue).describe();
       assert.deepEqual(last.memo, { kept: 'yes' });
       await client.workflow.getHandle(taskQueue).terminate('enough');
@@ -211,5 +212,23 @@ describe('start', { concurrency: 6, timeout: 90_000 }, () => {
       assert.deepEqual(last.workflowExtendedInfo!.executionExpirationTime, first.workflowExtendedInfo!.executionExpirationTime);
       assert.deepEqual((await client.workflow.getHandle(taskQueue).describe()).memo, { chain: 'yes' });
     });
+  });
+
+  test('a run whose workflow tasks keep failing is found by it', async () => {
+    const workflowId = unique('problems');
+    await raw(workflowId);
+    const poll = () => client.connection.withDeadline(Date.now() + 20_000, () =>
+      service().pollWorkflowTaskQueue({ namespace, taskQueue: { name: workflowId }, identity: 'test' }));
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      const task = await poll();
+      assert.equal(task.attempt, attempt);
+      await service().respondWorkflowTaskFailed({ namespace, taskToken: task.taskToken, cause: 24, identity: 'test' });
+    }
+    const query = `WorkflowId = '${workflowId}' AND TemporalReportedProblems = 'category=WorkflowTaskFailed'`;
+    const list = async () => (await service().listWorkflowExecutions({ namespace, query })).executions!.length;
+    assert.equal(await list(), 1);
+    await service().respondWorkflowTaskCompleted({ namespace, taskToken: (await poll()).taskToken, identity: 'test' });
+    assert.equal(await list(), 0);
+    await client.workflow.getHandle(workflowId).terminate();
   });
 });

@@ -110,7 +110,8 @@ describe('start options', { concurrency: 8, timeout: 60_000 }, () => {
   test('start_execution_timeout (2): the execution times out across runs', async () => {
     const taskQueue = unique('across-runs');
     await withWorker(taskQueue, async () => {
-      const handle = await client.workflow.start(workflows.endless, { taskQueue, workflowId: taskQueue, workflowExecutionTimeout: '2s' });
+      await client.workflow.execute(workflows.echoPayload, { taskQueue, workflowId: `${taskQueue}/warm`, args: ['the worker is up'] });
+      const handle = await client.workflow.start(workflows.endless, { taskQueue, workflowId: taskQueue, workflowExecutionTimeout: '3s' });
       await assert.rejects(handle.result(), (err) => err instanceof WorkflowFailedError && err.cause instanceof TimeoutFailure);
       const last = await client.workflow.getHandle(taskQueue).describe();
       assert.notEqual(last.runId, handle.firstExecutionRunId);

@@ -155,9 +155,9 @@ final class Env {
   }
 
   static void eventually(String what, Supplier<Boolean> probe) {
-    Instant end = Instant.now().plusSeconds(20);
+    Instant end = Instant.now().plusSeconds(30);
     while (!probe.get()) {
-      if (Instant.now().isAfter(end)) throw new AssertionError("did not come true in 20 s: " + what);
+      if (Instant.now().isAfter(end)) throw new AssertionError("did not come true in 30 s: " + what);
       pause(25);
     }
   }

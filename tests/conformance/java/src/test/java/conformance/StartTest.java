@@ -426,8 +426,9 @@ class StartTest {
   @DisplayName("start_execution_timeout: the execution times out across runs")
   void startExecutionTimeout() {
     String queue = unique("execution-timeout");
-    try (var worker = worker(queue, Endless.Impl.class)) {
-      var options = options(queue).setWorkflowExecutionTimeout(Duration.ofSeconds(2)).build();
+    try (var worker = worker(queue, Endless.Impl.class, Simple.Echo.Impl.class)) {
+      newStub(Simple.Echo.class, queue).echo("the worker is up");
+      var options = options(queue).setWorkflowExecutionTimeout(Duration.ofSeconds(3)).build();
       var stub = CLIENT.newUntypedWorkflowStub("Endless", options);
       var first = stub.start();
       timesOut(stub);

@@ -1,0 +1,13 @@
+/* Shared by the two files about updates; for nobody else. */
+#pragma once
+
+#include "history/engine/step.h"
+
+/* ERR_FAILED_PRECONDITION: the run has had too many updates for `more` and one. */
+enum err update_check_total(const struct workflow *wf, size_t more,
+        const struct engine_limits *limits, struct fail *f) MUST_USE;
+/* News for those who wait. */
+void update_tell(
+        struct step *st, struct str update_id, enum update_news_kind kind, struct str outcome);
+/* It is refused: gone, if it was there at all. */
+void update_reject(struct step *st, struct str update_id, struct str failure);
