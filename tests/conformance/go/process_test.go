@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	if os.Getenv("CONFORMANCE_CACHE") == "off" {
+		worker.SetStickyWorkflowCacheSize(0)
+	}
 	w := worker.New(c, queue, worker.Options{})
 	registerAll(w)
 	if err := w.Start(); err != nil {
@@ -30,10 +33,10 @@ func TestMain(m *testing.M) {
 	<-worker.InterruptCh()
 }
 
-func (p *place) process(queue string) (kill func()) {
+func (p *place) process(queue string, environment ...string) (kill func()) {
 	p.Helper()
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), "CONFORMANCE_WORKER="+queue)
+	child.Env = append(append(os.Environ(), "CONFORMANCE_WORKER="+queue), environment...)
 	out, err := child.StdoutPipe()
 	p.must(err)
 	p.must(child.Start())

@@ -81,7 +81,9 @@ func GoesOn(ctx workflow.Context) error {
 
 func Sleeper(ctx workflow.Context) error { return workflow.Sleep(ctx, time.Hour) }
 
-func TellsPriority(ctx workflow.Context) (int, error) { return workflow.GetInfo(ctx).Priority.PriorityKey, nil }
+func TellsPriority(ctx workflow.Context) (int, error) {
+	return workflow.GetInfo(ctx).Priority.PriorityKey, nil
+}
 
 func Signals(ctx workflow.Context, target string, value int) error {
 	return workflow.SignalExternalWorkflow(ctx, target, "", "value", value).Get(ctx, nil)
