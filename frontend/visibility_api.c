@@ -91,7 +91,8 @@ static Api__WorkflowExecutionInfo *info(struct request *rq, const struct store_l
     m->history_size_bytes = v->history_size;
     m->state_transition_count = v->state_transitions;
     m->memo = api_data(v->memo);
-    m->search_attributes = api_data(v->search_attributes);
+    m->search_attributes =
+            api_decode(&api__search_attributes__descriptor, arena, v->search_attributes, NULL);
     m->task_queue = str_cstr(arena, v->task_queue);
     m->root_execution = m->execution;
     if (v->parent_workflow_id.len) {

@@ -36,7 +36,9 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->history_size_bytes = wf->history_size;
     m->state_transition_count = ex->seq;
     m->memo = api_data(workflow_memo(wf));
-    m->search_attributes = api_data(workflow_search_attributes(wf));
+    /* There even when empty: the Go client reads its fields without asking. */
+    m->search_attributes = api_decode(
+            &api__search_attributes__descriptor, arena, workflow_search_attributes(wf), NULL);
     m->task_queue = str_cstr(arena, wf->start.task_queue.name);
     m->root_execution = m->execution;
     if (workflow_has_parent(wf)) {

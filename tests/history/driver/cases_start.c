@@ -289,6 +289,7 @@ void cron_chains_go_on(void)
     const Api__WorkflowExecutionInfo *i = d->workflow_execution_info;
     expect(i->execution_time->seconds % 600 == 0 &&
             i->execution_time->seconds > i->start_time->seconds);
+    expect(i->search_attributes); /* even without any: the Go client relies on it */
     world_until(w, DURATION_SECONDS(601), find_offer(w, "q"));
     complete_task(w, "order", poll_workflow(w, "q"), complete_workflow(w));
     const char *second = describe(w, "order")->workflow_execution_info->execution->run_id;
