@@ -8,10 +8,18 @@ void dispatch_restart(struct dispatch *d)
     map_each(&d->queues, n)
     {
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
-        q->credit = DEMAND_INITIAL;
-        q->told_backlog = 0;
-        q->cold_count += q->lent_count;
-        q->scanned = q->lent_count ? 0 : q->scanned;
+        dispatch_levels_each(q, l)
+        {
+            l->credit = DEMAND_INITIAL;
+            l->told_backlog = 0;
+            l->scanned = q->lent_count ? 0 : l->scanned;
+        }
+        if (q->lent_count) { /* of which level they are shows when they are read */
+            dispatch_levels_each(q, l)
+            {
+                dispatch_cold_add(l, q->lent_count);
+            }
+        }
         q->lent_count = 0;
         q->owner = (struct uuid){ { 0 } };
         struct list_node *last;
