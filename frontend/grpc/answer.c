@@ -1,5 +1,6 @@
 /* Answers: replies, errors, streams of messages. Responsible for what goes over the wire and for the end of the
  * handler's side of a call. Leaves the rest of its life to call.c. */
+#include "common/obs/metrics.h"
 #include "frontend/grpc/internal.h"
 
 enum { DETAILS_MAX = 24 << 10 }; /* of grpc-status-details-bin: clients bound their headers */
@@ -153,6 +154,7 @@ void callee_fail(struct call *call, const struct fail *f)
     if (is_handlers(call)) {
         release_by_handler(call); /* a handler may still be looking at the request */
     } else {
+        metric_add(lane_metrics(call->pub.lane), METRIC_RPC_REFUSED, 1);
         callee_refused(call);
     }
 }
