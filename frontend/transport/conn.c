@@ -230,7 +230,8 @@ static void conn_start_session(struct conn *c)
     }
     c->peer = (struct h2_peer){ .address = str_from_cstr(c->address),
         .certificate = str_from_cstr(c->certificate),
-        .is_tls = c->tls != NULL };
+        .is_tls = c->tls != NULL,
+        .port = t->config.port };
     c->h2 = h2_session_new(&t->config.h2, t->config.app, t->config.app_ctx, &c->peer, on_wake, c);
     if (t->is_draining) {
         h2_session_drain(c->h2);
@@ -316,7 +317,8 @@ static void on_conn_tick(struct lane_timer *timer)
                        (struct duration){ config->ping_after.ns + config->ping_timeout.ns })) {
         conn_close(c, "ping timeout");
         return;
-    } else if (!c->is_pinged && passed(now, c->last_read, config->ping_after)) {
+    } else if (!c->is_pinged && passed(now, c->last_read, config->ping_after) &&
+               (h2_session_can_ping(c->h2) || !h2_session_streams(c->h2))) {
         c->is_pinged = true;
         h2_session_ping(c->h2);
     }
