@@ -15,7 +15,7 @@ struct start_dev_flags {
     struct str ui_ip, ui_asset_path, ui_public_path, ui_codec_endpoint, codec_endpoint;
     int64_t port, http_port, ui_port, metrics_port;
     bool headless, help;
-    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config;
+    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config, settings;
 };
 
 enum { FLAG_COUNT_MAX = 32 };
@@ -35,6 +35,8 @@ static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
                 "for the file; repeatable" },
         { "dynamic-config-value", 0, FLAG_LIST, &v->dynamic_config, 0, 0, "KEY=JSON",
                 "a setting by its known name; repeatable" },
+        { "set", 0, FLAG_LIST, &v->settings, 0, 0, "KEY=VALUE",
+                "a setting of the configuration file; repeatable" },
         { "headless", 0, FLAG_SWITCH, &v->headless, 0, 0, NULL, "no web UI" },
         { "http-port", 0, FLAG_INT, &v->http_port, 0, 65535, "PORT",
                 "port for gRPC-web and /healthz (a free one)" },
@@ -197,6 +199,12 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
     o->sqlite_pragmas = pragmas;
     for (size_t i = 0; i < v->dynamic_config.items.len; i++) {
         enum err err = set_dynamic(c, arena, v->dynamic_config.items.ptr[i], f);
+        if (err) {
+            return err;
+        }
+    }
+    for (size_t i = 0; i < v->settings.items.len; i++) {
+        enum err err = config_set(c, arena, v->settings.items.ptr[i], f);
         if (err) {
             return err;
         }
