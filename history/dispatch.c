@@ -199,6 +199,18 @@ void dispatch_forget(struct dispatch *d, struct execution *ex)
     }
 }
 
+void dispatch_settle(struct dispatch *d, struct execution *ex)
+{
+    list_each(&ex->tasks, n)
+    {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        if (task->scheduled_event_id > 0 &&
+                !workflow_offers_task(ex->wf, task->queue->type, task->scheduled_event_id)) {
+            dispatch_task_free(task);
+        }
+    }
+}
+
 void dispatch_closed(struct dispatch *d, struct execution *ex)
 {
     list_each(&ex->tasks, n)
@@ -208,83 +220,6 @@ void dispatch_closed(struct dispatch *d, struct execution *ex)
             dispatch_task_free(task);
         }
     }
-}
-
-/* The queue whose demand brings an evicted run back: for a sticky task the normal one. */
-static struct str normal_name(const struct dispatch_task *task)
-{
-    return task->queue->is_sticky ? engine_view_task_queue(task->ex->wf) : task->queue->name;
-}
-
-/* ---- tasks of runs that leave memory ------------------------------------------------------------------- */
-
-/* As its row has it. */
-static uint32_t most_urgent(const struct execution *ex)
-{
-    uint32_t level = 0;
-    list_each(&ex->tasks, n)
-    {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        uint32_t other = task->scheduled_event_id < 0 ? 0 : task->key->level->level;
-        level = other && (!level || other < level) ? other : level;
-    }
-    return level ? level : PRIORITY_NORMAL;
-}
-
-bool dispatch_backlog(const struct execution *ex, struct dispatch_cold *ret)
-{
-    *ret = (struct dispatch_cold){ .type = TASK_QUEUE_WORKFLOW, .level = most_urgent(ex) };
-    list_each(&ex->tasks, n)
-    {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        struct str other = normal_name(task);
-        if (task->scheduled_event_id < 0) {
-            continue; /* a query: nothing of it is stored */
-        }
-        if (task->state == TASK_HANDED ||
-                (ret->queue.len &&
-                        (!str_eq(ret->queue, other) || ret->type != task->queue->type))) {
-            return false;
-        }
-        ret->queue = other;
-        ret->type = task->queue->type;
-    }
-    return true;
-}
-
-void dispatch_evicted(struct dispatch *d, struct execution *ex)
-{
-    struct list_node *n = list_first(&ex->tasks);
-    if (n) {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        struct dispatch_queue *q = task->queue;
-        if (task->state == TASK_SENT) {
-            q->lent_count++; /* the owner of the queue has it and will say when it is gone */
-            return;
-        }
-        q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
-        struct dispatch_level *l = dispatch_level_get(q, most_urgent(ex));
-        dispatch_cold_add(l, 1);
-        l->scanned = l->scanned > ex->key - 1 ? ex->key - 1 : l->scanned;
-        dispatch_queue_touch(q);
-    }
-}
-
-void dispatch_cold_add(struct dispatch_level *l, uint64_t count)
-{
-    l->queue->cold_count += count;
-    l->cold_count += count;
-    l->cold_since += count;
-}
-
-void dispatch_cold_task(
-        struct dispatch *d, struct uuid namespace_id, const struct dispatch_cold *task)
-{
-    struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, task->type, task->queue, false);
-    struct dispatch_level *l = dispatch_level_get(q, task->level);
-    dispatch_cold_add(l, 1);
-    l->scanned = 0;
-    dispatch_queue_touch(q);
 }
 
 /* ---- what the owners of queues say --------------------------------------------------------------------- */
@@ -309,6 +244,7 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
     struct history *h = d->history;
     if (!execution_find(h, ref->key)) {
         /* Its run has left memory while matching held the offer. If no claim loads it, we do. */
+        dispatch_lent_over(d, ref->key);
         cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id),
                 instant_add(lane_now(h->lane), h->config.reoffer_after));
         return;
@@ -331,6 +267,7 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
 {
     struct history *h = d->history;
     if (!execution_find(h, ref->key)) {
+        dispatch_lent_over(d, ref->key);
         cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id), lane_now(h->lane));
         return;
     }
@@ -412,7 +349,10 @@ void dispatch_init(struct dispatch *d, struct history *h)
         .tasks.arena = &h->arena,
         .queue_pool.arena = &h->arena,
         .keys.arena = &h->arena };
+    d->lent_pool.arena = &h->arena;
     map_init(&d->queues, NULL);
+    map_init(&d->lent, NULL);
+    list_init(&d->lent_ages);
     list_init(&d->dirty);
     list_init(&d->handed);
     d->flush.run = dispatch_flush;
@@ -433,4 +373,5 @@ void dispatch_deinit(struct dispatch *d)
         arena_deinit(&q->arena);
     }
     map_deinit(&d->queues);
+    map_deinit(&d->lent);
 }

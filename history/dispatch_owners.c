@@ -5,6 +5,7 @@
 void dispatch_restart(struct dispatch *d)
 {
     d->incarnation++;
+    dispatch_lent_return(d);
     map_each(&d->queues, n)
     {
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
@@ -12,15 +13,7 @@ void dispatch_restart(struct dispatch *d)
         {
             l->credit = DEMAND_INITIAL;
             l->told_backlog = 0;
-            l->scanned = q->lent_count ? 0 : l->scanned;
         }
-        if (q->lent_count) { /* of which level they are shows when they are read */
-            dispatch_levels_each(q, l)
-            {
-                dispatch_cold_add(l, q->lent_count);
-            }
-        }
-        q->lent_count = 0;
         q->owner = (struct uuid){ { 0 } };
         struct list_node *last;
         while (!list_empty(&q->sent)) {

@@ -67,7 +67,7 @@ struct dispatch_queue {
     struct instant idle_since; /* monotonic */
     /* tasks of evicted runs */
     uint64_t cold_count; /* of all levels */
-    uint64_t lent_count; /* sent offers whose runs have left memory; an upper bound */
+    uint64_t lent_count; /* runs that have left memory while the owner has an offer of them */
     bool scanning;
     struct dispatch_level *scan_of;
     struct store_scan_backlog scan;
@@ -84,7 +84,8 @@ void dispatch_task_free(struct dispatch_task *task);
 /* Reads evicted tasks when there is demand and nothing else to give. */
 void dispatch_queue_refill(struct dispatch_queue *q);
 void dispatch_flush(struct lane_task *task);
-void dispatch_cold_add(struct dispatch_level *l, uint64_t count);
+/* dispatch_lent.c: notices may be lost, everything lent counts as waiting again. */
+void dispatch_lent_return(struct dispatch *d);
 #define dispatch_levels_each(q, l)                           \
     for (size_t l##_i = 0; l##_i < PRIORITY_LEVELS; l##_i++) \
         for (struct dispatch_level *l = (q)->levels[l##_i]; l; l = NULL)
