@@ -146,7 +146,6 @@ static const char *child_problem(const struct check *c, const struct command_sta
     }
     const char *why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
     why = why ? why : retry_policy_problem(&in->retry);
-    why = why ? why : priority_problem(in->priority);
     return why ? why : command_queue_problem(c, in->task_queue);
 }
 
@@ -179,6 +178,10 @@ static bool check_child(struct check *c, const struct command *cmd)
     }
     if (!check_attributes(c, in->search_attributes)) {
         return false;
+    }
+    why = priority_problem(in->priority);
+    if (why) {
+        return command_refuse(c, bad, "%s", why);
     }
     c->over.children_pending++;
     overlay_set(c, &c->over.children, in->workflow_id, true);

@@ -99,6 +99,9 @@
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \
     X(offers_lost_without_a_word_come_again)            \
+    X(urgent_tasks_are_told_first)                      \
+    X(evicted_backlogs_come_back_by_priority)           \
+    X(keys_of_fairness_share_the_credit)                \
     X(offers_that_matching_keeps_are_told_once)         \
     X(overtaken_sticky_tasks_do_not_hide_the_next_one)  \
     X(overtaken_tasks_that_nobody_has_are_not_offered)  \

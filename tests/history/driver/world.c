@@ -323,11 +323,15 @@ struct offered *find_offer(struct world *w, const char *queue)
 /* Tells the lane that the offer went to a poll, and that one more may come. */
 void demand(struct world *w, struct offered *o, bool refuse)
 {
+    struct msg_level_more level = { o->level, 1 };
+    bool is_normal = o->level == PRIORITY_NORMAL;
     struct msg_demanded_queue q = {
         .namespace_id = w->namespace_id,
         .name = o->queue,
         .type = o->task.type,
-        .more = 1,
+        .more = is_normal,
+        .levels = &level,
+        .level_count = !is_normal,
         .gone = &o->task,
         .gone_count = !refuse,
         .refused = &o->task,

@@ -9,6 +9,7 @@
 #include "common/api/methods.h"
 #include "common/api/token.h"
 #include "common/api/view.h"
+#include "common/model/priority.h"
 #include "common/rpc/messages.h"
 #include "history/service.h"
 #include "tests/sim/sim_store.h"
@@ -37,6 +38,7 @@ struct offered {
     struct str queue;
     bool is_sticky;
     struct task_ref task;
+    uint32_t level;
     uint64_t incarnation;
 };
 
