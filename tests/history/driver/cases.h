@@ -34,6 +34,7 @@
     X(one_bad_row_harms_nobody_else)                    \
     X(a_stalled_database_sheds_and_recovers)            \
     X(evicted_runs_come_back)                           \
+    X(hot_runs_stay_small)                              \
     X(timers_fire_after_a_crash)                        \
     X(checkpointed_runs_wake_earlier)                   \
     X(far_timers_of_cold_runs_fire)                     \
