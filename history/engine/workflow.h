@@ -150,7 +150,8 @@ struct updates {
     struct map by_id;
     struct list pending, spare;
     size_t completed_count;
-    size_t pending_bytes;
+    size_t pending_bytes; /* of those that are ADMITTED */
+    size_t kept_bytes;    /* of those that an event speaks of */
 };
 
 struct workflow {
