@@ -183,6 +183,7 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         wf->task.state = WORKFLOW_TASK_NONE;
         wf->task.is_speculative = false;
         wf->next_attempt = r->attempt;
+        wf->failed_tasks += r->flag;
         wf->close_attempted = false;
         return true;
     case RECORD_STICKY:

@@ -49,6 +49,7 @@ static const struct field run_fields[] = {
     RUN(19, BOOL, cancel_requested),
     RUN(20, I32, signal_count),
     RUN(21, STR, close_event),
+    RUN(22, I32, failed_tasks),
     RUN(60, STR, memo),
     RUN(61, BOOL, has_own_memo),
     RUN(62, STR, search_attributes),

@@ -139,8 +139,8 @@ void activity_mark_dispatched(
         struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
-/* problems.c: that attempt of a workflow task has ended so; a task has completed */
-void problems_report(struct step *st, int32_t attempt, const struct history_event *he);
+/* problems.c: a workflow task has ended so, and is counted; a task has completed */
+void problems_report(struct step *st, const struct history_event *he);
 void problems_clear(struct step *st);
 
 /* update.c */

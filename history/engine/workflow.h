@@ -179,6 +179,7 @@ struct workflow {
     /* --- workflow task --- */
     struct workflow_task task;
     int32_t next_attempt; /* of the next workflow task; 1 is normal */
+    int32_t failed_tasks; /* since the last completion, but for sticky ones */
     int64_t previous_started_event_id;
     int64_t last_completed_event_id;
     struct str sticky_queue;

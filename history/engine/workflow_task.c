@@ -374,17 +374,18 @@ static void clear_sticky(struct step *st)
 static void end_unsuccessfully(struct step *st, struct history_event *he)
 {
     struct workflow *wf = st->wf;
-    bool counts = !is_sticky_run(wf) && !wf->buffered_count;
-    int32_t attempt = wf->task.attempt, next = counts ? attempt + 1 : 1;
+    bool counts = !is_sticky_run(wf);
+    int32_t next = counts && !wf->buffered_count ? wf->task.attempt + 1 : 1;
     if (!wf->task.is_transient || wf->task.is_speculative) {
         workflow_task_write_started(st);
         step_event(st, he);
     }
     clear_sticky(st);
-    if (wf->task.state != WORKFLOW_TASK_NONE || next != 1) {
-        step_record(st, &(struct record){ .kind = RECORD_TASK_ENDED, .attempt = next });
+    if (wf->task.state != WORKFLOW_TASK_NONE || counts) {
+        step_record(
+                st, &(struct record){ .kind = RECORD_TASK_ENDED, .attempt = next, .flag = counts });
     }
-    problems_report(st, attempt, he);
+    problems_report(st, he);
     step_flush(st);
     st->wants_task = true;
 }
