@@ -198,11 +198,11 @@ void child_messages(const struct workflow *wf, struct arena *arena, struct effec
 
 /* limits.c */
 void limits_enforce(struct step *st);
-/* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
-/* Why a command may not set these search attributes; NULL: it may. */
+/* Why a command may not set these search attributes, whatever their sizes; NULL: it may. */
 const char *limits_attributes_problem(const struct step *st, struct str attributes);
 /* Is it another namespace, which commands may not name? */
 bool limits_is_foreign(const struct step *st, struct str namespace_name);
+/* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
 int32_t limits_suggest(const struct step *st);
 /* What the completion would add to the log, but for a few bytes an event. */
 size_t limits_completion_bytes(
