@@ -83,6 +83,10 @@ STEP_FN(reset_away_step);
 STEP_FN(delete_step);
 #undef STEP_FN
 
+/* start.c */
+/* What a run will have: the default of its task timeout, and bounds by each other. */
+void start_timeouts(const struct step *st, struct duration execution, struct duration *run,
+        struct duration *task);
 /* signal.c */
 /* Refuses what would keep a run open that wants to close. */
 enum err workflow_is_closing(struct fail *f);
