@@ -20,6 +20,8 @@
     X(descriptions_show_pending_work)                   \
     X(runs_continue_as_new)                             \
     X(messages_reach_other_runs)                        \
+    X(completions_name_their_deployment)                \
+    X(behaviors_need_a_version)                         \
     X(obsolete_claims_leave_later_attempts)             \
     X(completions_survive_a_crash)                      \
     X(lost_tasks_are_offered_again)                     \
