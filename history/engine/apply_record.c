@@ -84,7 +84,6 @@ static bool apply_activity_started(struct activity *a, struct workflow *wf, cons
     a->durable_at = r->is_volatile ? r->deadline : (struct instant){ 0 };
     a->needs_dispatch = false;
     a->started_time = r->time;
-    a->last_heartbeat = (struct instant){ 0 };
     state_keep(wf, &a->identity, r->identity);
     state_keep(wf, &a->request_id, r->request_id);
     return true;

@@ -29,7 +29,6 @@ static void carry_activities(struct workflow *to, const struct workflow *from)
         b->durable_at = a->durable_at;
         b->needs_dispatch = a->needs_dispatch;
         b->started_time = a->started_time;
-        b->last_heartbeat = a->last_heartbeat;
         b->identity = state_kept(to, a->identity);
         b->request_id = state_kept(to, a->request_id);
         tally_activity_enter(to, b);

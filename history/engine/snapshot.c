@@ -101,13 +101,13 @@ static const struct field activity_fields[] = {
     ACT(16, STR, heartbeat_details),
     ACT(17, STR, last_failure),
     ACT(18, I64, cancel_requested_event_id),
+    ACT(22, NS, last_heartbeat),
     ACT(60, NS, last_complete),
 };
 static const struct field activity_started_fields[] = {
     /* only when the start is stored */
     ACT(20, I32, state),
     ACT(21, NS, started_time),
-    ACT(22, NS, last_heartbeat),
     ACT(23, STR, identity),
     ACT(24, STR, request_id),
 };

@@ -18,6 +18,7 @@
     X(cron_chains_go_on)                                \
     X(descriptions_show_upserts)                        \
     X(descriptions_show_pending_work)                   \
+    X(descriptions_tell_how_long_it_took)               \
     X(runs_continue_as_new)                             \
     X(messages_reach_other_runs)                        \
     X(completions_name_their_deployment)                \
