@@ -86,7 +86,8 @@ static void next_task(
     if (c->return_new_workflow_task) {
         st->fx->offers.len--; /* it is handed out right here */
         /* the worker still has the run, sticky or not: only what is new is sent */
-        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true);
+        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true,
+                c->force_create_new_workflow_task);
     }
 }
 

@@ -126,7 +126,7 @@ enum err start_step(struct step *st)
     st->wants_task = !waits;
     if (is_eager) {
         workflow_task_schedule(st);
-        workflow_task_start(st, s->identity, s->request_id, (struct str){ 0 }, false);
+        workflow_task_start(st, s->identity, s->request_id, (struct str){ 0 }, false, false);
         st->fx->offers.len = 0;
     }
     return ERR_NONE;

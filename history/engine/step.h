@@ -97,8 +97,9 @@ void workflow_task_schedule(struct step *st); /* when the run wants one and none
 void workflow_task_schedule_speculative(struct step *st);
 /* The speculative task becomes a normal one: its scheduled event is written. */
 void workflow_task_materialize(struct step *st);
+/* after_heartbeat: the worker is in the middle of the task before; it has the updates that were sent. */
 void workflow_task_start(struct step *st, struct str identity, struct str request_id,
-        struct str version, bool from_sticky);
+        struct str version, bool from_sticky, bool after_heartbeat);
 void workflow_task_write_started(struct step *st); /* the stored form of a started task's events */
 /* Ends the started task without success: events, flush, next attempt; the next task is not scheduled yet. */
 void workflow_task_fail(struct step *st, enum workflow_task_failed_cause cause, struct str failure,
