@@ -48,8 +48,13 @@ static struct deployment deployment_of(struct str message)
 
 enum { VERSIONED = 2 };
 
-static enum err check_versioning(const Api__RespondWorkflowTaskCompletedRequest *r, struct fail *f)
+/* What this server cannot take is better refused than taken for something else. */
+static enum err check_completion(const Api__RespondWorkflowTaskCompletedRequest *r, struct fail *f)
 {
+    if (r->intermediate_page || r->page_number > 0) {
+        return fail(f, ERR_FAILED_PRECONDITION,
+                "completions of workflow tasks in several pages are not enabled");
+    }
     if (!r->versioning_behavior || r->deployment.len ||
             deployment_of(api_bytes(r->deployment_options)).mode == VERSIONED) {
         return ERR_NONE;
@@ -97,7 +102,7 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct fail f = { 0 };
-    if (check_versioning(r, &f) || !commands_decode(&call->arena, &call->history->zones,
+    if (check_completion(r, &f) || !commands_decode(&call->arena, &call->history->zones,
                                            r->commands, r->n_commands, &c->commands, &f)) {
         call_fail_now(call, &f);
         return false;

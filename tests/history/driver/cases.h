@@ -23,6 +23,7 @@
     X(messages_reach_other_runs)                        \
     X(completions_name_their_deployment)                \
     X(behaviors_need_a_version)                         \
+    X(pages_of_completions_are_refused)                 \
     X(obsolete_claims_leave_later_attempts)             \
     X(completions_survive_a_crash)                      \
     X(lost_tasks_are_offered_again)                     \

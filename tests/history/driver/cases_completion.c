@@ -114,3 +114,22 @@ void behaviors_need_a_version(void)
     answer_of(w, complete(w, task, STR(""), STR(OPTIONS_VERSIONED), 1), NULL);
     world_free(w);
 }
+
+/* A page taken for the whole would lose the other commands. The namespace says that it has no such thing. */
+void pages_of_completions_are_refused(void)
+{
+    struct world *w = world_new();
+    start(w, "order");
+    Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
+    Api__RespondWorkflowTaskCompletedRequest r = API__RESPOND_WORKFLOW_TASK_COMPLETED_REQUEST__INIT;
+    r.task_token = task->task_token;
+    for (int i = 0; i < 2; i++) {
+        r.intermediate_page = i == 0;
+        r.page_number = i;
+        struct pending *p = call_api(w, API_RESPOND_WORKFLOW_TASK_COMPLETED, "order", &r.base);
+        expect(error_of(w, p) == ERR_FAILED_PRECONDITION);
+    }
+    expect(!strcmp(history_types(w, "order"), "1 5"));
+    complete_task(w, "order", task, complete_workflow(w));
+    world_free(w);
+}
