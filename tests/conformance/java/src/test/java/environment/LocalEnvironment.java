@@ -19,8 +19,14 @@ import io.temporal.workflow.WorkflowMethod;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/** The SDK's local server is Perdure, found where it looks; run by tests/conformance/environment. */
+/**
+ * The SDK's local server is Perdure, found where it looks; run by tests/conformance/environment. One test after the
+ * other, because they count servers.
+ */
+@Execution(ExecutionMode.SAME_THREAD)
 public class LocalEnvironment {
   @ActivityInterface
   public interface Greeter {
@@ -80,7 +86,7 @@ public class LocalEnvironment {
   @Test
   void aWorkflowRunsInALocalEnvironment() {
     try (TemporalDevServer server = TemporalDevServer.start(options().build())) {
-      assertTrue(servers() > 0);
+      assertEquals(1, servers());
       greets(server);
     }
     assertEquals(0, servers());
