@@ -53,6 +53,8 @@ struct engine_limits {
     struct search_attribute_limits search_attribute_limits;
     const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
     bool cross_namespace; /* commands may name other namespaces; default false */
+    /* Nothing is handed out with the answer to a start or completion, whatever the client asks; default false. */
+    bool no_eager_start, no_eager_activities;
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
@@ -426,6 +428,11 @@ enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str e
 /* Snapshot of the durable state; stable bytes. */
 void workflow_encode(const struct workflow *wf, struct buf *out);
 enum err workflow_decode(struct workflow *wf, struct str bytes, struct fail *f) MUST_USE;
+
+/* The same run, volatile state included, in a fresh arena without garbage: arenas only grow while a run lives.
+ * Nothing of the copy is in the old arena or in scratch. NULL: the state is too large for that. */
+struct workflow *workflow_compact(
+        const struct workflow *wf, struct arena *fresh, struct arena *scratch);
 
 /* Drops what a crash would drop. Part of reload and of the tests. */
 void workflow_forget_volatile(struct workflow *wf);

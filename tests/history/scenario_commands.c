@@ -1,4 +1,5 @@
 /* The commands of a completion: "activity a1 start_to_close=10s | timer t1 5s | done". */
+#include "common/model/wire.h"
 #include "tests/history/scenario.h"
 
 /* text=... as a payload, or text_size=N letters. */
