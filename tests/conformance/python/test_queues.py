@@ -8,6 +8,7 @@ from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.common import Priority
+from temporalio.worker import PollerBehaviorAutoscaling
 
 
 @workflow.defn
@@ -106,3 +107,22 @@ async def test_task_queue_rate(place):
         async with place.worker(activities=[note], queue=queue):
             await handle.result()
     assert sorted(done) == ["a", "b", "c"]
+
+
+async def test_pollers_that_scale(place):
+    """Workers that follow the server's advice on the number of their polls. Beyond the list: not all SDKs do."""
+    queue, done = place.queue + "-noted", []
+
+    @activity.defn(name="note")
+    async def note(name: str) -> None:
+        done.append(name)
+
+    scaling = PollerBehaviorAutoscaling(minimum=1, maximum=10, initial=1)
+    both = {"workflow_task_poller_behavior": scaling, "activity_task_poller_behavior": scaling}
+    tasks = [(str(n), None, None, None) for n in range(50)]
+    handles = [await place.start(Schedules.run, queue, tasks) for _ in range(4)]
+    async with place.worker(Schedules, **both):
+        async with place.worker(activities=[note], queue=queue, **both):
+            for handle in handles:
+                await handle.result()
+    assert len(done) == 200
