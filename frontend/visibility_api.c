@@ -116,7 +116,7 @@ struct listing {
     struct store_list_runs op;
 };
 
-static bool find_custom(const void *ctx, struct str name, enum attribute_type *ret)
+static bool find_custom(const void *ctx, struct str name, enum search_attribute_type *ret)
 {
     const struct request *rq = ctx;
     const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
@@ -125,7 +125,7 @@ static bool find_custom(const void *ctx, struct str name, enum attribute_type *r
             search_attribute_find(&ns->search_attributes, name, &type) != SEARCH_ATTRIBUTE_CUSTOM) {
         return false;
     }
-    *ret = (enum attribute_type)type; /* both have the API's numbers */
+    *ret = (enum search_attribute_type)type; /* both have the API's numbers */
     return true;
 }
 

@@ -111,20 +111,20 @@ static void expect_list(struct listed_set *set, const char *query, size_t n, con
     arena_deinit(&arena);
 }
 
-static bool known_name(const void *ctx, struct str name, enum attribute_type *ret)
+static bool known_name(const void *ctx, struct str name, enum search_attribute_type *ret)
 {
     static const struct {
         struct str name;
-        enum attribute_type type;
+        enum search_attribute_type type;
     } names[] = {
-        { STR_INIT("Color"), ATTRIBUTE_KEYWORD },
-        { STR_INIT("Tags"), ATTRIBUTE_KEYWORD_LIST },
-        { STR_INIT("Amount"), ATTRIBUTE_INT },
-        { STR_INIT("Price"), ATTRIBUTE_DOUBLE },
-        { STR_INIT("Paid"), ATTRIBUTE_BOOL },
-        { STR_INIT("Due"), ATTRIBUTE_DATETIME },
-        { STR_INIT("Note"), ATTRIBUTE_TEXT },
-        { STR_INIT("it's \"odd\""), ATTRIBUTE_KEYWORD },
+        { STR_INIT("Color"), SEARCH_ATTRIBUTE_KEYWORD },
+        { STR_INIT("Tags"), SEARCH_ATTRIBUTE_KEYWORD_LIST },
+        { STR_INIT("Amount"), SEARCH_ATTRIBUTE_INT },
+        { STR_INIT("Price"), SEARCH_ATTRIBUTE_DOUBLE },
+        { STR_INIT("Paid"), SEARCH_ATTRIBUTE_BOOL },
+        { STR_INIT("Due"), SEARCH_ATTRIBUTE_DATETIME },
+        { STR_INIT("Note"), SEARCH_ATTRIBUTE_TEXT },
+        { STR_INIT("it's \"odd\""), SEARCH_ATTRIBUTE_KEYWORD },
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (str_eq(names[i].name, name)) {
@@ -349,6 +349,18 @@ static struct str random_document(struct rand *r, struct arena *arena)
                 PICK(r, "\"Paid by card\"", "\"card, card!\"", "\"...\"", "\"by HAND\""));
     }
     if (rand_below(r, 4) == 0) {
+        put_attribute(&message, "BuildIds", "KeywordList",
+                PICK(r, "[\"unversioned\"]", "[\"unversioned\",\"versioned:1\"]"));
+        put_attribute(&message, "TemporalChangeVersion", "KeywordList", "[\"fix-1\"]");
+        put_attribute(&message, "TemporalScheduledStartTime", "Datetime",
+                "\"2026-01-01T01:00:00.5+01:00\"");
+        put_attribute(&message, "TemporalSchedulePaused", "Bool", PICK(r, "true", "false"));
+    }
+    if (rand_below(r, 8) == 0) {
+        put_attribute(
+                &message, "TemporalNamespaceDivision", "Keyword", PICK(r, "\"sys\"", "\"x\""));
+    }
+    if (rand_below(r, 4) == 0) {
         put_attribute(&message, "it's \"odd\"", "Keyword", "\"x\"");
     }
     search_document(&out, arena, buf_str(&message));
@@ -365,13 +377,27 @@ static const char *random_condition(struct rand *r)
             "Amount != 0", "Amount BETWEEN -3 AND 7", "Amount NOT BETWEEN -3 AND 0",
             "Amount IN (0, 9223372036854775807)", "Amount IS NOT NULL", "Price > 0.1",
             "Price = 0.1", "Price <= -0.25", "Price BETWEEN 1 AND 1e301", "Paid = true",
-            "Paid != true", "Paid = 'false'", "Paid IS NULL", "Due = '2026-01-01T00:00:00Z'",
-            "Due < '2026-01-01T00:00:00Z'", "Due > 946684799999999998", "Note = 'card'",
-            "Note != 'card'", "Note = 'nobody, by'", "Note = '!'", "Note != '!'",
-            "`it's \"odd\"` = 'x'", "`it's \"odd\"` IS NULL", "WorkflowId = 'w1'",
-            "WorkflowId STARTS_WITH 'w1'", "WorkflowId > 'w2' AND WorkflowId <= 'w6'",
-            "RunId STARTS_WITH '01000000-'", "ExecutionStatus = 'Running'",
-            "ExecutionStatus IN ('Failed', 2)", "ExecutionStatus != 'Completed'",
+            "Paid != true", "Paid = false", "Paid < true", "Paid IN (true)", "Paid IS NULL",
+            "Due = '2026-01-01T00:00:00Z'", "Due < '2026-01-01T00:00:00Z'",
+            "Due > 946684799999999998", "Note = 'card'", "Note != 'card'", "Note = 'nobody, by'",
+            "Note = '!'", "Note != '!'", "`it's \"odd\"` = 'x'", "`it's \"odd\"` IS NULL",
+            "WorkflowId = 'w1'", "WorkflowId STARTS_WITH 'w1'",
+            "WorkflowId > 'w2' AND WorkflowId <= 'w6'", "RunId STARTS_WITH '01000000-'",
+            "ExecutionStatus = 'Running'", "ExecutionStatus IN ('Failed', 2)",
+            "ExecutionStatus > 'Completed'", "ExecutionStatus BETWEEN 3 AND 'Terminated'",
+            "Amount < 6.5", "Amount BETWEEN -0.5 AND 7.5", "Amount IN (0, 7.0)",
+            "HistoryLength >= 9.5", "ParentRunId = 'pr'", "ParentRunId != 'pr'", "RootRunId = 'rr'",
+            "RootRunId != 'rr'", "RootRunId STARTS_WITH '01000000-'",
+            "RootWorkflowId STARTS_WITH 'w' AND RootWorkflowId NOT IN ('w3')",
+            "BuildIds = 'unversioned'", "BuildIds != 'unversioned'",
+            "BuildIds IN ('versioned:1', 'nothing')", "BuildIds IS NULL",
+            "TemporalChangeVersion = 'fix-1'", "ChangeVersion IS NOT NULL",
+            "TemporalNamespaceDivision IS NOT NULL", "TemporalNamespaceDivision = 'sys'",
+            "TemporalNamespaceDivision IS NULL OR TemporalNamespaceDivision = 'sys'",
+            "ScheduleId = 'w2'", "TemporalSchedulePaused = true",
+            "TemporalScheduledStartTime > '2026-01-01T00:00:00Z'",
+            "ExecutionTime >= 120 AND ExecutionTime < 180", "CloseTime BETWEEN 2050 AND 2150",
+            "ExecutionDuration BETWEEN '1.9us' AND 2000", "ExecutionStatus != 'Completed'",
             "StartTime >= 150", "CloseTime IS NULL", "CloseTime < 2100", "ExecutionDuration > 1900",
             "ExecutionDuration = '0s'", "HistoryLength > 6", "HistoryLength IS NULL",
             "ParentWorkflowId IS NULL", "ParentWorkflowId = 'p'", "RootWorkflowId = 'w3'",
