@@ -66,6 +66,10 @@ struct filter_query {
 enum err filter_parse(struct arena *arena, struct str text, const struct filter_names *names,
         bool may_group, struct filter_query *ret, struct fail *f) MUST_USE;
 
+/* Whether the filter asks for statuses only, of runs without a namespace division: what counters answer. wanted[i],
+ * of count, says then whether it accepts status i. */
+bool filter_statuses(const struct filter *filter, bool *wanted, size_t count);
+
 /* "2026-01-02T03:04:05.123456789+02:00" as an instant. */
 bool time_parse_rfc3339(struct str s, struct instant *ret);
 /* "1h5m", "-1.5s", "300ms", "2d"; as Go writes durations, and days of 24 hours. */

@@ -200,6 +200,91 @@ static void test_count(void)
     set_close(&set, store);
 }
 
+static void expect_counts(struct listed_set *set, const char *query, int64_t running,
+        int64_t completed, int64_t failed)
+{
+    struct arena arena = { 0 };
+    struct store_count_runs c = { .namespace_id = ns, .filter = parse(&arena, query) };
+    bool wanted[STORE_STATUS_MAX];
+    expect(filter_statuses(c.filter, wanted, STORE_STATUS_MAX));
+    expect_ok(run(set->w.sl, count_runs, &c));
+    if (c.counts[WORKFLOW_RUNNING] != running || c.counts[WORKFLOW_COMPLETED] != completed ||
+            c.counts[WORKFLOW_FAILED] != failed) {
+        fprintf(stderr, "%s: %lld running, %lld completed, %lld failed\n", query,
+                (long long)c.counts[WORKFLOW_RUNNING], (long long)c.counts[WORKFLOW_COMPLETED],
+                (long long)c.counts[WORKFLOW_FAILED]);
+        expect(false);
+    }
+    arena_deinit(&arena);
+}
+
+static void doom(struct listed_set *set, size_t i, bool whole)
+{
+    struct fill fill = { 0 };
+    struct store_run_row row = set->rows.ptr[i].run;
+    row.status = (enum workflow_status)RUN_DOOMED;
+    vec_push(&fill.arena, &fill.batch.run_updates, row);
+    expect_ok(commit(&set->w, &fill));
+    fill_reset(&fill);
+    struct store_delete_row gone = { .key = row.key, .through_seq = 9, .whole = whole };
+    vec_push(&fill.arena, &fill.batch.deletes, gone);
+    expect_ok(commit(&set->w, &fill));
+    fill_reset(&fill);
+}
+
+/* Whatever happens to a run, the counters say what the rows say. */
+static void test_counters(void)
+{
+    struct store *store = backend->fresh();
+    struct listed_set set;
+    set_open(&set, store);
+    for (int i = 0; i < 6; i++) {
+        set_add(&set, "w", 100 + i);
+    }
+    set.rows.ptr[5].view.search = STR("{\"TemporalNamespaceDivision\":\"x\"}");
+    expect_counts(&set, "", 0, 0, 0);
+    set_insert(&set, 0);
+    expect_counts(&set, "", 5, 0, 0);
+    set_end(&set, 0, WORKFLOW_COMPLETED, 500);
+    set_end(&set, 0, WORKFLOW_COMPLETED, 500); /* once more: another wake-up time, say */
+    set_end(&set, 1, WORKFLOW_FAILED, 500);
+    set_end(&set, 5, WORKFLOW_FAILED, 500);
+    expect_counts(&set, "", 3, 1, 1);
+    expect_counts(&set, "ExecutionStatus = 'Running'", 3, 0, 0);
+    expect_counts(&set, "NOT ExecutionStatus IN ('Running', 3)", 0, 1, 0);
+    expect_counts(&set, "ExecutionStatus > 1 AND NOT ExecutionStatus = 'Completed'", 0, 0, 1);
+    expect_counts(&set, "ExecutionStatus BETWEEN 4 AND 5", 0, 0, 0);
+    expect_counts(&set, "ExecutionStatus IS NULL", 0, 0, 0);
+    doom(&set, 0, true);
+    doom(&set, 2, false);
+    expect_counts(&set, "", 2, 0, 1);
+    struct fill fill = { 0 }; /* into a division and out of it */
+    struct store_view_row hide = { .key = set.rows.ptr[3].run.key,
+        .search = STR("{\"TemporalNamespaceDivision\":\"y\",\"Color\":\"red\"}") };
+    vec_push(&fill.arena, &fill.batch.views, hide);
+    expect_ok(commit(&set.w, &fill));
+    fill_reset(&fill);
+    expect_counts(&set, "", 1, 0, 1);
+    struct store_view_row show = { .key = set.rows.ptr[5].run.key, .search = STR("{}") };
+    vec_push(&fill.arena, &fill.batch.views, show);
+    expect_ok(commit(&set.w, &fill));
+    fill_reset(&fill);
+    expect_counts(&set, "", 1, 0, 2);
+    struct store_run_row born = run_of(key_of(set.w.claim.writer, 90), "w"), clash = born;
+    born.group = 1; /* a batch of which a part is refused */
+    clash.key = set.rows.ptr[4].run.key;
+    clash.group = 2;
+    vec_push(&fill.arena, &fill.batch.run_inserts, born);
+    vec_push(&fill.arena, &fill.batch.run_inserts, clash);
+    fill.batch.last_run_key = born.key;
+    struct store_commit c = { .batch = &fill.batch };
+    expect_ok(run(set.w.sl, commit, &c));
+    expect(c.poisoned_count == 1 && c.poisoned[0] == 2);
+    fill_reset(&fill);
+    expect_counts(&set, "", 2, 0, 2);
+    set_close(&set, store);
+}
+
 /* Rows that close, and new ones, between the pages: each run that was there at the first page comes once. */
 static void close_some(struct listed_set *set, size_t page)
 {
@@ -508,6 +593,7 @@ static void test_random_filters(void)
 const struct test_case cases_lists[] = {
     { "list_order", test_order },
     { "list_count", test_count },
+    { "list_counters", test_counters },
     { "list_pages_while_runs_close", test_pages_while_runs_close },
     { "list_view_changes", test_view_changes },
     { "list_bad_places", test_bad_places },
