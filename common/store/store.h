@@ -467,6 +467,7 @@ struct store_namespace {
     struct str name;
     int state;       /* temporal.api.enums.v1.NamespaceState */
     struct str data; /* encoded description, owned by the namespace code */
+    struct str task_queues; /* what is set for its task queues: common/model/queue_configs.h */
     int64_t version; /* of the row: compare-and-set */
 };
 /* All namespaces, with the version of the whole set (grows with every change). */
