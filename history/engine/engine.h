@@ -318,6 +318,7 @@ struct task_offer {
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since; /* for the age of the backlog */
+    struct str priority;  /* the public message; empty: the normal one */
 };
 
 /* A workflow task handed to a worker: by a claim, or inline with a completion. */
