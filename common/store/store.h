@@ -330,7 +330,8 @@ void store_list_runs(struct store_lane *sl, struct store_list_runs *op);
 /* The place behind any row of a page. */
 struct store_place store_place_behind(const struct store_list_runs *page, size_t row);
 
-/* How many there are, by status. */
+/* How many there are, by status. Filters that ask for statuses only (filter_statuses) are answered from counters,
+ * which every commit keeps, at the same cost whatever the number of runs. */
 enum { STORE_STATUS_MAX = 16 };
 struct store_count_runs {
     struct store_op op;
