@@ -117,12 +117,13 @@ enum err activity_unclaim(struct step *st)
 
 /* --- commands --------------------------------------------------------------------------------------- */
 
-bool activity_is_eager(const struct workflow *wf, const struct command_schedule_activity *in)
+/* Is it handed out with the answer to the completion that schedules it? */
+static bool is_eager(const struct workflow *wf, const struct command_schedule_activity *in)
 {
     return in->request_eager_execution && str_eq(in->task_queue, wf->start.task_queue.name);
 }
 
-void activity_schedule(struct step *st, const struct command *cmd, struct str identity)
+void activity_schedule(struct step *st, const struct command *cmd)
 {
     const struct command_schedule_activity *in = &cmd->schedule_activity;
     struct history_event he;
@@ -131,12 +132,21 @@ void activity_schedule(struct step *st, const struct command *cmd, struct str id
     he.user_metadata = cmd->user_metadata;
     he.workflow_task_completed_event_id = st->completed_event_id;
     step_event(st, &he);
-    const struct activity *a = workflow_activity(st->wf, he.event_id);
-    if (activity_is_eager(st->wf, in)) {
-        start(st, a, identity, uuid_dup(st->fx->arena, step_fresh_uuid(st)));
-        vec_push(st->fx->arena, &st->fx->eager_activities, start_of(st, a));
+    if (is_eager(st->wf, in)) {
+        vec_push(st->fx->arena, &st->eager, he.event_id);
     } else {
-        offer(st, a);
+        offer(st, workflow_activity(st->wf, he.event_id));
+    }
+}
+
+void activity_start_eager(struct step *st, struct str identity)
+{
+    for (size_t i = 0; i < st->eager.len && workflow_is_open(st->wf); i++) {
+        const struct activity *a = workflow_activity(st->wf, st->eager.ptr[i]);
+        if (a) {
+            start(st, a, identity, uuid_dup(st->fx->arena, step_fresh_uuid(st)));
+            vec_push(st->fx->arena, &st->fx->eager_activities, start_of(st, a));
+        }
     }
 }
 

@@ -73,7 +73,7 @@ static void apply_one(
 {
     switch (cmd->type) {
     case COMMAND_SCHEDULE_ACTIVITY_TASK:
-        activity_schedule(st, cmd, c->identity);
+        activity_schedule(st, cmd);
         return;
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
         activity_request_cancel(st, cmd->request_cancel_activity.scheduled_event_id);
@@ -112,7 +112,7 @@ static void apply_one(
     }
 }
 
-/* Offers and eager starts of activities that a later command of the same completion has cancelled. */
+/* Offers of activities that a later command of the same completion has cancelled. */
 static void drop_stale_offers(struct step *st)
 {
     struct effects *fx = st->fx;
@@ -123,10 +123,6 @@ static void drop_stale_offers(struct step *st)
         }
     }
     fx->offers.len = kept;
-    if (!workflow_is_open(
-                st->wf)) { /* the same completion has closed the run: nobody waits for them */
-        fx->eager_activities.len = 0;
-    }
 }
 
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c)
@@ -135,6 +131,7 @@ void commands_apply(struct step *st, const struct event_workflow_task_completed 
         apply_one(st, &c->commands[i], c);
     }
     drop_stale_offers(st);
+    activity_start_eager(st, c->identity);
 }
 
 const char *failed_cause_name(enum workflow_task_failed_cause cause)
