@@ -262,7 +262,7 @@ static void end_failed(struct step *st, struct activity *a, struct str failure, 
 static void fail_by_size(
         struct step *st, struct activity *a, struct str message, struct str identity)
 {
-    end_failed(st, a, server_failure(st->fx->arena, message), identity);
+    end_failed(st, a, server_failure(st->fx->arena, message, true), identity);
 }
 
 static bool is_too_large(const struct step *st, struct str payload)
@@ -317,7 +317,7 @@ enum err activity_failed(struct step *st)
     revive(st, a, &e->ref);
     if (is_too_large(st, e->last_heartbeat_details)) {
         vec_push(st->fx->arena, &st->fx->failures,
-                server_failure(st->fx->arena, STR("Heartbeat details exceed size limit.")));
+                server_failure(st->fx->arena, STR("Heartbeat details exceed size limit."), true));
     } else if (!str_empty(e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }

@@ -120,6 +120,9 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
             : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
                                                         : "(StartToClose)");
     put_s(out, "last_heartbeat", payload_text(details));
+    if (info.kind == FAILURE_SERVER && info.non_retryable) {
+        buf_printf(out, "(final)");
+    }
     put_failure(out, "because", cause);
 }
 
