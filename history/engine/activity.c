@@ -150,7 +150,7 @@ void activity_start_eager(struct step *st, struct str identity)
     }
 }
 
-void activity_request_cancel(struct step *st, int64_t scheduled_event_id)
+void activity_request_cancel(struct step *st, int64_t scheduled_event_id, struct str identity)
 {
     struct activity *a = workflow_activity(st->wf, scheduled_event_id);
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCEL_REQUESTED,
@@ -160,6 +160,7 @@ void activity_request_cancel(struct step *st, int64_t scheduled_event_id)
     if (a && a->state == ACTIVITY_SCHEDULED) {
         struct history_event canceled = { .type = HISTORY_ACTIVITY_TASK_CANCELED,
             .scheduled_event_id = scheduled_event_id,
+            .identity = identity,
             .latest_cancel_requested_event_id = he.event_id,
             .details = STR("\x0a\x33\x0a\x16\x0a\x08"
                            "encoding"

@@ -239,6 +239,7 @@ static void end_task(struct step *st)
     }
     step_flush(st);
     st->fx->offers.len = 0;
+    st->fx->eager_activities.len = 0;
     st->fx->has_workflow_task = false;
 }
 

@@ -76,7 +76,7 @@ static void apply_one(
         activity_schedule(st, cmd);
         return;
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
-        activity_request_cancel(st, cmd->request_cancel_activity.scheduled_event_id);
+        activity_request_cancel(st, cmd->request_cancel_activity.scheduled_event_id, c->identity);
         return;
     case COMMAND_START_TIMER:
         start_timer(st, cmd);

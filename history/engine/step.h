@@ -131,7 +131,7 @@ const char *failed_cause_name(enum workflow_task_failed_cause cause);
 void activity_schedule(struct step *st, const struct command *cmd);
 /* After all commands: those that were asked for eagerly and are still there are started. */
 void activity_start_eager(struct step *st, struct str identity);
-void activity_request_cancel(struct step *st, int64_t scheduled_event_id);
+void activity_request_cancel(struct step *st, int64_t scheduled_event_id, struct str identity);
 bool activity_defaults(const struct workflow *wf, const struct command_schedule_activity *in,
         struct history_event *he, const char **why);
 void activity_time(struct step *st);
