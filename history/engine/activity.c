@@ -129,9 +129,7 @@ void activity_schedule(struct step *st, const struct command *cmd)
     struct history_event he;
     const char *why;
     check(activity_defaults(st->wf, in, &he, &why));
-    he.user_metadata = cmd->user_metadata;
-    he.workflow_task_completed_event_id = st->completed_event_id;
-    step_event(st, &he);
+    step_command_event(st, cmd, &he);
     if (is_eager(st->wf, in)) {
         vec_push(st->fx->arena, &st->eager, he.event_id);
     } else {
@@ -150,13 +148,13 @@ void activity_start_eager(struct step *st, struct str identity)
     }
 }
 
-void activity_request_cancel(struct step *st, int64_t scheduled_event_id, struct str identity)
+void activity_request_cancel(struct step *st, const struct command *cmd, struct str identity)
 {
+    int64_t scheduled_event_id = cmd->request_cancel_activity.scheduled_event_id;
     struct activity *a = workflow_activity(st->wf, scheduled_event_id);
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCEL_REQUESTED,
-        .scheduled_event_id = scheduled_event_id,
-        .workflow_task_completed_event_id = st->completed_event_id };
-    step_event(st, &he);
+        .scheduled_event_id = scheduled_event_id };
+    step_command_event(st, cmd, &he);
     if (a && a->state == ACTIVITY_SCHEDULED) {
         struct history_event canceled = { .type = HISTORY_ACTIVITY_TASK_CANCELED,
             .scheduled_event_id = scheduled_event_id,

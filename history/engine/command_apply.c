@@ -7,10 +7,8 @@ static void start_timer(struct step *st, const struct command *cmd)
 {
     struct history_event he = { .type = HISTORY_TIMER_STARTED,
         .timer_id = cmd->start_timer.timer_id,
-        .start_to_fire = duration_min(cmd->start_timer.start_to_fire, duration_longest),
-        .user_metadata = cmd->user_metadata,
-        .workflow_task_completed_event_id = st->completed_event_id };
-    step_event(st, &he);
+        .start_to_fire = duration_min(cmd->start_timer.start_to_fire, duration_longest) };
+    step_command_event(st, cmd, &he);
 }
 
 const struct buffered_event *buffered_timer(
@@ -38,14 +36,13 @@ static void cancel_timer(struct step *st, const struct command *cmd, struct str 
     struct history_event he = { .type = HISTORY_TIMER_CANCELED,
         .timer_id = id,
         .identity = identity,
-        .started_event_id = t ? t->started_event_id : fired->scheduled_event_id,
-        .workflow_task_completed_event_id = st->completed_event_id };
+        .started_event_id = t ? t->started_event_id : fired->scheduled_event_id };
     if (fired) {
         step_record(st, &(struct record){ .kind = RECORD_UNBUFFER,
                                 .type = HISTORY_TIMER_FIRED,
                                 .scheduled_event_id = fired->scheduled_event_id });
     }
-    step_event(st, &he);
+    step_command_event(st, cmd, &he);
 }
 
 static void record_marker(struct step *st, const struct command *cmd)
@@ -62,10 +59,8 @@ static void record_marker(struct step *st, const struct command *cmd)
         .marker_name = cmd->marker.marker_name,
         .extra = buf_str(&details),
         .header = cmd->marker.header,
-        .failure = cmd->marker.failure,
-        .user_metadata = cmd->user_metadata,
-        .workflow_task_completed_event_id = st->completed_event_id };
-    step_event(st, &he);
+        .failure = cmd->marker.failure };
+    step_command_event(st, cmd, &he);
 }
 
 static void apply_one(
@@ -76,7 +71,7 @@ static void apply_one(
         activity_schedule(st, cmd);
         return;
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
-        activity_request_cancel(st, cmd->request_cancel_activity.scheduled_event_id, c->identity);
+        activity_request_cancel(st, cmd, c->identity);
         return;
     case COMMAND_START_TIMER:
         start_timer(st, cmd);

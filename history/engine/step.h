@@ -26,6 +26,8 @@ struct step {
 
 /* Gives the event its id and time, writes it and applies it. */
 void step_event(struct step *st, struct history_event *he);
+/* The event that a command makes: it names its completion, and carries what the worker's user says of it. */
+void step_command_event(struct step *st, const struct command *cmd, struct history_event *he);
 /* Something that happened to the run: an event now, or buffered while a workflow task is out. Wakes the run. */
 void step_happened(struct step *st, struct history_event *he);
 /* The same, without waking it. */
@@ -131,7 +133,7 @@ const char *failed_cause_name(enum workflow_task_failed_cause cause);
 void activity_schedule(struct step *st, const struct command *cmd);
 /* After all commands: those that were asked for eagerly and are still there are started. */
 void activity_start_eager(struct step *st, struct str identity);
-void activity_request_cancel(struct step *st, int64_t scheduled_event_id, struct str identity);
+void activity_request_cancel(struct step *st, const struct command *cmd, struct str identity);
 bool activity_defaults(const struct workflow *wf, const struct command_schedule_activity *in,
         struct history_event *he, const char **why);
 void activity_time(struct step *st);
