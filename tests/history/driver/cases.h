@@ -25,6 +25,7 @@
     X(completions_name_their_deployment)                \
     X(behaviors_need_a_version)                         \
     X(pages_of_completions_are_refused)                 \
+    X(events_carry_what_commands_say_of_them)           \
     X(obsolete_claims_leave_later_attempts)             \
     X(completions_survive_a_crash)                      \
     X(lost_tasks_are_offered_again)                     \
