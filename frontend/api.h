@@ -44,6 +44,7 @@ struct request {
     struct fail fail;
     void (*resume)(struct request *rq); /* after waiting for something */
     struct namespace_wait wait;
+    struct list_node early; /* in frontend.early: came before the process was ready */
 };
 
 struct frontend {
@@ -56,6 +57,9 @@ struct frontend {
     struct namespaces_lane *namespaces;
     struct frontend_stats stats;
     bool is_serving;
+    struct list early; /* struct request: held until the process is ready, or early_timer ends it */
+    struct lane_timer early_timer;
+    bool early_is_over;
 };
 
 /* Each answers the call exactly once; rq is gone afterwards. */

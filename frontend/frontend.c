@@ -23,12 +23,16 @@ struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct sto
         .shared = shared,
     };
     dispatch_register(fe);
+    dispatch_hold(fe);
     return fe;
 }
 
 void frontend_free(struct frontend *fe)
 {
-    free(fe);
+    if (fe) {
+        lane_timer_stop(fe->lane, &fe->early_timer);
+        free(fe);
+    }
 }
 
 bool frontend_is_ready(const struct frontend *fe)
@@ -39,6 +43,7 @@ bool frontend_is_ready(const struct frontend *fe)
 void frontend_serve(struct frontend *fe)
 {
     fe->is_serving = true;
+    dispatch_release(fe);
 }
 
 struct frontend_stats frontend_stats(const struct frontend *fe)
