@@ -15,7 +15,7 @@ struct start_dev_flags {
     struct str ui_ip, ui_asset_path, ui_public_path, ui_codec_endpoint, codec_endpoint;
     int64_t port, http_port, ui_port, metrics_port;
     bool headless, help;
-    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config;
+    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config, settings;
 };
 
 enum { FLAG_COUNT_MAX = 32 };
@@ -35,8 +35,11 @@ static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
                 "for the file; repeatable" },
         { "dynamic-config-value", 0, FLAG_LIST, &v->dynamic_config, 0, 0, "KEY=JSON",
                 "a setting by its known name; repeatable" },
+        { "set", 0, FLAG_LIST, &v->settings, 0, 0, "KEY=VALUE",
+                "a setting of the configuration file; repeatable" },
         { "headless", 0, FLAG_SWITCH, &v->headless, 0, 0, NULL, "no web UI" },
-        { "http-port", 0, FLAG_INT, &v->http_port, 0, 65535, "PORT", "port of the HTTP API" },
+        { "http-port", 0, FLAG_INT, &v->http_port, 0, 65535, "PORT",
+                "port for gRPC-web and /healthz (a free one)" },
         { "ui-ip", 0, FLAG_STR, &v->ui_ip, 0, 0, "ADDRESS", "where the web UI listens" },
         { "ui-port", 0, FLAG_INT, &v->ui_port, 0, 65535, "PORT", "port of the web UI" },
         { "ui-asset-path", 0, FLAG_STR, &v->ui_asset_path, 0, 0, "DIR",
@@ -46,7 +49,8 @@ static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
         { "ui-codec-endpoint", 0, FLAG_STR, &v->ui_codec_endpoint, 0, 0, "URL",
                 "codec server for the web UI" },
         { "codec-endpoint", 0, FLAG_STR, &v->codec_endpoint, 0, 0, "URL", "codec server" },
-        { "metrics-port", 0, FLAG_INT, &v->metrics_port, 0, 65535, "PORT", "port of the metrics" },
+        { "metrics-port", 0, FLAG_INT, &v->metrics_port, 0, 65535, "PORT",
+                "port for Prometheus, /metrics (a free one)" },
         { "log-level", 0, FLAG_STR, &v->log_level, 0, 0, "LEVEL",
                 "debug, info, warn, error, never (warn)" },
         { "log-format", 0, FLAG_STR, &v->log_format, 0, 0, "FORMAT",
@@ -135,10 +139,8 @@ static void warn_ignored(const struct start_dev_flags *v)
         const char *flag;
         bool is_given;
     } flags[] = {
-        { "--http-port", v->http_port != 0 },
         { "--ui-port", v->ui_port != 0 },
         { "--ui-ip", v->ui_ip.len != 0 },
-        { "--metrics-port", v->metrics_port != 0 },
         { "--codec-endpoint", v->codec_endpoint.len != 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -181,6 +183,9 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
     struct config *c = &o->config;
     bool pretty = str_eq(v->log_format, STR("pretty"));
     c->frontend_listen = str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->port);
+    c->http_listen = str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->http_port);
+    c->metrics_listen =
+            str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->metrics_port);
     c->frontend_open_to_all = true; /* whoever passes --ip has chosen */
     c->log_level = v->log_level;
     c->log_format = pretty ? STR("text") : v->log_format;
@@ -198,6 +203,12 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
             return err;
         }
     }
+    for (size_t i = 0; i < v->settings.items.len; i++) {
+        enum err err = config_set(c, arena, v->settings.items.ptr[i], f);
+        if (err) {
+            return err;
+        }
+    }
     warn_ignored(v);
     struct str *names = NEW(arena, struct str, v->namespaces.items.len + 1);
     names[0] = STR("default");
@@ -207,6 +218,29 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
     o->start.namespaces = names;
     o->start.namespace_count = v->namespaces.items.len + 1;
     return set_attributes(v, arena, o, f);
+}
+
+/* The host of HOST:PORT. */
+static struct str host_of(struct str address)
+{
+    while (address.len && address.ptr[address.len - 1] != ':') {
+        address.len--;
+    }
+    return str_of(address.ptr, address.len ? address.len - 1 : 0);
+}
+
+static void print_banner(const struct process_options *o, uint16_t http_port, uint16_t metrics_port)
+{
+    struct str listen = o->config.frontend_listen, host = host_of(listen);
+    printf("Perdure %s\n"
+           "gRPC API   " STR_FMT "\n"
+           "HTTP       http://" STR_FMT ":%u (gRPC-web, /healthz, /readyz)\n"
+           "metrics    http://" STR_FMT ":%u/metrics\n"
+           "store      " STR_FMT "\n",
+            PERDURE_VERSION, STR_ARG(listen), STR_ARG(host), http_port, STR_ARG(host), metrics_port,
+            STR_ARG(o->in_memory ? STR("in memory; ends with this process")
+                                 : o->config.store_sqlite));
+    fflush(stdout);
 }
 
 static int run(int argc, char **argv, struct arena *arena)
@@ -237,11 +271,7 @@ static int run(int argc, char **argv, struct arena *arena)
         fprintf(stderr, "perdure server start-dev: %s\n", f.message);
         return 2;
     }
-    options.banner = str_printf(arena,
-            "Perdure %s\ngRPC API   " STR_FMT "\nstore      " STR_FMT "\n", PERDURE_VERSION,
-            STR_ARG(options.config.frontend_listen),
-            STR_ARG(options.in_memory ? STR("in memory; ends with this process") : v.db_filename))
-                             .ptr;
+    options.banner = print_banner;
     if (process_run(&options, &f)) {
         fprintf(stderr, "perdure: %s\n", f.message);
         return process_exit_status(f.err);

@@ -177,6 +177,18 @@ void dispatch_forget(struct dispatch *d, struct execution *ex)
     }
 }
 
+void dispatch_settle(struct dispatch *d, struct execution *ex)
+{
+    list_each(&ex->tasks, n)
+    {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        if (task->scheduled_event_id > 0 &&
+                !workflow_offers_task(ex->wf, task->queue->type, task->scheduled_event_id)) {
+            dispatch_task_free(task);
+        }
+    }
+}
+
 void dispatch_closed(struct dispatch *d, struct execution *ex)
 {
     list_each(&ex->tasks, n)
@@ -186,64 +198,6 @@ void dispatch_closed(struct dispatch *d, struct execution *ex)
             dispatch_task_free(task);
         }
     }
-}
-
-/* The queue whose demand brings an evicted run back: for a sticky task the normal one. */
-static struct str normal_name(const struct dispatch_task *task)
-{
-    return task->queue->is_sticky ? engine_view_task_queue(task->ex->wf) : task->queue->name;
-}
-
-/* ---- tasks of runs that leave memory ------------------------------------------------------------------- */
-
-bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type)
-{
-    struct str name = STR("");
-    *type = TASK_QUEUE_WORKFLOW;
-    list_each(&ex->tasks, n)
-    {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        struct str other = normal_name(task);
-        if (task->scheduled_event_id < 0) {
-            continue; /* a query: nothing of it is stored */
-        }
-        if (task->state == TASK_HANDED ||
-                (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
-            return false;
-        }
-        name = other;
-        *type = task->queue->type;
-    }
-    *queue = name;
-    return true;
-}
-
-void dispatch_evicted(struct dispatch *d, struct execution *ex)
-{
-    struct list_node *n = list_first(&ex->tasks);
-    if (n) {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        struct dispatch_queue *q = task->queue;
-        if (task->state == TASK_SENT) {
-            q->lent_count++; /* the owner of the queue has it and will say when it is gone */
-            return;
-        }
-        q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
-        q->cold_count++;
-        q->cold_since++;
-        q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
-        dispatch_queue_touch(q);
-    }
-}
-
-void dispatch_cold_task(
-        struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type)
-{
-    struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
-    q->cold_count++;
-    q->cold_since++;
-    q->scanned = 0;
-    dispatch_queue_touch(q);
 }
 
 /* ---- what the owners of queues say --------------------------------------------------------------------- */
@@ -268,6 +222,7 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
     struct history *h = d->history;
     if (!execution_find(h, ref->key)) {
         /* Its run has left memory while matching held the offer. If no claim loads it, we do. */
+        dispatch_lent_over(d, ref->key);
         cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id),
                 instant_add(lane_now(h->lane), h->config.reoffer_after));
         return;
@@ -290,6 +245,7 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
 {
     struct history *h = d->history;
     if (!execution_find(h, ref->key)) {
+        dispatch_lent_over(d, ref->key);
         cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id), lane_now(h->lane));
         return;
     }
@@ -355,7 +311,10 @@ static void handed_over(struct lane_timer *timer)
 void dispatch_init(struct dispatch *d, struct history *h)
 {
     *d = (struct dispatch){ .history = h, .tasks.arena = &h->arena, .queue_pool.arena = &h->arena };
+    d->lent_pool.arena = &h->arena;
     map_init(&d->queues, NULL);
+    map_init(&d->lent, NULL);
+    list_init(&d->lent_ages);
     list_init(&d->dirty);
     list_init(&d->handed);
     d->flush.run = dispatch_flush;
@@ -374,4 +333,5 @@ void dispatch_deinit(struct dispatch *d)
         arena_deinit(&map_entry(n, struct dispatch_queue, by_name)->arena);
     }
     map_deinit(&d->queues);
+    map_deinit(&d->lent);
 }

@@ -25,6 +25,9 @@ struct dispatch {
     struct pool tasks, queue_pool;
     struct list dirty;  /* queues to be advertised */
     struct list handed; /* tasks in HANDED, oldest first */
+    struct map lent;    /* dispatch_lent.c: by run */
+    struct list lent_ages;
+    struct pool lent_pool;
     struct lane_task flush;
     bool flush_posted;
     uint64_t incarnation;
@@ -43,6 +46,8 @@ void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_
 void dispatch_obsolete(struct dispatch *d, const struct task_ref *ref);
 /* All tasks of the run. */
 void dispatch_forget(struct dispatch *d, struct execution *ex);
+/* The run's state has moved on: tasks that it does not wait for any more. */
+void dispatch_settle(struct dispatch *d, struct execution *ex);
 /* The run has closed: all but its queries, which have negative event ids. */
 void dispatch_closed(struct dispatch *d, struct execution *ex);
 /* The queue of the only task that waits, or empty when none waits. False: they are in several queues. */
@@ -52,6 +57,10 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex);
 /* A run that is not loaded has a task for that queue: it is read when there is demand. */
 void dispatch_cold_task(
         struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type);
+/* The run is in memory again, or its owner has said what became of the offer. */
+void dispatch_lent_over(struct dispatch *d, run_key key);
+/* Runs of offers of which nothing was heard for long are read again. */
+void dispatch_lent_tick(struct dispatch *d);
 /* RPC_HISTORY_DEMAND. */
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m);
 /* Starts over if a queue that was told of something has another owner now. */

@@ -37,7 +37,7 @@ struct dispatch_queue {
     /* tasks of evicted runs */
     uint64_t cold_count; /* at most so many; may count some twice */
     uint64_t cold_since; /* of them, since the scan under way began */
-    uint64_t lent_count; /* sent offers whose runs have left memory; an upper bound */
+    uint64_t lent_count; /* runs that have left memory while the owner has an offer of them */
     bool scanning;
     run_key scanned; /* keys up to here have been looked at */
     struct store_scan_backlog scan;
@@ -54,5 +54,7 @@ void dispatch_task_free(struct dispatch_task *task);
 /* Reads evicted tasks when there is demand and nothing else to give. */
 void dispatch_queue_refill(struct dispatch_queue *q);
 void dispatch_flush(struct lane_task *task);
+/* dispatch_lent.c: notices may be lost, everything lent counts as waiting again. */
+void dispatch_lent_return(struct dispatch *d);
 /* dispatch_owners.c */
 void dispatch_watch(struct dispatch *d);

@@ -247,6 +247,12 @@ static void execution_succeed(struct execution *ex, struct event_start *start)
     check(!err); /* the engine has checked it before it closed the run */
 }
 
+/* Steps after which a task that was offered may not be wanted any more, though nobody had it. */
+static bool takes_tasks_back(enum event_kind kind)
+{
+    return kind == EVENT_TIME || kind == EVENT_WORKFLOW_TASK_COMPLETED;
+}
+
 static void execution_absorb(struct execution *ex, const struct event *ev, struct arena *arena,
         struct effects *fx, struct batch *b)
 {
@@ -274,6 +280,9 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     }
     if (fx->successor) {
         execution_succeed(ex, fx->successor);
+    }
+    if (takes_tasks_back(ev->kind)) {
+        dispatch_settle(&h->dispatch, ex);
     }
     execution_tell(ex, arena, fx);
     queries_settle(ex);

@@ -275,5 +275,6 @@ static void sweep_tick(struct lane_timer *timer)
         sweep->next_window = instant_add(mono, (struct duration){ h->config.window.ns / 2 });
         scan_start(h, SCAN_WINDOW, shards, count, instant_add(now, h->config.window));
     }
+    dispatch_lent_tick(&h->dispatch);
     dispatch_collect(&h->dispatch);
 }

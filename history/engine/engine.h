@@ -439,6 +439,9 @@ struct instant workflow_durable_need(const struct workflow *wf);
 /* The tasks that are waiting for a worker now: after a load, when the offers of earlier steps are
  * lost. */
 void workflow_offers(const struct workflow *wf, struct arena *arena, struct effects *fx);
+/* Is that task one of them? Whatever its attempt. */
+bool workflow_offers_task(
+        const struct workflow *wf, enum task_queue_type type, int64_t scheduled_event_id);
 /* The outbox messages that are not settled. */
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx);
 

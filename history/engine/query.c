@@ -21,6 +21,17 @@ void workflow_offers(const struct workflow *wf, struct arena *arena, struct effe
     }
 }
 
+bool workflow_offers_task(
+        const struct workflow *wf, enum task_queue_type type, int64_t scheduled_event_id)
+{
+    if (type == TASK_QUEUE_WORKFLOW) {
+        return wf->task.state == WORKFLOW_TASK_SCHEDULED &&
+               wf->task.scheduled_event_id == scheduled_event_id;
+    }
+    const struct activity *a = workflow_activity(wf, scheduled_event_id);
+    return a && a->state == ACTIVITY_SCHEDULED && !a->needs_dispatch;
+}
+
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx)
 {
     child_messages(wf, arena, fx);
