@@ -118,7 +118,8 @@ struct store; /* one per process */
 struct store_pg_config {
     const char *conninfo; /* libpq; multi-host strings allowed */
     struct duration connect_timeout, statement_timeout;
-    struct uuid member; /* this process: who fences it ends its connections by it; zero: nobody does */
+    struct uuid
+            member; /* this process: who fences it ends its connections by it; zero: nobody does */
     unsigned lane_count; /* of this process. At most two connections per lane: a writer, made by
                             the first commit, and a reader for all else, cluster matters included */
 };
