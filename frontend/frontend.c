@@ -22,6 +22,9 @@ struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct sto
         .grpc = grpc,
         .shared = shared,
     };
+    if (shared->quotas) {
+        quotas_lane_init(&fe->quotas, shared->quotas);
+    }
     dispatch_register(fe);
     dispatch_hold(fe);
     return fe;
@@ -29,10 +32,13 @@ struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct sto
 
 void frontend_free(struct frontend *fe)
 {
+    if (fe && fe->quotas.quotas) {
+        quotas_lane_deinit(&fe->quotas);
+    }
     if (fe) {
         lane_timer_stop(fe->lane, &fe->early_timer);
-        free(fe);
     }
+    free(fe);
 }
 
 bool frontend_is_ready(const struct frontend *fe)
