@@ -83,8 +83,10 @@ class Load:
                 self.latest[method] = max(self.latest.get(method, 0), time.monotonic() - began)
                 return answer
             except RPCError as e:
+                # Its worker was killed several times in a row: to be tried again when one has completed a task.
+                failing = e.status == RPCStatusCode.FAILED_PRECONDITION and "Workflow Task in failed state" in e.message
                 transport = e.status == RPCStatusCode.UNKNOWN and "transport" in e.message
-                if e.status not in TRANSIENT and not transport:
+                if e.status not in TRANSIENT and not transport and not failing:
                     raise Gone(f"{method}: {e.status.name} {e.message}") from None
                 if "operation was canceled" in e.message:
                     self.unsent += 1  # the SDK's HTTP library: its connection ended before it had sent the request
