@@ -112,6 +112,13 @@
     X(offers_that_matching_keeps_are_told_once)         \
     X(overtaken_sticky_tasks_do_not_hide_the_next_one)  \
     X(overtaken_tasks_that_nobody_has_are_not_offered)  \
+    X(audits_find_nothing_in_good_runs)                 \
+    X(late_wake_ups_are_found)                          \
+    X(late_wake_ups_are_written_anew)                   \
+    X(forgotten_wake_ups_are_swept_up)                  \
+    X(wrong_snapshots_are_replaced)                     \
+    X(unreadable_runs_heal_when_used)                   \
+    X(what_cannot_be_healed_is_told)                    \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);
