@@ -429,6 +429,11 @@ enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str e
 void workflow_encode(const struct workflow *wf, struct buf *out);
 enum err workflow_decode(struct workflow *wf, struct str bytes, struct fail *f) MUST_USE;
 
+/* The same run, volatile state included, in a fresh arena without garbage: arenas only grow while a run lives.
+ * Nothing of the copy is in the old arena or in scratch. NULL: the state is too large for that. */
+struct workflow *workflow_compact(
+        const struct workflow *wf, struct arena *fresh, struct arena *scratch);
+
 /* Drops what a crash would drop. Part of reload and of the tests. */
 void workflow_forget_volatile(struct workflow *wf);
 
