@@ -11,6 +11,7 @@
     X(eager_starts_survive_a_crash)                     \
     X(eager_starts_are_ignored_with_a_delay)            \
     X(eager_tasks_can_be_switched_off)                  \
+    X(young_runs_are_not_terminated_for_new_ones)       \
     X(requests_are_attached)                            \
     X(attached_requests_are_bounded)                    \
     X(starts_are_checked_before_the_id)                 \
