@@ -2,6 +2,7 @@
  * and holds and retries while ownership moves, so that a rolling restart shows clients no error. */
 #include <stdlib.h>
 
+#include "common/api/codec.h"
 #include "common/api/methods.h"
 #include "common/api/token.h"
 #include "common/api/view.h"
@@ -212,9 +213,23 @@ void history_call(struct request *rq, struct str workflow_id)
     attempt(hc);
 }
 
+/* A call that is sent again when a connection inside the cluster breaks is known by its request id: who has none would be
+ * signaled twice, or told that his own run is somebody else's. */
+static void give_request_id(struct request *rq)
+{
+    int at = rq->row->route.request_id_at;
+    if (at < 0 || !(rq->row->flags & IDEMPOTENT) || request_str(rq, at).len) {
+        return;
+    }
+    const char *id = uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))).ptr;
+    memcpy((char *)rq->message + at, &id, sizeof(id));
+    rq->raw = api_encode(&rq->call->arena, rq->message);
+}
+
 void frontend_history(struct request *rq)
 {
     struct str workflow_id;
+    give_request_id(rq);
     if (find_workflow_id(rq, &workflow_id)) {
         request_fail(rq);
         return;

@@ -1,5 +1,7 @@
 """Requests that no SDK sends: what they carry inside of others is bounded too, and what is sent twice counts once."""
 
+import re
+
 import wire
 from perdure import Case, wait_until
 from wire import field
@@ -7,6 +9,7 @@ from wire import field
 INVALID_ARGUMENT, ABORT = 3, 10
 LONG = "x" * 3000
 ABORTED = "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted"
+UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def start(id="order", type="type", queue="queue", request="request", identity="client"):
@@ -49,6 +52,21 @@ class Requests(Case):
         self.refused_start("task queue name cannot start with reserved prefix /_sys/", queue="/_sys/q/1")
         self.refused_start("WorkflowId is not set on request.", id="")
         self.assertEqual(wire.describe_workflow(self.port, "order")[0], wire.NOT_FOUND)
+
+    def event(self, number):
+        """The attributes of the event of that number in the history of "order"."""
+        message = field(1, "default") + field(2, field(1, "order"))
+        status, said, reply = wire.call(self.port, "GetWorkflowExecutionHistory", message)
+        self.assertEqual(status, wire.OK, said)
+        return [e for n, e in wire.fields(wire.get(reply, 1)) if n == 1][number - 1]
+
+    def test_a_signal_without_a_request_id_gets_one(self):
+        self.assertEqual(wire.start_workflow(self.port, "order")[0], wire.OK)
+        signal = field(1, "default") + field(2, field(1, "order")) + field(3, "paid") + field(4, b"")
+        self.assertEqual(wire.call(self.port, "SignalWorkflowExecution", signal)[0], wire.OK)
+        self.assertRegex(self.event(3), UUID)
+        self.assertEqual(wire.call(self.port, "SignalWorkflowExecution", signal + field(6, "mine"))[0], wire.OK)
+        self.assertNotRegex(self.event(4), UUID)
 
 
 del Case  # only its subclasses are tests
