@@ -120,6 +120,7 @@
     X(wrong_snapshots_are_replaced)                     \
     X(unreadable_runs_heal_when_used)                   \
     X(what_cannot_be_healed_is_told)                    \
+    X(runs_that_move_are_not_judged)                    \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);
