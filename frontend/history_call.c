@@ -214,11 +214,12 @@ void history_call(struct request *rq, struct str workflow_id)
 }
 
 /* A call that is sent again when a connection inside the cluster breaks is known by its request id: who has none would be
- * signaled twice, or told that his own run is somebody else's. */
+ * signaled twice, or told that his own run is somebody else's. A reset must bring its own, as the API has it. */
 static void give_request_id(struct request *rq)
 {
     int at = rq->row->route.request_id_at;
-    if (at < 0 || !(rq->row->flags & IDEMPOTENT) || request_str(rq, at).len) {
+    if (at < 0 || !(rq->row->flags & IDEMPOTENT) || rq->row->arg == API_RESET_WORKFLOW ||
+            request_str(rq, at).len) {
         return;
     }
     const char *id = uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))).ptr;

@@ -68,5 +68,11 @@ class Requests(Case):
         self.assertEqual(wire.call(self.port, "SignalWorkflowExecution", signal + field(6, "mine"))[0], wire.OK)
         self.assertNotRegex(self.event(4), UUID)
 
+    def test_a_reset_must_bring_its_request_id(self):
+        self.assertEqual(wire.start_workflow(self.port, "order")[0], wire.OK)
+        reset = field(1, "default") + field(2, field(1, "order")) + field(4, 3)
+        answer = wire.call(self.port, "ResetWorkflowExecution", reset)
+        self.assertEqual(answer[:2], (INVALID_ARGUMENT, "RequestId is not set on request."))
+
 
 del Case  # only its subclasses are tests
