@@ -306,6 +306,17 @@ void conn_drain(struct conn *c, struct instant now)
     }
 }
 
+/* A request that comes byte by byte would keep the connection for ever: it is neither idle nor waiting for a call. */
+static bool is_owed_too_long(struct conn *c, struct instant now)
+{
+    unsigned owed = c->h2 ? h2_session_owed(c->h2) : 0;
+    if (owed != c->owed) {
+        c->owed = owed;
+        c->owed_since = now;
+    }
+    return owed && passed(now, c->owed_since, c->transport->config.handshake_timeout);
+}
+
 static void on_conn_tick(struct lane_timer *timer)
 {
     struct conn *c = container_of(timer, struct conn, timer);
@@ -317,6 +328,9 @@ static void on_conn_tick(struct lane_timer *timer)
             conn_close(c, "handshake timeout");
             return;
         }
+    } else if (is_owed_too_long(c, now)) {
+        conn_close(c, "slow request");
+        return;
     } else if (c->write_size) {
         if (passed(now, c->write_started, config->write_timeout)) {
             conn_close(c, "write timeout");

@@ -28,6 +28,7 @@ struct h1 {
     struct http1_chunks chunks;
     uint64_t left;    /* of a body with a length */
     size_t discarded; /* bytes after the answer */
+    unsigned begun;   /* requests */
     enum h1_state state;
     bool is_ready, is_close, is_old, is_head_method;
     bool is_request_over; /* the whole request has come */
@@ -146,6 +147,7 @@ static void begin(struct h1 *h, const struct http1_head *head)
     struct h2_stream *st = s->app->opened(s->conn);
     bool has_body = head->is_chunked || head->length;
     h->is_ready = true;
+    h->begun++;
     if (!st) {
         refuse(h, 503);
         return;
@@ -399,6 +401,15 @@ bool h1_is_done(const struct h1 *h1)
 bool h1_is_ready(const struct h1 *h1)
 {
     return h1->is_ready;
+}
+
+unsigned h1_owed(const struct h1 *h1)
+{
+    if (h1->stream) {
+        return 0;
+    }
+    bool owes = h1->state == H1_HEAD ? h1->head.len > 0 : !h1->is_request_over;
+    return owes ? h1->begun + 1 : 0;
 }
 
 void h1_drain(struct h1 *h1)

@@ -18,6 +18,8 @@ bool h1_wants_write(const struct h1 *h1);
 bool h1_is_done(const struct h1 *h1);
 /* A first request has come. */
 bool h1_is_ready(const struct h1 *h1);
+/* The number of the request of which only a part has come, while no call waits for the rest; 0: none. */
+unsigned h1_owed(const struct h1 *h1);
 /* The connection ends after the request under way. */
 void h1_drain(struct h1 *h1);
 

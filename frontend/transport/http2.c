@@ -375,6 +375,11 @@ size_t h2_session_streams(const struct h2_session *session)
     return session->stream_count;
 }
 
+unsigned h2_session_owed(const struct h2_session *session)
+{
+    return session->h1 ? h1_owed(session->h1) : 0;
+}
+
 size_t h2_session_queued(const struct h2_session *session)
 {
     return session->queued;

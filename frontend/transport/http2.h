@@ -108,6 +108,8 @@ bool h2_session_is_done(const struct h2_session *session);
 /* True once the client's preface, or its first HTTP/1.1 request, has been seen. */
 bool h2_session_is_ready(const struct h2_session *session);
 size_t h2_session_streams(const struct h2_session *session);
+/* HTTP/1.1: the client has sent a part of a request, and nobody works on that: its number, from 1. 0: nothing is owed. */
+unsigned h2_session_owed(const struct h2_session *session);
 /* Response body bytes waiting to be taken. */
 size_t h2_session_queued(const struct h2_session *session);
 

@@ -18,7 +18,9 @@ struct conn {
     struct tls_conn *tls;
     struct list_node in_all, in_dirty;
     struct lane_timer timer;
-    struct instant opened, ages_from, last_read, write_started, drain_started, idle_since;
+    struct instant opened, ages_from, last_read, write_started, drain_started, idle_since,
+            owed_since;
+    unsigned owed; /* the HTTP/1.1 request of which a part was missing at the last tick, 0: none */
     size_t write_size; /* bytes of the write in flight, 0: none */
     struct h2_peer peer;
     char address[64], certificate[128];

@@ -178,6 +178,29 @@ Test(http1, malformed_requests_get_an_answer_and_the_end)
     web_close();
 }
 
+/* What the connection's clock watches: see is_owed_too_long in conn.c. */
+Test(http1, who_owes_the_rest_of_a_request_is_known)
+{
+    web_open(H2_PORT_OPERATOR, "");
+    cr_assert_eq(h2_session_owed(web.session), 0);
+    web_say("GET /hello HT");
+    cr_assert_eq(h2_session_owed(web.session), 1);
+    web_say("TP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert_eq(h2_session_owed(web.session), 0);
+    web_say("G");
+    cr_assert_eq(h2_session_owed(web.session), 2); /* another one: it has its own time */
+    web_say("ET /later HTTP/1.1\r\nHost: a\r\ncontent-length: 3\r\n\r\na");
+    cr_assert_eq(h2_session_owed(web.session), 0); /* its call is open */
+    grpc_call_http(web.parked, &(struct http_answer){ .status = 200 });
+    web_hear();
+    cr_assert(web.is_alive && h2_session_owed(web.session)); /* answered before it has come */
+    web_close();
+    web_open(H2_PORT_OPERATOR, "");
+    web_say("GET / HTTP/1.1\r\n\r\n"); /* malformed: what still comes is thrown away */
+    cr_assert(web.is_alive && h2_session_owed(web.session));
+    web_close();
+}
+
 Test(http1, a_body_whose_end_cannot_be_found_cancels_the_call)
 {
     web_open(H2_PORT_WEB, "");
