@@ -1,5 +1,5 @@
 /* Bounds on what a request carries, by rules on field names that hold for the whole API: an id or a
- * name is at most limits.id_length bytes, an execution's run id is a UUID. Rules of one method only
+ * name is at most limits.id_length bytes, a reason is as any payload, an execution's run id is a UUID. Rules of one method only
  * are with its handler or with the engine. */
 #include "frontend/validate.h"
 
@@ -15,22 +15,31 @@ static const struct {
     { "signal_name", "SignalName length exceeds limit." },
     { "activity_id", "ActivityId length exceeds limit." },
     { "namespace", "Namespace length exceeds limit." },
-    { "reason", "Reason length exceeds limit." },
     { "sticky_task_queue", "TaskQueue length exceeds limit." },
     { "worker_instance_key", "WorkerInstanceKey length exceeds limit." },
 };
 
-static enum err check_lengths(const ProtobufCMessage *message, size_t max, struct fail *f)
+/* Of the text field of that name; 0 when there is none. */
+static size_t length_of(const ProtobufCMessage *message, const char *field)
+{
+    const ProtobufCFieldDescriptor *d =
+            protobuf_c_message_descriptor_get_field_by_name(message->descriptor, field);
+    bool is_it = d && d->type == PROTOBUF_C_TYPE_STRING && d->label != PROTOBUF_C_LABEL_REPEATED;
+    return is_it ? strlen(*(char *const *)((const char *)message + d->offset)) : 0;
+}
+
+static enum err check_lengths(
+        const ProtobufCMessage *message, const struct config *config, struct fail *f)
 {
     for (size_t i = 0; i < ARRAY_LEN(bounded); i++) {
-        const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field_by_name(
-                message->descriptor, bounded[i].field);
-        if (d && d->type == PROTOBUF_C_TYPE_STRING && d->label != PROTOBUF_C_LABEL_REPEATED &&
-                strlen(*(char *const *)((const char *)message + d->offset)) > max) {
+        if (length_of(message, bounded[i].field) > (size_t)config->limit_id) {
             return fail(f, ERR_INVALID_ARGUMENT, "%s", bounded[i].text);
         }
     }
-    return ERR_NONE;
+    /* A reason is prose, perhaps with a trace of the trouble. */
+    return length_of(message, "reason") > (size_t)config->limit_blob
+                   ? fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.")
+                   : ERR_NONE;
 }
 
 static enum err check_execution(struct request *rq, size_t max)
@@ -88,9 +97,8 @@ static enum err check_names(const ProtobufCMessage *message, size_t max, struct 
 enum err validate_message(
         const ProtobufCMessage *message, const struct config *config, struct fail *f)
 {
-    size_t max = (size_t)config->limit_id;
-    enum err err = check_lengths(message, max, f);
-    return err ? err : check_names(message, max, f);
+    enum err err = check_lengths(message, config, f);
+    return err ? err : check_names(message, (size_t)config->limit_id, f);
 }
 
 enum err validate_request(struct request *rq, const struct config *config)

@@ -4,8 +4,6 @@
 #include "common/model/wire.h"
 #include "history/engine/step.h"
 
-enum { FAILURE_MAX = 1024 * 1024 };
-
 bool reset_reapplies(struct str event, uint32_t exclude)
 {
     struct wire_field f;
@@ -62,7 +60,7 @@ static bool has_task_after(const struct workflow *wf, struct str events)
 static struct str reset_failure(struct arena *arena, struct str reason)
 {
     struct buf b;
-    buf_init_arena(&b, arena, FAILURE_MAX);
+    buf_init_arena(&b, arena, reason.len + 64);
     wire_opt_bytes(&b, 1, reason);
     wire_put_bytes(&b, 2, STR("Server"));
     wire_end(&b, wire_begin(&b, 10));
