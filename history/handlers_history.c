@@ -4,6 +4,8 @@
 #include "history/engine_view.h"
 #include "history/handlers.h"
 
+enum { EVENT_ID_MAX = INT32_MAX }; /* of a token that we gave: far more than a run may have */
+
 struct read_call {
     Api__GetWorkflowExecutionHistoryRequest *request; /* NULL until the first run */
     Api__GetWorkflowExecutionHistoryReverseRequest *reverse;
@@ -135,7 +137,8 @@ static bool take_token(
     struct uuid id;
     if (api_token_decode(api_bytes(bytes), &call->arena, &rc->token, &f) ||
             rc->token.kind != API_TOKEN_HISTORY_PAGE ||
-            rc->token.is_reverse != (rc->reverse != NULL) ||
+            rc->token.is_reverse != (rc->reverse != NULL) || rc->token.next_event_id < 0 ||
+            rc->token.next_event_id > EVENT_ID_MAX ||
             !str_eq(rc->token.workflow_id, call->chain->workflow_id) ||
             !uuid_eq(rc->token.namespace_id, call->chain->namespace_id) ||
             (*run_id && (!uuid_parse(text(run_id), &id) || !uuid_eq(id, rc->token.run_id)))) {

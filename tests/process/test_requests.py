@@ -74,5 +74,23 @@ class Requests(Case):
         answer = wire.call(self.port, "ResetWorkflowExecution", reset)
         self.assertEqual(answer[:2], (INVALID_ARGUMENT, "RequestId is not set on request."))
 
+    def test_a_reason_is_prose(self):
+        self.assertEqual(wire.start_workflow(self.port, "order")[0], wire.OK)
+        end = field(1, "default") + field(2, field(1, "order")) + field(3, LONG)
+        self.assertEqual(wire.call(self.port, "TerminateWorkflowExecution", end)[0], wire.OK)
+        self.assertIn(LONG.encode(), self.event(3))
+        too_large = field(1, "default") + field(2, field(1, "order")) + field(3, "x" * (3 << 20))
+        answer = wire.call(self.port, "TerminateWorkflowExecution", too_large)
+        self.assertEqual(answer[:2], (INVALID_ARGUMENT, "Blob data size exceeds limit."))
+
+    def test_places_that_no_history_has_are_refused(self):
+        self.assertEqual(wire.start_workflow(self.port, "order")[0], wire.OK)
+        page = field(1, "default") + field(2, field(1, "order")) + field(3, 1)
+        token = wire.get(wire.call(self.port, "GetWorkflowExecutionHistory", page)[2], 3)
+        for place in ((1 << 63) - 1, 1 << 63, 1 << 40):
+            forged = b"".join(field(n, place if n == 17 else v) for n, v in wire.fields(token))
+            answer = wire.call(self.port, "GetWorkflowExecutionHistory", page + field(4, forged))
+            self.assertEqual(answer[:2], (INVALID_ARGUMENT, "Invalid NextPageToken."))
+
 
 del Case  # only its subclasses are tests
