@@ -82,6 +82,7 @@ static const struct {
     { "frontend.namespaceRPS", "limits.rps" },
     { "frontend.namespaceRPS.visibility", "limits.rps_lists" },
     { "frontend.namespaceCount", "limits.waiting_calls" },
+    { "frontend.maxBadBinaries", "limits.bad_binaries" },
     { "limit.numPendingActivities.error", "limits.pending_activities" },
     { "limit.numPendingChildExecutions.error", "limits.pending_children" },
     { "limit.numPendingSignals.error", "limits.pending_signals" },

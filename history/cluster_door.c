@@ -110,6 +110,9 @@ static const struct engine_limits *limits(void *ctx, struct uuid id)
     k->limits = door->history->config.limits;
     history_limits_from(ns->config, &k->limits);
     k->limits.search_attributes = &ns->search_attributes;
+    k->limits.retention = ns->retention;
+    k->limits.bad_binaries = ns->bad_binaries;
+    k->limits.bad_binary_count = ns->bad_binary_count;
     map_put(&door->limits, &k->by_id, uuid_bytes(&k->id));
     return &k->limits;
 }

@@ -47,6 +47,7 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
         m->root_execution = execution_of(arena, &wf->start.root);
     }
     m->priority = api_data(wf->start.priority);
+    m->auto_reset_points = api_data(workflow_reset_points(wf, arena));
     m->first_run_id = uuid_text(arena, engine_view_existing(wf).first_run_id);
     if (ex->status != WORKFLOW_RUNNING) {
         m->close_time = api_timestamp(arena, ex->close_time);

@@ -29,10 +29,7 @@ static struct str completed_fields(
 {
     struct buf out;
     buf_init_arena(&out, arena, (size_t)128 << 20); /* as large as the largest request may be */
-    wire_opt_bytes(&out, 4, text(r->binary_checksum));
-    wire_opt_bytes(&out, 5, api_bytes(r->worker_version_stamp));
     wire_opt_bytes(&out, 6, api_bytes(r->sdk_metadata));
-    wire_opt_bytes(&out, 7, api_bytes(r->deployment));
     wire_opt_varint(&out, 8, (uint64_t)r->versioning_behavior);
     wire_opt_bytes(&out, 13, api_bytes(r->metering_metadata));
     return buf_str(&out);
@@ -54,6 +51,9 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
     c->identity = text(r->identity);
     c->return_new_workflow_task = r->return_new_workflow_task;
     c->force_create_new_workflow_task = r->force_create_new_workflow_task;
+    c->binary_checksum = text(r->binary_checksum);
+    c->worker_version = api_bytes(r->worker_version_stamp);
+    c->deployment = api_bytes(r->deployment);
     c->completed_event_fields = completed_fields(&call->arena, r);
     c->poll_id = uuid_dup(&call->arena, uuid_v4(&ev->rand));
     const Api__StickyExecutionAttributes *sticky = r->sticky_attributes;

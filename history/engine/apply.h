@@ -23,6 +23,8 @@ void state_activity_drop(struct workflow *wf, struct activity *a);
 void state_timer_drop(struct workflow *wf, struct user_timer *t);
 /* The event has taken its place in the history. */
 void state_count_event(struct workflow *wf, const struct history_event *he, struct str bytes);
+/* --- reset_points.c: a workflow task has completed --- */
+void state_reset_point(struct workflow *wf, const struct history_event *he);
 /* --- apply_message.c --- */
 bool state_outbox_add(struct workflow *wf, const struct history_event *he);
 bool state_outbox_drop(struct workflow *wf, int64_t id);

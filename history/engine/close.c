@@ -64,6 +64,7 @@ static struct event_start *successor_new(struct step *st)
     }
     n->attempt = 1;
     n->parent = parent_again(st);
+    n->reset_points = reset_points_of_successor(st);
     st->fx->successor = n;
     return n;
 }

@@ -52,6 +52,9 @@ struct engine_limits {
     size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
     struct search_attribute_limits search_attribute_limits;
     const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
+    struct duration retention;                         /* of closed runs; 0: for ever */
+    const struct str *bad_binaries; /* checksums of workers that may not complete tasks */
+    size_t bad_binary_count;
     bool cross_namespace; /* commands may name other namespaces; default false */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
@@ -113,6 +116,7 @@ struct event_start {
     struct instant expiration; /* {0}: now + execution_timeout */
     struct duration first_task_backoff;
     struct str continued_failure, last_completion_result; /* messages */
+    struct str reset_points; /* message ResetPoints, see reset_points.c */
 };
 
 struct event_request_cancel {
@@ -169,9 +173,10 @@ struct event_workflow_task_completed {
     struct str sticky_task_queue; /* empty: not sticky */
     struct duration sticky_schedule_to_start;
     bool return_new_workflow_task, force_create_new_workflow_task;
-    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata,
-     * worker_version, binary_checksum, versioning_behavior, deployment... already encoded with that
-     * event's field numbers */
+    struct str binary_checksum;
+    struct str worker_version, deployment, deployment_version; /* messages */
+    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata, versioning_behavior ...
+     * already encoded with that event's field numbers */
     struct str completed_event_fields;
     struct str poll_id; /* fresh: the request id of a task returned inline */
 };

@@ -54,6 +54,7 @@ static const struct field run_fields[] = {
     RUN(62, STR, search_attributes),
     RUN(63, BOOL, has_own_search_attributes),
     RUN(64, STR, problems),
+    RUN(65, STR, reset_points),
     RUN(50, UUID, base_run_id),
     RUN(51, UUID, reset_run_id),
     RUN(52, STR, reset_request_id),

@@ -166,9 +166,10 @@ struct workflow {
     struct str memo,
             search_attributes; /* after upserts; before the first one those of event 1 count */
     bool has_own_memo, has_own_search_attributes;
-    struct str problems;   /* problems.c: of the workflow task that keeps failing; empty: none */
-    struct map attached;   /* struct attached_id */
-    struct list callbacks; /* struct callback */
+    struct str problems;     /* problems.c: of the workflow task that keeps failing; empty: none */
+    struct str reset_points; /* reset_points.c */
+    struct map attached;     /* struct attached_id */
+    struct list callbacks;   /* struct callback */
     uint32_t callback_count;
     size_t attached_bytes; /* of both */
     /* --- history --- */
@@ -228,6 +229,8 @@ static inline struct str workflow_search_attributes(const struct workflow *wf)
 {
     return wf->has_own_search_attributes ? wf->search_attributes : wf->start.search_attributes;
 }
+/* The message ResetPoints. */
+struct str workflow_reset_points(const struct workflow *wf, struct arena *arena);
 /* When the run was to begin: later than its start by the first task's backoff. */
 static inline struct instant workflow_execution_time(const struct workflow *wf)
 {

@@ -1,4 +1,5 @@
 /* Turns an input line of a scenario into an event for the engine. */
+#include "common/model/wire.h"
 #include "history/engine/child.h"
 #include "tests/history/scenario.h"
 
@@ -6,6 +7,25 @@ static struct uuid fixed_uuid(uint8_t n)
 {
     struct uuid id = { { 0x01, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, n } };
     return id;
+}
+
+/* The message ResetPoints with one point of the run before, of that build, kept for an hour. */
+static struct str points_of(struct arena *arena, struct str build)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 4096);
+    if (!build.len) {
+        return (struct str){ 0 };
+    }
+    size_t point = wire_begin(&b, 1);
+    wire_put_bytes(&b, 2, uuid_dup(arena, fixed_uuid(3)));
+    wire_put_varint(&b, 3, 4);
+    wire_put_timestamp(&b, 4, instant_add(scenario_epoch, DURATION_SECONDS(-9)));
+    wire_put_timestamp(&b, 5, instant_add(scenario_epoch, DURATION_SECONDS(3600)));
+    wire_put_varint(&b, 6, 1);
+    wire_put_bytes(&b, 7, build);
+    wire_end(&b, point);
+    return buf_str(&b);
 }
 
 static void event_start(struct scenario *s, struct words *w, struct event *ev)
@@ -36,6 +56,7 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .callback_count = (size_t)words_number(w, "callbacks", 0),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
     ev->start.callbacks = callbacks_of(a, (int64_t)ev->start.callback_count);
+    ev->start.reset_points = points_of(a, words_get(w, "reset_points"));
     if (words_has(w, "follows")) { /* another run: the schedule counts from there */
         ev->start.continued_run_id = fixed_uuid(3);
     }
@@ -157,6 +178,23 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     }
 }
 
+/* Messages WorkerVersionStamp and Deployment with a build id. */
+static struct str build_of(struct arena *arena, struct str id)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 4096);
+    wire_opt_bytes(&b, 1, id);
+    return buf_str(&b);
+}
+
+static struct str deployment_of(struct arena *arena, struct str id)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 4096);
+    wire_opt_bytes(&b, 2, id);
+    return buf_str(&b);
+}
+
 static bool event_completed(
         struct scenario *s, struct words *w, struct str commands, struct event *ev)
 {
@@ -167,7 +205,10 @@ static bool event_completed(
         .return_new_workflow_task = words_has(w, "return_new"),
         .poll_id = poll.len ? poll : STR("inline"),
         .force_create_new_workflow_task = words_has(w, "force"),
-        .discards_with_events = words_has(w, "discards_with_events") };
+        .discards_with_events = words_has(w, "discards_with_events"),
+        .binary_checksum = words_get(w, "checksum"),
+        .worker_version = build_of(&s->h.arena, words_get(w, "build")),
+        .deployment = deployment_of(&s->h.arena, words_get(w, "deployment")) };
     c->sticky_task_queue = str_split(sticky, '/', &sticky);
     (void)duration_parse(sticky, &c->sticky_schedule_to_start);
     return scenario_commands(s, commands, c);

@@ -82,6 +82,21 @@ static int64_t count_fields(struct str list)
     return n;
 }
 
+/* The builds that the points of a message ResetPoints name. */
+static void put_builds(struct buf *out, struct str points)
+{
+    struct wire_field point, f;
+    const char *before = " reset_points=";
+    while (points.len && wire_next(&points, &point)) {
+        while (point.bytes.len && wire_next(&point.bytes, &f)) {
+            if (f.number == 7) {
+                buf_printf(out, "%s" STR_FMT, before, STR_ARG(f.bytes));
+                before = ",";
+            }
+        }
+    }
+}
+
 /* Of a timeout. */
 static struct str last_details(struct str timeout)
 {
@@ -331,6 +346,7 @@ static void print_offers(const struct effects *fx, struct buf *out)
         put_s(out, "cron", n->cron_schedule);
         put_s(out, "last_result", payload_text(n->last_completion_result));
         put_i(out, "callbacks", (int64_t)n->callback_count);
+        put_builds(out, n->reset_points);
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
         buf_printf(out, "%s%s\n", n->retry.is_set ? " retry" : "", n->parent ? " as-child" : "");
@@ -343,6 +359,39 @@ void scenario_print_properties(const struct workflow *wf, struct buf *out)
     put_properties(out, "memo", workflow_memo(wf));
     put_properties(out, "sa", workflow_search_attributes(wf));
     buf_append_byte(out, '\n');
+}
+
+void scenario_print_reset_points(struct str points, struct buf *out)
+{
+    struct wire_field point, f;
+    while (points.len && wire_next(&points, &point)) {
+        buf_printf(out, "    point");
+        while (point.bytes.len && wire_next(&point.bytes, &f)) {
+            switch (f.number) {
+            case 1:
+                put_s(out, "checksum", f.bytes);
+                break;
+            case 2:
+                put_s(out, "run", str_drop(f.bytes, f.bytes.len - 2));
+                break;
+            case 3:
+                put_i(out, "event", (int64_t)f.varint);
+                break;
+            case 4:
+            case 5:
+                buf_printf(out, f.number == 4 ? " at=" : " until=");
+                scenario_print_time(out, wire_timestamp(f.bytes));
+                break;
+            case 6:
+                buf_printf(out, " resettable");
+                break;
+            case 7:
+                put_s(out, "build", f.bytes);
+                break;
+            }
+        }
+        buf_append_byte(out, '\n');
+    }
 }
 
 /* The events of a reset's step, without those that it has copied. */
