@@ -6,6 +6,7 @@
 #include "common/api/token.h"
 #include "common/api/view.h"
 #include "common/model/ids.h"
+#include "common/model/wire.h"
 #include "frontend/api.h"
 #include "frontend/next_run.h"
 
@@ -212,9 +213,28 @@ void history_call(struct request *rq, struct str workflow_id)
     attempt(hc);
 }
 
+/* A request without an id gets one, so that it may be sent to the owner once more and still happens once. The last field
+ * of a number counts: it is put behind the others. */
+static void give_request_id(struct request *rq)
+{
+    const ProtobufCFieldDescriptor *f =
+            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, "request_id");
+    struct buf out;
+    if (!(rq->row->flags & IDEMPOTENT) || !f || f->type != PROTOBUF_C_TYPE_STRING ||
+            request_str(rq, (int)f->offset).len) {
+        return;
+    }
+    buf_init_arena(&out, &rq->call->arena, rq->raw.len + 64);
+    buf_append_str(&out, rq->raw);
+    wire_put_bytes(
+            &out, f->id, uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))));
+    rq->raw = buf_str(&out);
+}
+
 void frontend_history(struct request *rq)
 {
     struct str workflow_id;
+    give_request_id(rq);
     if (find_workflow_id(rq, &workflow_id)) {
         request_fail(rq);
         return;

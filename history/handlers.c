@@ -296,18 +296,3 @@ Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_po
     out->non_retryable_error_types = (void *)types;
     return out;
 }
-
-struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count)
-{
-    enum { FIELD_LINKS = 302 };
-    size_t size = 0;
-    struct buf out;
-    for (size_t i = 0; i < count; i++) {
-        size += links[i].len + 16; /* tag and length */
-    }
-    buf_init_arena(&out, arena, size);
-    for (size_t i = 0; i < count; i++) {
-        wire_put_bytes(&out, FIELD_LINKS, api_bytes(links[i]));
-    }
-    return buf_str(&out);
-}

@@ -45,6 +45,11 @@ bool retry_policy_decode(
 Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_policy *p);
 /* Repeated Link messages as HistoryEvent.links fields. */
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count);
+/* Messages Link to what a call has led to, of the call's namespace and workflow. */
+ProtobufCBinaryData link_to_start(struct call *call, struct uuid run_id);
+ProtobufCBinaryData link_to_request(
+        struct call *call, struct uuid run_id, struct str request_id, int32_t event_type);
+ProtobufCBinaryData link_to_workflow(struct call *call, struct uuid run_id, struct str reason);
 
 /* handlers_start.c */
 struct start_origin {

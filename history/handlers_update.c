@@ -1,5 +1,6 @@
 /* UpdateWorkflowExecution and PollWorkflowExecutionUpdate; updates in the answers of workflow tasks, and the messages
  * about them in completions. Update-with-start is in handlers_multi.c. */
+#include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "history/engine_view.h"
 #include "history/update_call.h"
@@ -88,6 +89,23 @@ static Update__Outcome *outcome_message(struct arena *arena, struct str outcome)
     return outcome.len ? api_decode(&update__outcome__descriptor, arena, outcome, NULL) : NULL;
 }
 
+/* To its acceptance; a refused update has left no event. A failed outcome may be either: it is told as the reference
+ * tells it. */
+static ProtobufCBinaryData link_of(
+        const struct update_call *uc, enum update_stage stage, const Update__Outcome *outcome)
+{
+    struct call *call = uc->wait.call;
+    if (stage == UPDATE_COMPLETED && outcome &&
+            outcome->value_case == UPDATE__OUTCOME__VALUE_FAILURE) {
+        return link_to_workflow(call, uc->run_id, STR("Update rejected"));
+    }
+    if (stage < UPDATE_ACCEPTED) {
+        return (ProtobufCBinaryData){ 0 };
+    }
+    return link_to_request(
+            call, uc->run_id, text(uc->update->request->request_id), HISTORY_UPDATE_ACCEPTED);
+}
+
 Api__UpdateWorkflowExecutionResponse *update_response(
         const struct update_call *uc, enum update_stage stage, struct str outcome)
 {
@@ -97,6 +115,7 @@ Api__UpdateWorkflowExecutionResponse *update_response(
     m->update_ref = ref_of(uc);
     m->outcome = outcome_message(arena, outcome);
     m->stage = (Api__UpdateWorkflowExecutionLifecycleStage)stage;
+    m->link = link_of(uc, stage, m->outcome);
     return m;
 }
 
