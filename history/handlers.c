@@ -35,6 +35,7 @@ static const struct api_row {
     [API_MULTI_OPERATION] = { handle_multi_operation },
     [API_RESET_WORKFLOW] = { handle_reset },
     [API_DELETE_WORKFLOW] = { handle_delete },
+    [API_UPDATE_OPTIONS] = { handle_update_options },
 };
 
 /* ---- arrival ----------------------------------------------------------------------------------------- */

@@ -153,6 +153,7 @@ void handle_request_cancel(struct call *call);
 void handle_reset_sticky(struct call *call);
 void handle_reset(struct call *call);
 void handle_delete(struct call *call);
+void handle_update_options(struct call *call);
 void handle_describe(struct call *call);
 void handle_get_history(struct call *call);
 void handle_get_history_reverse(struct call *call);

@@ -71,6 +71,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->search_attributes = api_bytes(r->search_attributes);
     s->user_metadata = api_bytes(r->user_metadata);
     s->priority = api_bytes(r->priority);
+    s->versioning_override = api_bytes(r->versioning_override);
     s->links = links_encode(&call->arena, r->links, r->n_links);
     s->request_eager_execution = r->request_eager_execution;
     take_callbacks(&call->arena, r, s);
@@ -127,8 +128,8 @@ static void reply_signaled(struct call *call, const struct start_ask *ask,
     m.run_id = uuid_text(&call->arena, a->run_id);
     m.first_execution_run_id = uuid_text(&call->arena, a->first_run_id);
     m.started = a->started;
-    m.signal_link = link_to_request(
-            call, a->run_id, ask->request_id, HISTORY_WORKFLOW_EXECUTION_SIGNALED);
+    m.signal_link =
+            link_to_request(call, a->run_id, ask->request_id, HISTORY_WORKFLOW_EXECUTION_SIGNALED);
     handler_reply(call, ex, &m.base);
 }
 

@@ -3,6 +3,7 @@
 #include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "history/engine_view.h"
+#include "history/start_check.h"
 #include "history/update_call.h"
 
 /* ---- the request ----------------------------------------------------------------------------------------- */
@@ -11,7 +12,7 @@ static enum err check_update(
         const struct call *call, const Api__UpdateWorkflowExecutionRequest *r, struct fail *f)
 {
     const Update__Request *q = r->request;
-    const struct engine_limits *l = &call->history->config.limits;
+    const struct engine_limits *l = history_limits(call->history, call->api.namespace_id);
     if (!q || !q->meta) {
         return fail(f, ERR_INVALID_ARGUMENT, "Update meta is not set on request.");
     }
@@ -30,10 +31,17 @@ static enum err check_update(
     if (q->input->args.len > l->blob_size_error || q->input->header.len > l->blob_size_error) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
-    if (q->n_completion_callbacks) { /* better no update than one whose end nobody hears */
-        return fail(f, ERR_UNIMPLEMENTED, "completion callbacks of updates are not served yet");
+    if (q->n_completion_callbacks && !*q->request_id) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "invalid *update.Request: request_id is required when completion_callbacks are "
+                "set");
     }
-    return ERR_NONE;
+    if (strlen(q->request_id) > l->id_length) {
+        return fail(f, ERR_INVALID_ARGUMENT, "RequestId length exceeds limit.");
+    }
+    return callbacks_check(q->completion_callbacks, q->n_completion_callbacks, l, f)
+                   ? f->err
+                   : links_check(q->links, q->n_links, l, f);
 }
 
 enum err update_take(struct update_call *uc, Api__UpdateWorkflowExecutionRequest *r, struct fail *f)

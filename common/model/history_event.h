@@ -33,6 +33,9 @@ struct history_event {
     struct retry_policy retry;
     struct instant expiration;
     struct str cron_schedule;
+    struct str versioning_override;  /* message */
+    bool unset_versioning_override;  /* options updated */
+    struct str update_options;       /* message WorkflowUpdateOptionsUpdate */
     struct str completion_callbacks; /* repeated Callback, as fields of its event: tags included */
     struct duration first_task_backoff, backoff_start_interval;
     bool eager_execution_accepted;

@@ -88,6 +88,7 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
     }
     state_callbacks_add(wf, he->completion_callbacks, (struct str){ 0 }, he->time);
     wf->reset_points = state_kept(wf, he->reset_points);
+    wf->versioning_override = state_kept(wf, he->versioning_override);
     wf->status = WORKFLOW_RUNNING;
     wf->start_time = he->time;
     wf->expiration = he->expiration;

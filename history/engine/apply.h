@@ -14,6 +14,9 @@ void state_attached_put(struct workflow *wf, struct attached_id *a, struct str r
 /* Callbacks: a repeated field, encoded. */
 void state_callbacks_add(
         struct workflow *wf, struct str callbacks, struct str request_id, struct instant at);
+/* What the request of an update leaves: its id, and who is to be told of the outcome. */
+void state_update_request(
+        struct workflow *wf, struct str update_id, const struct history_event *he);
 /* Event 55, also while it is buffered; and its id at the flush. */
 bool state_attach(struct workflow *wf, const struct history_event *he);
 void state_attach_numbered(struct workflow *wf, const struct history_event *he);

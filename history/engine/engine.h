@@ -31,6 +31,7 @@
 #include "common/model/ids.h"
 #include "common/model/policies.h"
 #include "common/model/search_attributes.h"
+#include "history/engine/engine_options.h"
 #include "history/engine/engine_update.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
@@ -116,6 +117,7 @@ struct event_start {
     struct instant expiration; /* {0}: now + execution_timeout */
     struct duration first_task_backoff;
     struct str continued_failure, last_completion_result; /* messages */
+    struct str versioning_override;                       /* message */
     struct str reset_points; /* message ResetPoints, see reset_points.c */
 };
 
@@ -129,13 +131,6 @@ struct event_request_cancel {
 struct event_terminate {
     struct str reason, identity, links;
     struct str details; /* message */
-};
-
-/* A start that found the id taken and uses the run that is there may leave something with it. */
-struct event_attach {
-    struct str request_id, links; /* empty: not to be attached */
-    const struct str *callbacks;  /* messages Callback */
-    size_t callback_count;
 };
 
 /* A poll wants the task it was matched with. Idempotent by poll_id while the task is started. */
@@ -270,6 +265,7 @@ enum event_kind {
     EVENT_CHILD_CLOSED,
     EVENT_UPDATE, /* no error: fx->update_status is how far it has come */
     EVENT_ATTACH,
+    EVENT_OPTIONS,
     EVENT_RESET,
     EVENT_RESET_AWAY,
     EVENT_DELETE, /* ends the run if it is open; it can go when its messages are settled */
@@ -298,6 +294,7 @@ struct event {
         struct event_child_closed child_closed;
         struct event_update update;
         struct event_attach attach;
+        struct event_options options;
         struct event_reset reset;
         struct event_reset_away reset_away;
         struct {

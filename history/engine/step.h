@@ -78,6 +78,7 @@ STEP_FN(child_first_task);
 STEP_FN(child_closed);
 STEP_FN(update_step);
 STEP_FN(attach_step);
+STEP_FN(options_step);
 STEP_FN(reset_step);
 STEP_FN(reset_away_step);
 STEP_FN(delete_step);

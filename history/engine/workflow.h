@@ -85,13 +85,15 @@ struct request_id {
 /* The request id of a later start that uses this run. */
 struct attached_id {
     struct map_node node;
-    int64_t event_id; /* of event 55; 0: it is still buffered */
+    int64_t event_id; /* 0: it is still buffered */
+    int32_t type;     /* of that event: 55; of an update 41, or 47 */
 };
 
 /* Somebody who wants to be told of the end of the chain. Kept and shown; nobody is told yet. */
 struct callback {
     struct list_node node;
     struct str callback, request_id; /* message Callback; of the request that brought it */
+    struct str update_id; /* of the update whose outcome it waits for; empty: of the chain's end */
     struct instant registered;
 };
 
@@ -166,10 +168,11 @@ struct workflow {
     struct str memo,
             search_attributes; /* after upserts; before the first one those of event 1 count */
     bool has_own_memo, has_own_search_attributes;
-    struct str problems;     /* problems.c: of the workflow task that keeps failing; empty: none */
-    struct str reset_points; /* reset_points.c */
-    struct map attached;     /* struct attached_id */
-    struct list callbacks;   /* struct callback */
+    struct str problems; /* problems.c: of the workflow task that keeps failing; empty: none */
+    struct str versioning_override; /* message; kept and shown: tasks are not routed by it */
+    struct str reset_points;        /* reset_points.c */
+    struct map attached;            /* struct attached_id */
+    struct list callbacks;          /* struct callback */
     uint32_t callback_count;
     size_t attached_bytes; /* of both */
     /* --- history --- */

@@ -54,6 +54,7 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .last_completion_result = payloads_of(a, words_get(w, "last_result")),
         .cron_schedule = schedule_of(a, words_get(w, "cron")),
         .callback_count = (size_t)words_number(w, "callbacks", 0),
+        .versioning_override = words_get(w, "override"),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
     ev->start.callbacks = callbacks_of(a, (int64_t)ev->start.callback_count);
     ev->start.reset_points = points_of(a, words_get(w, "reset_points"));
@@ -296,8 +297,41 @@ static const struct {
     { "child-closed", EVENT_CHILD_CLOSED },
     { "update", EVENT_UPDATE },
     { "attach", EVENT_ATTACH },
+    { "options", EVENT_OPTIONS },
     { "delete", EVENT_DELETE },
 };
+
+/* A Request with what it wants to be remembered by. */
+static struct str update_request_of(struct scenario *s, struct words *w, struct str update_id)
+{
+    struct arena *a = &s->h.arena;
+    struct str id = words_get(w, "request_id");
+    int64_t count = words_number(w, "callbacks", 0);
+    const struct str *callbacks = callbacks_of(a, count);
+    struct buf b;
+    buf_init_arena(&b, a, 1024 * 1024);
+    buf_append_str(&b, scenario_update(a, update_id));
+    wire_opt_bytes(&b, 3, id);
+    for (int64_t i = 0; i < count; i++) {
+        wire_put_bytes(&b, 4, callbacks[i]);
+    }
+    return buf_str(&b);
+}
+
+/* "options override=X priority=N", "options override": none from now on. */
+static void event_options(struct scenario *s, struct words *w, struct event *ev)
+{
+    struct str override = words_get(w, "override");
+    int64_t priority = words_number(w, "priority", 0);
+    struct buf b;
+    buf_init_arena(&b, &s->h.arena, 64);
+    wire_opt_varint(&b, 1, (uint64_t)priority);
+    ev->options = (struct event_options){ .identity = STR("operator"),
+        .sets_override = override.len || words_has(w, "override"),
+        .sets_priority = priority || words_has(w, "priority"),
+        .versioning_override = override,
+        .priority = buf_str(&b) };
+}
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
 {
@@ -359,7 +393,10 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         return true;
     case EVENT_UPDATE:
         ev->update.update_id = words_next(w);
-        ev->update.request = scenario_update(&s->h.arena, ev->update.update_id);
+        ev->update.request = update_request_of(s, w, ev->update.update_id);
+        return true;
+    case EVENT_OPTIONS:
+        event_options(s, w, ev);
         return true;
     case EVENT_CHILD_CLOSED:
         event_child_closed(s, w, ev);

@@ -97,6 +97,29 @@ static void put_builds(struct buf *out, struct str points)
     }
 }
 
+/* What event 55 says beside what is attached; of event 1 the override. */
+static void put_options(const struct history_event *he, struct buf *out)
+{
+    struct str options = he->update_options;
+    struct wire_field f;
+    int64_t callbacks = 0;
+    put_s(out, "override", he->versioning_override);
+    if (he->unset_versioning_override) {
+        buf_printf(out, " no-override");
+    }
+    if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED && he->priority.len) {
+        put_i(out, "priority", he->priority.ptr[1]);
+    }
+    while (options.len && wire_next(&options, &f)) {
+        if (f.number == 3) {
+            callbacks++;
+        } else {
+            put_s(out, f.number == 1 ? "of-update" : "update-request", f.bytes);
+        }
+    }
+    put_i(out, "update-callbacks", callbacks);
+}
+
 /* Of a timeout. */
 static struct str last_details(struct str timeout)
 {
@@ -222,6 +245,7 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_properties(out, "sa", he->search_attributes);
     put_s(out, "last_result", payload_text(he->last_completion_result));
     put_i(out, "callbacks", count_fields(he->completion_callbacks));
+    put_options(he, out);
     if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
         put_s(out, "request", he->request_id);
     }
@@ -346,6 +370,7 @@ static void print_offers(const struct effects *fx, struct buf *out)
         put_s(out, "cron", n->cron_schedule);
         put_s(out, "last_result", payload_text(n->last_completion_result));
         put_i(out, "callbacks", (int64_t)n->callback_count);
+        put_s(out, "override", n->versioning_override);
         put_builds(out, n->reset_points);
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
