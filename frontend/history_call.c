@@ -226,8 +226,7 @@ static void give_request_id(struct request *rq)
     }
     buf_init_arena(&out, &rq->call->arena, rq->raw.len + 64);
     buf_append_str(&out, rq->raw);
-    wire_put_bytes(
-            &out, f->id, uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))));
+    wire_put_bytes(&out, f->id, uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))));
     rq->raw = buf_str(&out);
 }
 

@@ -21,8 +21,8 @@ struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, s
 
 enum { LINK_EVENT = 1, LINK_WORKFLOW = 5, EVENT_BY_ID = 100, EVENT_BY_REQUEST = 101 };
 
-static size_t begin(
-        struct buf *out, const struct call *call, struct uuid run_id, struct arena *arena, uint32_t kind)
+static size_t begin(struct buf *out, const struct call *call, struct uuid run_id,
+        struct arena *arena, uint32_t kind)
 {
     buf_init_arena(out, arena, 16 * 1024);
     size_t mark = wire_begin(out, kind);
