@@ -9,17 +9,21 @@
 #include "cli/args.h"
 #include "common/obs/log.h"
 
-static enum err set_log(const struct config *c, struct fail *f)
+enum err settings_set_log(const struct config *c, struct fail *f)
 {
     static const char *const levels[] = { "debug", "info", "warn", "error", "never" };
-    bool json = str_eq(c->log_format, STR("json"));
-    if (!json && !str_eq(c->log_format, STR("text"))) {
-        return config_fail(
-                c, "log.format", f, "'" STR_FMT "' is not text or json", STR_ARG(c->log_format));
+    static const char *const formats[] = { "text", "json", "pretty" };
+    size_t format = 0;
+    while (format < ARRAY_LEN(formats) && !str_eq(c->log_format, str_from_cstr(formats[format]))) {
+        format++;
+    }
+    if (format == ARRAY_LEN(formats)) {
+        return config_fail(c, "log.format", f, "'" STR_FMT "' is not text, json or pretty",
+                STR_ARG(c->log_format));
     }
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         if (str_eq(c->log_level, str_from_cstr(levels[i]))) {
-            log_set((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+            log_set((enum log_level)i, (enum log_format)format);
             return ERR_NONE;
         }
     }
@@ -206,7 +210,7 @@ static enum err read_rpc(struct process *p, struct fail *f)
 
 enum err settings_read(struct process *p, struct fail *f)
 {
-    enum err err = set_log(p->config, f);
+    enum err err = settings_set_log(p->config, f);
     if (!err && (p->options->roles & CLUSTER_FRONTEND)) {
         err = read_frontend(p, f);
     }

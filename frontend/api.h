@@ -4,6 +4,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "common/api/view.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "frontend/frontend.h"
@@ -62,6 +63,7 @@ struct request {
     struct quota_namespace *waits_in;   /* where it is counted as waiting, or NULL */
     void (*resume)(struct request *rq); /* after waiting for something */
     struct namespace_wait wait;
+    struct list_node early; /* in frontend.early: came before the process was ready */
 };
 
 struct frontend {
@@ -75,6 +77,9 @@ struct frontend {
     struct quotas_lane quotas;
     struct frontend_stats stats;
     bool is_serving;
+    struct list early; /* struct request: held until the process is ready, or early_timer ends it */
+    struct lane_timer early_timer;
+    bool early_is_over;
 };
 
 /* Each answers the call exactly once; rq is gone afterwards. */
@@ -96,6 +101,10 @@ void history_call(struct request *rq, struct str workflow_id);
 
 /* String and message fields by the offsets of api_route; empty when the row has no such field. */
 struct str request_str(const struct request *rq, int at);
+
+/* What is set for a queue; NULL: nothing (task_queue_config.c). */
+Api__TaskQueueConfig *task_queue_config(
+        struct request *rq, struct str name, enum task_queue_type type);
 
 /* Handlers named in methods.def. */
 #define METHOD(service, Name, c_name, handler, arg, flags) \

@@ -2,6 +2,7 @@
 #include "history/handlers.h"
 
 #include "common/api/methods.h"
+#include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "common/rpc/methods.h"
 
@@ -296,4 +297,19 @@ Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_po
     out->n_non_retryable_error_types = p->non_retryable_count;
     out->non_retryable_error_types = (void *)types;
     return out;
+}
+
+struct str repeated_encode(
+        struct arena *arena, uint32_t field, const ProtobufCBinaryData *list, size_t count)
+{
+    size_t size = 0;
+    struct buf out;
+    for (size_t i = 0; i < count; i++) {
+        size += list[i].len + 16; /* tag and length */
+    }
+    buf_init_arena(&out, arena, size);
+    for (size_t i = 0; i < count; i++) {
+        wire_put_bytes(&out, field, api_bytes(list[i]));
+    }
+    return buf_str(&out);
 }

@@ -73,7 +73,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->priority = api_bytes(r->priority);
     s->versioning_override = api_bytes(r->versioning_override);
     s->links = links_encode(&call->arena, r->links, r->n_links);
-    s->request_eager_execution = r->request_eager_execution;
+    s->request_eager_execution = r->request_eager_execution && !ev->limits->no_eager_start;
     take_callbacks(&call->arena, r, s);
     s->continued_failure = api_bytes(r->continued_failure);
     s->last_completion_result = api_bytes(r->last_completion_result);
@@ -176,6 +176,24 @@ void start_refusal(struct call *call, const struct start_existing *existing,
                     : " Workflow Id reuse policy: reject duplicate workflow Id.");
     (void)fail_workflow_already_started(f, arena, why, existing->start_request_id,
             uuid_dup(arena, existing->run_id), uuid_dup(arena, existing->first_run_id));
+}
+
+void start_look_at_age(struct start_existing *existing, const struct event *ev)
+{
+    int64_t age = instant_since(ev->now, existing->start_time).ns;
+    existing->is_too_young = ev->limits->restart_min.ns && age <= ev->limits->restart_min.ns;
+}
+
+void start_refusal_too_soon(struct call *call, const struct start_existing *existing,
+        const struct event *ev, struct fail *f)
+{
+    struct str text = str_printf(&call->arena,
+            "Too many restarts for workflow " STR_FMT ". Time since last start: %lld ms",
+            STR_ARG(call->chain->workflow_id),
+            (long long)duration_ms(instant_since(ev->now, existing->start_time)));
+    (void)fail_resource_exhausted(f, &call->arena,
+            API__RESOURCE_EXHAUSTED_CAUSE__RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
+            API__RESOURCE_EXHAUSTED_SCOPE__RESOURCE_EXHAUSTED_SCOPE_NAMESPACE, text);
 }
 
 void start_refuse(struct call *call, const struct execution *ex,
@@ -326,6 +344,7 @@ void start_by_policy(
     struct execution *ex = NULL;
     struct start_existing existing = { 0 };
     struct event ev;
+    struct fail f = { 0 };
     struct start_ask ask = { r, signal, text(r->request_id) };
     if (!ask.request_id.len) {
         ask.request_id = uuid_dup(&call->arena, uuid_v4(lane_rand(call->history->lane)));
@@ -343,6 +362,7 @@ void start_by_policy(
     if (ex) {
         existing = engine_view_existing(ex->wf);
         existing.is_attached = engine_view_is_attached(ex->wf, ask.request_id);
+        start_look_at_age(&existing, &ev);
     }
     enum id_reuse_policy reuse = (enum id_reuse_policy)r->workflow_id_reuse_policy;
     enum start_decision decision = start_decide(ex ? &existing : NULL, ask.request_id, reuse,
@@ -359,6 +379,10 @@ void start_by_policy(
         return;
     case START_REFUSE:
         start_refuse(call, ex, &existing, reuse);
+        return;
+    case START_REFUSE_TOO_SOON:
+        start_refusal_too_soon(call, &existing, &ev, &f);
+        call_fail(call, ex, &f);
         return;
     }
 }

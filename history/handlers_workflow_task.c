@@ -23,16 +23,100 @@ static struct workflow_task_token task_token(const struct api_token *t)
 
 /* ---- completion ---------------------------------------------------------------------------------------- */
 
-/* Fields that pass into the completed event untouched, with that event's numbers. */
+/* What the worker says of the version that it is: in the old form, in the new one, in both, or not at all. */
+struct deployment {
+    struct str name, build_id;
+    uint64_t mode; /* of the new form */
+    bool is_set;
+};
+
+static struct deployment deployment_of(struct str message)
+{
+    struct deployment d = { .is_set = message.len > 0 };
+    struct wire_field f;
+    while (wire_next(&message, &f)) {
+        if (f.number == 1 && f.type == WIRE_LEN) {
+            d.name = f.bytes;
+        } else if (f.number == 2 && f.type == WIRE_LEN) {
+            d.build_id = f.bytes;
+        } else if (f.number == 3 && f.type == WIRE_VARINT) {
+            d.mode = f.varint;
+        }
+    }
+    return d;
+}
+
+enum { VERSIONED = 2 };
+
+/* What this server cannot take is better refused than taken for something else. */
+static enum err check_completion(const Api__RespondWorkflowTaskCompletedRequest *r, struct fail *f)
+{
+    if (r->intermediate_page || r->page_number > 0) {
+        return fail(f, ERR_FAILED_PRECONDITION,
+                "completions of workflow tasks in several pages are not enabled");
+    }
+    if (!r->versioning_behavior || r->deployment.len ||
+            deployment_of(api_bytes(r->deployment_options)).mode == VERSIONED) {
+        return ERR_NONE;
+    }
+    return fail(f, ERR_INVALID_ARGUMENT,
+            "versioning behavior cannot be specified without deployment options being set with "
+            "versioned mode");
+}
+
+/* An old worker may report a behavior that it has for a default, though it is not versioned: that counts as none. */
+static void put_versioning(struct buf *out, const Api__RespondWorkflowTaskCompletedRequest *r)
+{
+    struct deployment new_form = deployment_of(api_bytes(r->deployment_options));
+    struct deployment old_form = deployment_of(api_bytes(r->deployment));
+    bool is_versioned = new_form.mode == VERSIONED;
+    if (!new_form.is_set || is_versioned) {
+        wire_opt_varint(out, 8, (uint64_t)r->versioning_behavior);
+    }
+    wire_opt_bytes(out, 10, new_form.name.len ? new_form.name : old_form.name);
+}
+
+/* The message WorkerDeploymentVersion; empty: the worker has none. */
+static struct str deployment_version_of(
+        struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
+{
+    struct deployment new_form = deployment_of(api_bytes(r->deployment_options));
+    struct deployment old_form = deployment_of(api_bytes(r->deployment));
+    bool is_versioned = new_form.mode == VERSIONED;
+    const struct deployment *d = is_versioned ? &new_form : &old_form;
+    struct buf out;
+    buf_init_arena(&out, arena, d->build_id.len + d->name.len + 16);
+    if (is_versioned || old_form.is_set) {
+        wire_opt_bytes(&out, 1, d->build_id);
+        wire_opt_bytes(&out, 2, d->name);
+    }
+    return buf_str(&out);
+}
+
+/* Fields that pass into the completed event, with that event's numbers. */
 static struct str completed_fields(
         struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
 {
     struct buf out;
     buf_init_arena(&out, arena, (size_t)128 << 20); /* as large as the largest request may be */
     wire_opt_bytes(&out, 6, api_bytes(r->sdk_metadata));
-    wire_opt_varint(&out, 8, (uint64_t)r->versioning_behavior);
+    put_versioning(&out, r);
     wire_opt_bytes(&out, 13, api_bytes(r->metering_metadata));
     return buf_str(&out);
+}
+
+/* As if the worker had not asked for any. */
+static const struct command *without_eager(
+        struct arena *arena, const struct command *commands, size_t count)
+{
+    struct command *copy = NEW(arena, struct command, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = commands[i];
+        if (copy[i].type == COMMAND_SCHEDULE_ACTIVITY_TASK) {
+            copy[i].schedule_activity.request_eager_execution = false;
+        }
+    }
+    return copy;
 }
 
 static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCompletedRequest *r,
@@ -40,20 +124,23 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct fail f = { 0 };
-    if (!commands_decode(&call->arena, &call->history->zones, r->commands, r->n_commands,
-                &c->commands, &f)) {
+    if (check_completion(r, &f) || !commands_decode(&call->arena, &call->history->zones,
+                                           r->commands, r->n_commands, &c->commands, &f)) {
         call_fail_now(call, &f);
         return false;
     }
     c->token = task_token(token);
     c->command_count = r->n_commands;
+    if (ev->limits->no_eager_activities) {
+        c->commands = without_eager(&call->arena, c->commands, c->command_count);
+    }
     update_messages_take(&call->arena, r, c);
     c->identity = text(r->identity);
     c->return_new_workflow_task = r->return_new_workflow_task;
     c->force_create_new_workflow_task = r->force_create_new_workflow_task;
     c->binary_checksum = text(r->binary_checksum);
     c->worker_version = api_bytes(r->worker_version_stamp);
-    c->deployment = api_bytes(r->deployment);
+    c->deployment_version = deployment_version_of(&call->arena, r);
     c->completed_event_fields = completed_fields(&call->arena, r);
     c->poll_id = uuid_dup(&call->arena, uuid_v4(&ev->rand));
     const Api__StickyExecutionAttributes *sticky = r->sticky_attributes;

@@ -6,17 +6,7 @@
 
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count)
 {
-    enum { FIELD_LINKS = 302 };
-    size_t size = 0;
-    struct buf out;
-    for (size_t i = 0; i < count; i++) {
-        size += links[i].len + 16; /* tag and length */
-    }
-    buf_init_arena(&out, arena, size);
-    for (size_t i = 0; i < count; i++) {
-        wire_put_bytes(&out, FIELD_LINKS, api_bytes(links[i]));
-    }
-    return buf_str(&out);
+    return repeated_encode(arena, HISTORY_FIELD_LINKS, links, count);
 }
 
 enum { LINK_EVENT = 1, LINK_WORKFLOW = 5, EVENT_BY_ID = 100, EVENT_BY_REQUEST = 101 };

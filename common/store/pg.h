@@ -29,7 +29,7 @@ enum pg_role { PG_WRITER, PG_READER, PG_QUERIER /* lists and counts: statements 
 struct pg_store {
     struct store store;
     struct arena arena;
-    const char *conninfo;
+    const char *conninfo, *name; /* of the connections, as the server shows it */
     struct duration connect_timeout, statement_timeout;
     /* Connections that cannot reach the database; the first and the last of an outage write the log
      * lines. Atomic because the lanes of a process share it; nothing depends on it but the log. */
@@ -38,7 +38,7 @@ struct pg_store {
 
 /* ---- values (pg_value.c) ---- */
 
-enum { PG_PARAM_MAX = 24, PG_BYTES_MAX = 512 << 20 };
+enum { PG_PARAM_MAX = 25, PG_BYTES_MAX = 512 << 20 };
 
 struct pg_params {
     struct arena *arena;

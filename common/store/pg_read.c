@@ -23,7 +23,8 @@ void pg_run_row(const PGresult *r, int row, struct store_run_row *ret)
         .start_time = { pg_i64(r, row, 7) },
         .close_time = opt_instant(r, row, 8, (struct instant){ 0 }),
         .backlog_queue = pg_str(r, row, 9),
-        .backlog_type = (enum task_queue_type)pg_i16(r, row, 10),
+        .backlog_type = store_backlog_type(pg_i16(r, row, 10)),
+        .backlog_level = store_backlog_level(pg_i16(r, row, 10)),
     };
 }
 
@@ -182,7 +183,7 @@ static bool backlog_send(struct pg_op *op, struct pg_conn *conn)
     if (!any) {
         pg_put_uuid(&p, s->namespace_id);
         pg_put_str(&p, s->queue);
-        pg_put_i16(&p, (int16_t)s->type);
+        pg_put_i16(&p, (int16_t)store_backlog_class(s->type, s->level));
     }
     pg_put_i64(&p, s->after_key);
     pg_put_i64(&p, (int64_t)s->limit);
@@ -248,6 +249,40 @@ static enum err doomed_read(struct pg_op *op, struct fail *f)
     return ERR_NONE;
 }
 
+static bool runs_send(struct pg_op *op, struct pg_conn *conn)
+{
+    struct store_scan_runs *s = OP(store_scan_runs);
+    PARAMS;
+    put_shards(&p, s->shards, s->shard_count);
+    pg_put_i64(&p, s->after_key);
+    pg_put_i64(&p, (int64_t)s->limit);
+    return pg_send(conn, PG_ALL_RUNS, &p);
+}
+
+static enum err runs_read(struct pg_op *op, struct fail *f)
+{
+    struct store_scan_runs *s = OP(store_scan_runs);
+    s->rows = run_rows(op, op->request.results[0], &s->row_count);
+    return ERR_NONE;
+}
+
+static bool log_send(struct pg_op *op, struct pg_conn *conn)
+{
+    struct store_read_log *l = OP(store_read_log);
+    PARAMS;
+    pg_put_i64(&p, l->key);
+    pg_put_i32(&p, l->after_seq);
+    pg_put_i64(&p, l->max_bytes ? (int64_t)l->max_bytes : 1);
+    return pg_send(conn, PG_LOG_PAGE, &p);
+}
+
+static enum err log_read(struct pg_op *op, struct fail *f)
+{
+    struct store_read_log *l = OP(store_read_log);
+    l->rows = log_rows(op, op->request.results[0], l->key, &l->row_count);
+    return ERR_NONE;
+}
+
 const struct pg_kind pg_kinds_read[] = {
     [STORE_LOAD] = { load_send, load_read },
     [STORE_FIND_CURRENT] = { find_current_send, find_current_read },
@@ -255,5 +290,7 @@ const struct pg_kind pg_kinds_read[] = {
     [STORE_SCAN_WAKES] = { wakes_send, wakes_read },
     [STORE_SCAN_BACKLOG] = { backlog_send, backlog_read },
     [STORE_SCAN_DOOMED] = { doomed_send, doomed_read },
+    [STORE_SCAN_RUNS] = { runs_send, runs_read },
+    [STORE_READ_LOG] = { log_send, log_read },
     [STORE_SCAN_CLOSED] = { closed_send, closed_read },
 };

@@ -23,7 +23,8 @@ void sqlite_run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *
         .start_time = { sqlite3_column_int64(q, 7) },
         .close_time = opt_instant(q, 8, (struct instant){ 0 }),
         .backlog_queue = sq_get_str(q, 9, arena),
-        .backlog_type = (enum task_queue_type)sqlite3_column_int(q, 10),
+        .backlog_type = store_backlog_type(sqlite3_column_int(q, 10)),
+        .backlog_level = store_backlog_level(sqlite3_column_int(q, 10)),
     };
 }
 
@@ -181,7 +182,7 @@ static enum err scan_backlog(struct sqlite_db *db, struct sqlite_job *job, struc
     if (!any) {
         sq_blob(q, 4, uuid_bytes(&s->namespace_id));
         sq_text(q, 5, s->queue);
-        sq_i64(q, 6, s->type);
+        sq_i64(q, 6, store_backlog_class(s->type, s->level));
     }
     run_rows rows = { 0 };
     int rc = collect_runs(q, &job->arena, &rows);
@@ -233,6 +234,41 @@ static enum err scan_doomed(struct sqlite_db *db, struct sqlite_job *job, struct
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
 }
 
+static enum err scan_runs(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_scan_runs *s = OP(store_scan_runs);
+    sqlite3_stmt *q = sq(db, SQ_ALL_RUNS);
+    sq_text(q, 1, shard_list(&job->arena, s->shards, s->shard_count));
+    sq_i64(q, 2, s->after_key);
+    sq_i64(q, 3, (int64_t)s->limit);
+    run_rows rows = { 0 };
+    int rc = collect_runs(q, &job->arena, &rows);
+    s->rows = rows.ptr;
+    s->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
+static enum err read_log(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_read_log *l = OP(store_read_log);
+    sqlite3_stmt *q = sq(db, SQ_LOG_PAGE);
+    sq_i64(q, 1, l->key);
+    sq_i64(q, 2, l->after_seq);
+    log_rows rows = { 0 };
+    size_t bytes = 0;
+    int rc = SQLITE_OK;
+    while ((rows.len == 0 || bytes < l->max_bytes) && sq_row(q, &rc)) {
+        struct store_log_row row;
+        log_row(q, &job->arena, l->key, &row);
+        bytes += row.events.len + row.records.len;
+        vec_push(&job->arena, &rows, row);
+    }
+    sqlite3_reset(q);
+    l->rows = rows.ptr;
+    l->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
 sqlite_work *const sqlite_read_works[] = {
     [STORE_LOAD] = load,
     [STORE_FIND_CURRENT] = find_current,
@@ -240,5 +276,7 @@ sqlite_work *const sqlite_read_works[] = {
     [STORE_SCAN_WAKES] = scan_wakes,
     [STORE_SCAN_BACKLOG] = scan_backlog,
     [STORE_SCAN_DOOMED] = scan_doomed,
+    [STORE_SCAN_RUNS] = scan_runs,
+    [STORE_READ_LOG] = read_log,
     [STORE_SCAN_CLOSED] = scan_closed,
 };

@@ -14,6 +14,7 @@
 #include "common/base/vec.h"
 #include "common/io/lane.h"
 #include "common/model/ids.h"
+#include "common/model/priority.h"
 
 /* ---- what is stored ---------------------------------------------------------------------------- */
 
@@ -60,6 +61,7 @@ struct store_run_row {
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
     enum task_queue_type backlog_type;
+    uint32_t backlog_level; /* its priority, 1-5; 0 in rows to be written: the normal one */
     /* Inserts: what lists show, or NULL (nothing). Updates of open runs: NULL; of closed
      * ones: the figures are taken. Loads leave it NULL. Borrowed. */
     const struct store_view *view;
@@ -118,6 +120,8 @@ struct store; /* one per process */
 struct store_pg_config {
     const char *conninfo; /* libpq; multi-host strings allowed */
     struct duration connect_timeout, statement_timeout;
+    struct uuid
+            member; /* this process: who fences it ends its connections by it; zero: nobody does */
     unsigned lane_count; /* of this process. At most two connections per lane: a writer, made by
                             the first commit, and a reader for all else, cluster matters included */
 };
@@ -257,7 +261,7 @@ struct store_scan_wakes {
 };
 void store_scan_wakes(struct store_lane *sl, struct store_scan_wakes *op);
 
-/* Open runs with an undelivered task for a queue (backlog_queue), oldest key first, after_key
+/* Open runs with an undelivered task of a level of a queue (backlog_queue), oldest key first, after_key
  * excluded. */
 struct store_scan_backlog {
     struct store_op op;
@@ -266,12 +270,52 @@ struct store_scan_backlog {
     struct uuid namespace_id;
     struct str queue; /* empty: any queue of these shards (used at take-over to find the queues) */
     enum task_queue_type type;
+    uint32_t level; /* 1-5; 0: the normal one */
     run_key after_key;
     size_t limit;
     const struct store_run_row *rows; /* out */
     size_t row_count;
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
+
+/* What stands in the rows for type and level: the type alone where the level is the normal one. */
+static inline int store_backlog_class(enum task_queue_type type, uint32_t level)
+{
+    return (int)type | (level && level != PRIORITY_NORMAL ? (int)level << 4 : 0);
+}
+static inline enum task_queue_type store_backlog_type(int class)
+{
+    return (enum task_queue_type)(class & 15);
+}
+static inline uint32_t store_backlog_level(int class)
+{
+    return class >> 4 ? (uint32_t) class >> 4 : PRIORITY_NORMAL;
+}
+
+/* Runs of the given shards, open and closed, in the order of their keys, after_key excluded: what an auditor walks
+ * through. Doomed ones are not among them. */
+struct store_scan_runs {
+    struct store_op op;
+    const uint32_t *shards; /* borrowed until done() */
+    size_t shard_count;
+    run_key after_key;
+    size_t limit;
+    const struct store_run_row *rows; /* out */
+    size_t row_count;
+};
+void store_scan_runs(struct store_lane *sl, struct store_scan_runs *op);
+
+/* A page of the whole log, snapshots or not: rows with seq > after_seq in their order, until max_bytes of events and
+ * records are reached: at least one row, at most 1024. No rows: the end. */
+struct store_read_log {
+    struct store_op op;
+    run_key key;
+    int32_t after_seq;
+    size_t max_bytes;
+    const struct store_log_row *rows; /* out */
+    size_t row_count;
+};
+void store_read_log(struct store_lane *sl, struct store_read_log *op);
 
 /* ---- lists and counts --------------------------------------------------------------------------- */
 
@@ -313,7 +357,8 @@ void store_list_runs(struct store_lane *sl, struct store_list_runs *op);
 /* The place behind any row of a page. */
 struct store_place store_place_behind(const struct store_list_runs *page, size_t row);
 
-/* How many there are, by status. */
+/* How many there are, by status. Filters that ask for statuses only (filter_statuses) are answered from counters,
+ * which every commit keeps, at the same cost whatever the number of runs. */
 enum { STORE_STATUS_MAX = 16 };
 struct store_count_runs {
     struct store_op op;
@@ -416,7 +461,8 @@ struct store_assign {
 void store_assign(struct store_lane *sl, struct store_assign *op);
 
 /* Fences every writer row of a member and forgets the member, in one transaction: from then on it
- * can commit nothing, whenever its transaction began. Its shards are then assigned with `from` =
+ * can commit nothing, whenever its transaction began. Its connections to the database are ended, so that a
+ * commit that hangs half sent, and the planner's lock, do not outlive it. Its shards are then assigned with `from` =
  * the dead member. */
 struct store_fence_member {
     struct store_op op;
@@ -447,9 +493,10 @@ void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
 struct store_namespace {
     struct uuid id;
     struct str name;
-    int state;       /* temporal.api.enums.v1.NamespaceState */
-    struct str data; /* encoded description, owned by the namespace code */
-    int64_t version; /* of the row: compare-and-set */
+    int state;              /* temporal.api.enums.v1.NamespaceState */
+    struct str data;        /* encoded description, owned by the namespace code */
+    struct str task_queues; /* what is set for its task queues: common/model/queue_configs.h */
+    int64_t version;        /* of the row: compare-and-set */
 };
 /* All namespaces, with the version of the whole set (grows with every change). */
 struct store_list_namespaces {

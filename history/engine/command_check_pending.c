@@ -1,6 +1,7 @@
 /* The rules of commands that leave something pending in the run: activities, timers, signals and cancel requests
  * to others. See command_check.c for the rest and for the order of things. */
 #include "history/engine/command_check.h"
+#include "history/engine/priority.h"
 
 /* --- activities --------------------------------------------------------------------------------------- */
 
@@ -27,6 +28,10 @@ static bool refuse_attributes(struct check *c, const struct command_schedule_act
     if (in->activity_type.len > max) {
         return command_refuse(c, bad, "ActivityType exceeds length limit. Length=%zu Limit=%zu",
                 in->activity_type.len, max);
+    }
+    why = priority_problem(in->priority);
+    if (why) {
+        return command_refuse(c, bad, "invalid priorities: %s", why);
     }
     if (!activity_defaults(c->st->wf, in, &he, &why)) {
         return command_refuse(c, bad, "%s ActivityId=" STR_FMT " ActivityType=" STR_FMT, why,
@@ -58,7 +63,7 @@ bool check_schedule_activity(struct check *c, const struct command *cmd)
     }
     c->over.activities_pending++;
     overlay_set(c, &c->over.activities, in->activity_id, true);
-    struct scheduled s = { c->over.next_event_id, in->activity_id, activity_is_eager(wf, in) };
+    struct scheduled s = { c->over.next_event_id, in->activity_id };
     vec_push(c->st->fx->arena, &c->over.scheduled, s);
     return true;
 }
@@ -93,7 +98,7 @@ bool check_cancel_activity(struct check *c, const struct command *cmd)
     for (size_t i = 0; i < c->over.scheduled.len; i++) {
         if (c->over.scheduled.ptr[i].event_id == id) {
             activity_id = c->over.scheduled.ptr[i].activity_id;
-            is_started = c->over.scheduled.ptr[i].is_eager;
+            is_started = false; /* also an eager one: they start after all commands */
         }
     }
     if (!activity_id.len && !is_close_buffered(wf, id)) {

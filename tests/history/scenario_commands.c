@@ -1,4 +1,5 @@
 /* The commands of a completion: "activity a1 start_to_close=10s | timer t1 5s | done". */
+#include "common/model/wire.h"
 #include "tests/history/scenario.h"
 
 /* text=... as a payload, or text_size=N letters. */
@@ -35,6 +36,7 @@ static void activity(struct scenario *s, struct words *w, struct command *c)
         .start_to_close = words_duration(w, "start_to_close"),
         .heartbeat = words_duration(w, "heartbeat"),
         .retry = words_retry(s, w),
+        .priority = words_priority(s, w),
         .request_eager_execution = words_has(w, "eager"),
         .input = words_large(a, w, "input_size") };
     c->schedule_activity.activity_id = words_next(w);
@@ -75,6 +77,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
         .retry = words_retry(s, w),
+        .priority = words_priority(s, w),
         .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
                                : str_eq(policy, STR("cancel")) ? PARENT_CLOSE_REQUEST_CANCEL
                                                                : PARENT_CLOSE_UNSPECIFIED };

@@ -173,10 +173,13 @@ static void apply_views(struct sim_db *db, const struct store_batch *b)
 {
     for (size_t i = 0; i < b->views.len; i++) {
         const struct store_view_row *row = &b->views.ptr[i];
-        struct store_view *v = &find_run(db, row->key)->view;
+        struct sim_run *run = find_run(db, row->key);
+        struct store_view *v = &run->view;
+        sim_counted(db, run, -1);
         v->memo = str_dup(&db->arena, row->memo);
         v->search_attributes = str_dup(&db->arena, row->search_attributes);
         v->search = str_dup(&db->arena, row->search);
+        sim_counted(db, run, 1);
     }
 }
 
@@ -206,6 +209,7 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         r->row.view = NULL;
         r->view = row->view ? copy_view(&db->arena, row->view) : (struct store_view){ 0 };
         apply_end(db, r, row);
+        sim_counted(db, r, 1);
     }
     for (size_t i = 0; i < b->log.len; i++) {
         insert_log(db, &b->log.ptr[i]);
@@ -214,12 +218,15 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         const struct store_run_row *row = &b->run_updates.ptr[i];
         struct sim_run *run = find_run(db, row->key);
         struct store_run_row *r = &run->row;
+        sim_counted(db, run, -1);
         apply_end(db, run, row);
         r->status = row->status;
         r->wake_at = row->wake_at;
         r->close_time = row->close_time;
         r->backlog_queue = str_dup(&db->arena, row->backlog_queue);
         r->backlog_type = row->backlog_type;
+        r->backlog_level = row->backlog_level;
+        sim_counted(db, run, 1);
     }
     apply_views(db, b);
     for (size_t i = 0; i < b->currents.len; i++) {
@@ -385,7 +392,9 @@ static void scan_backlog(struct sim_db *db, struct store_scan_backlog *s, struct
     {
         const struct store_run_row *r = &map_entry(n, struct sim_run, node)->row;
         bool queue = str_empty(s->queue) ||
-                     (str_eq(s->queue, r->backlog_queue) && s->type == r->backlog_type &&
+                     (str_eq(s->queue, r->backlog_queue) &&
+                             store_backlog_class(s->type, s->level) ==
+                                     store_backlog_class(r->backlog_type, r->backlog_level) &&
                              uuid_eq(s->namespace_id, r->namespace_id));
         if (r->status == WORKFLOW_RUNNING && !str_empty(r->backlog_queue) && queue &&
                 r->key > s->after_key && has_shard(s->shards, s->shard_count, r->shard)) {
@@ -460,6 +469,39 @@ static void scan_doomed(struct sim_db *db, struct store_scan_doomed *s, struct a
     s->row_count = rows.len;
 }
 
+static void scan_runs(struct sim_db *db, struct store_scan_runs *s, struct arena *arena)
+{
+    run_rows rows = { 0 };
+    map_each(&db->runs, n)
+    {
+        const struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (has_row(r) && is_visible(r) && r->row.key > s->after_key &&
+                has_shard(s->shards, s->shard_count, r->row.shard)) {
+            vec_push(arena, &rows, r->row);
+        }
+    }
+    if (rows.len) {
+        qsort(rows.ptr, rows.len, sizeof(*rows.ptr), key_order);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len < s->limit ? rows.len : s->limit;
+}
+
+static void read_log(struct sim_db *db, struct store_read_log *l, struct arena *arena)
+{
+    const struct sim_run *r = find_run(db, l->key);
+    VEC(struct store_log_row) rows = { 0 };
+    size_t bytes = 0;
+    for (size_t i = 0; r && i < r->log.len && (rows.len == 0 || bytes < l->max_bytes); i++) {
+        if (r->log.ptr[i].seq > l->after_seq) {
+            bytes += r->log.ptr[i].events.len + r->log.ptr[i].records.len;
+            vec_push(arena, &rows, r->log.ptr[i]);
+        }
+    }
+    l->rows = rows.ptr;
+    l->row_count = rows.len;
+}
+
 /* ---- dispatch; the cluster's tables are in sim_cluster.c ---- */
 
 enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *op,
@@ -485,6 +527,12 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
         return ERR_NONE;
     case STORE_SCAN_BACKLOG:
         scan_backlog(db, container_of(op, struct store_scan_backlog, op), arena);
+        return ERR_NONE;
+    case STORE_SCAN_RUNS:
+        scan_runs(db, container_of(op, struct store_scan_runs, op), arena);
+        return ERR_NONE;
+    case STORE_READ_LOG:
+        read_log(db, container_of(op, struct store_read_log, op), arena);
         return ERR_NONE;
     case STORE_SCAN_CLOSED:
         scan_closed(db, container_of(op, struct store_scan_closed, op), arena);
@@ -528,6 +576,19 @@ void sim_db_each_run(struct sim_db *db,
             visit(arg, &r->row, &r->snapshot, r->log.ptr, r->log.len);
         }
     }
+}
+
+bool sim_db_spoil(struct sim_db *db, struct str workflow_id, struct sim_rows *ret)
+{
+    map_each(&db->runs, n)
+    {
+        struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (is_visible(r) && str_eq(r->row.workflow_id, workflow_id)) {
+            *ret = (struct sim_rows){ &r->row, &r->snapshot, r->log.ptr, &r->log.len };
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t sim_db_rows(const struct sim_db *db)
