@@ -55,6 +55,8 @@ struct engine_limits {
     bool cross_namespace; /* commands may name other namespaces; default false */
     /* Nothing is handed out with the answer to a start or completion, whatever the client asks; default false. */
     bool no_eager_start, no_eager_activities;
+    struct duration
+            restart_min; /* a run younger than this is not terminated for a new one; default 0 */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */

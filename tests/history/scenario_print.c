@@ -121,6 +121,9 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
             : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
                                                         : "(StartToClose)");
     put_s(out, "last_heartbeat", payload_text(details));
+    if (info.kind == FAILURE_SERVER && info.non_retryable) {
+        buf_printf(out, "(final)");
+    }
     put_failure(out, "because", cause);
 }
 
@@ -236,7 +239,8 @@ static void print_event(const struct history_event *he, struct buf *out)
     }
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
-    if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
+    if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED ||
+            he->type == HISTORY_ACTIVITY_TASK_CANCELED) {
         put_s(out, "by", he->identity);
     }
     buf_append_byte(out, '\n');

@@ -420,7 +420,7 @@ struct pending *complete_activity_begin(
     return call_api(w, API_RESPOND_ACTIVITY_COMPLETED, id, &r.base);
 }
 
-static Api__Command *command_new(
+Api__Command *command_new(
         struct world *w, Api__CommandType type, Api__Command__AttributesCase attributes)
 {
     Api__Command *c = api_new(&w->arena, &api__command__descriptor);
