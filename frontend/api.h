@@ -4,6 +4,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "common/api/view.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "frontend/frontend.h"
@@ -96,6 +97,10 @@ void history_call(struct request *rq, struct str workflow_id);
 
 /* String and message fields by the offsets of api_route; empty when the row has no such field. */
 struct str request_str(const struct request *rq, int at);
+
+/* What is set for a queue; NULL: nothing (task_queue_config.c). */
+Api__TaskQueueConfig *task_queue_config(
+        struct request *rq, struct str name, enum task_queue_type type);
 
 /* Handlers named in methods.def. */
 #define METHOD(service, Name, c_name, handler, arg, flags) \

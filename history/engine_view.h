@@ -1,6 +1,7 @@
 /* What the driver reads of the engine's state, in one place. Read only. */
 #pragma once
 
+#include "history/engine/engine.h"
 #include "history/engine/start_decide.h"
 
 struct str engine_view_task_queue(

@@ -1,7 +1,11 @@
-/* Starting when the workflow id is taken: what becomes of the request, by the policies that it names. Pure. */
+/* A start whose workflow id is taken: what becomes of it. Pure; nothing of a run's state is needed. */
 #pragma once
 
-#include "history/engine/engine.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "common/base/uuid.h"
+#include "common/model/ids.h"
+#include "common/model/policies.h"
 
 enum start_decision {
     START_NEW,
@@ -9,7 +13,7 @@ enum start_decision {
     START_RETURN_ATTACHED, /* the same request has been attached to the run before (started = false) */
     START_USE_EXISTING,    /* conflict policy (started = false) */
     START_TERMINATE_THEN_NEW,
-    START_REFUSE,          /* already started */
+    START_REFUSE,          /* already started: f carries text and detail fields for the API */
     START_REFUSE_TOO_SOON, /* the one that would be terminated is too young */
 };
 struct start_existing {
