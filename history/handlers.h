@@ -44,7 +44,10 @@ bool handler_span(
 bool retry_policy_decode(
         struct arena *arena, const Api__RetryPolicy *p, struct retry_policy *ret, struct fail *f);
 Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_policy *p);
-/* Repeated Link messages as HistoryEvent.links fields. */
+/* Messages as the repeated fields that they are in what is written: tags included. */
+struct str repeated_encode(
+        struct arena *arena, uint32_t field, const ProtobufCBinaryData *list, size_t count);
+/* Link messages as HistoryEvent.links fields. */
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count);
 
 /* handlers_start.c */

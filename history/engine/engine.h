@@ -309,14 +309,12 @@ struct event {
 
 /* ---- effects: what must happen ----------------------------------------------------------------- */
 
-/* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim.
- */
+/* A task that a worker may have. Matching gets the reference; the claim fetches the payload. */
 struct task_offer {
     enum task_queue_type type;
     struct str queue;
     bool is_sticky;
-    struct duration
-            sticky_schedule_to_start; /* how long a sticky offer may wait for its live poller */
+    struct duration sticky_schedule_to_start; /* how long it may wait there for its live poller */
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since; /* for the age of the backlog */

@@ -13,7 +13,7 @@ enum start_decision {
     START_RETURN_ATTACHED, /* the same request has been attached to the run before (started = false) */
     START_USE_EXISTING,    /* conflict policy (started = false) */
     START_TERMINATE_THEN_NEW,
-    START_REFUSE,          /* already started: f carries text and detail fields for the API */
+    START_REFUSE,          /* already started */
     START_REFUSE_TOO_SOON, /* the one that would be terminated is too young */
 };
 struct start_existing {
