@@ -73,6 +73,9 @@ struct swarm swarm_make(struct rand *r)
     s.workflows = 3 + below(r, 18);
     s.features = (unsigned)rand_u64(r) & (unsigned)rand_u64(r) & FEATURE_ALL;
     s.features |= (unsigned)rand_u64(r) & FEATURE_ALL;
+    if (below(r, 4)) {
+        s.features &= ~(unsigned)FEATURE_LONG; /* dear */
+    }
     return s;
 }
 

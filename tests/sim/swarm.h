@@ -39,7 +39,16 @@ enum feature {
     FEATURE_RUN_TIMEOUT = 1 << 15,
     FEATURE_STICKY = 1 << 16,
     FEATURE_HEARTBEAT = 1 << 17,
-    FEATURE_ALL = (1 << 18) - 1,
+    FEATURE_UPDATE = 1 << 18,
+    FEATURE_UPDATE_WITH_START = 1 << 19,
+    FEATURE_RESET = 1 << 20,
+    FEATURE_CRON = 1 << 21,
+    FEATURE_EAGER_START = 1 << 22,
+    FEATURE_EAGER_ACTIVITY = 1 << 23,
+    FEATURE_DELETE = 1 << 24,
+    FEATURE_EXTERNAL_CANCEL = 1 << 25,
+    FEATURE_LONG = 1 << 26, /* histories of several pages */
+    FEATURE_ALL = (1 << 27) - 1,
 };
 
 struct swarm {
