@@ -70,6 +70,7 @@ static struct thing *end(struct run_check *r, const struct ev *e, enum thing_kin
     must(r, e, t != NULL);
     t->over = true;
     t->end = e->type;
+    t->ended = e->id;
     return t;
 }
 
@@ -79,10 +80,12 @@ static struct thing *end(struct run_check *r, const struct ev *e, enum thing_kin
  * earlier. */
 static void reset_event(struct run_check *r, const struct ev *e)
 {
+    tally[TALLY_resets]++;
     r->base_run = ev_bytes(e->attributes, 6);
     r->reset_at = e->id;
     if (r->run_until.ns != INSTANT_NEVER.ns) {
         r->run_until = instant_add(e->time, instant_since(r->run_until, r->start));
+        r->runs_at_least_until = instant_add(r->start, r->run_timeout); /* it had its delay */
     }
 }
 
@@ -245,6 +248,7 @@ static void start_event(struct run_check *r, const struct ev *e)
     r->first_task_from = instant_add(e->time, delay);
     r->run_until = run.ns ? instant_add(instant_add(e->time, delay), run) : INSTANT_NEVER;
     r->runs_at_least_until = r->run_until;
+    r->run_timeout = run;
 }
 
 static void close_event(struct run_check *r, const struct ev *e)
@@ -257,6 +261,8 @@ static void close_event(struct run_check *r, const struct ev *e)
     must(r, e, implies(e->type == EV_CANCELED, r->cancel_requested));
     r->close = e->type;
     r->closed_at = world.now;
+    tally[TALLY_retried_or_cron] += e->type != EV_CONTINUED && new_run[e->type] &&
+                                    ev_bytes(e->attributes, new_run[e->type]).len > 0;
     r->new_run = new_run[e->type] ? ev_bytes(e->attributes, new_run[e->type]) : STR("");
     r->result = e->type == EV_COMPLETED ? payloads_text(ev_bytes(e->attributes, 1)) : STR("");
 }
@@ -303,9 +309,28 @@ static void other_event(struct run_check *r, const struct ev *e)
     }
 }
 
+static void count_event(const struct ev *e)
+{
+    static const uint8_t counted[EV_TYPE_MAX] = {
+        [EV_STARTED] = TALLY_runs + 1,
+        [EV_CONTINUED] = TALLY_continued + 1,
+        [EV_SIGNALED] = TALLY_signals + 1,
+        [EV_UPDATE_ACCEPTED] = TALLY_updates_accepted + 1,
+        [EV_UPDATE_ADMITTED] = TALLY_updates_again + 1,
+        [EV_CHILD_STARTED] = TALLY_children + 1,
+        [EV_ACTIVITY_COMPLETED] = TALLY_activities + 1,
+        [EV_EXTERNAL_SIGNALED] = TALLY_signals_out + 1,
+        [EV_EXTERNAL_CANCELED] = TALLY_cancels_out + 1,
+    };
+    if (counted[e->type]) {
+        tally[counted[e->type] - 1]++;
+    }
+}
+
 void run_check_event(struct run_check *r, const struct ev *e)
 {
     vec_push(&world.arena, &r->events, *e);
+    count_event(e);
     must(r, e, e->id == r->next_event);
     must(r, e, (e->id == 1) == (e->type == EV_STARTED));
     /* What comes from outside during a workflow task is written behind it, with its own time; so is

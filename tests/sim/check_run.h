@@ -23,6 +23,7 @@ struct thing {
     int attempt;
     bool cancel_requested, over;
     enum ev_type end;
+    int64_t ended; /* the event */
     struct str child_run, child_id;
     struct str target; /* of a cancellation: workflow id */
 };
@@ -36,6 +37,7 @@ struct run_check {
     size_t next_pending_timer;
     struct instant last_time, start, run_until, first_task_from;
     struct instant runs_at_least_until;
+    struct duration run_timeout;
     unsigned attempt;
     bool cancel_requested;
     enum ev_type close;       /* 0: open */

@@ -123,7 +123,9 @@ static void take_run(run_key key)
     if (!sim_db_run(world.db, key, &row, &log, &count)) {
         struct map_node *n = map_get(&run_checks, str_of(&key, sizeof(key)));
         if (n) {
-            map_entry(n, struct run_check, node)->is_gone = true;
+            struct run_check *gone = map_entry(n, struct run_check, node);
+            tally[TALLY_deleted] += gone->was_live && !gone->is_gone;
+            gone->is_gone = true;
         }
         return; /* refused */
     }

@@ -75,6 +75,7 @@ static void on_started(struct api_call *call, enum err err, struct str body, con
             api_decode(&api__start_workflow_execution_response__descriptor, &c->arena, body, NULL);
     check(m);
     if (m->eager_workflow_task && m->eager_workflow_task->task_token.len) {
+        tally[TALLY_eager_tasks]++;
         workers_take_eager(m->eager_workflow_task);
     }
 }
@@ -203,7 +204,9 @@ static void on_described(struct api_call *call, enum err err, struct str body, c
         if (c->terminated && status == WORKFLOW_RUNNING) {
             violation("terminated workflow " STR_FMT " runs", STR_ARG(s->id));
         }
-        if (s->closed && status == WORKFLOW_RUNNING) {
+        /* a reset that was sent twice may be done late */
+        bool may_return = s->reset_count && s->resets[s->reset_count - 1].unsure;
+        if (s->closed && status == WORKFLOW_RUNNING && !may_return) {
             violation("closed workflow " STR_FMT " runs again", STR_ARG(s->id));
         }
         s->closed |= status != WORKFLOW_RUNNING;
@@ -227,7 +230,9 @@ static void on_queried(struct api_call *call, enum err err, struct str body, con
 {
     struct client *c = container_of(call, struct client, call);
     struct script *s = c->script;
-    if (!err && !s->runs_left && !s->retries && !s->cron) {
+    /* a second reset of the same run knows nothing of what came after the first */
+    bool forgets = s->reset_count > 1 || (s->reset_count && s->resets[0].unsure);
+    if (!err && !s->runs_left && !s->retries && !s->cron && !forgets) {
         int64_t seen = 0;
         struct str result = payloads_text(ev_bytes(body, 1));
         if (!str_to_i64(result, &seen) || seen < (int64_t)c->acknowledged) {

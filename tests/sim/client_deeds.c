@@ -38,6 +38,7 @@ static void take_status(
     }
     u->succeeded = is_success;
     u->refused = !is_success && update_kind(u->id) == 'r';
+    tally[TALLY_updates_refused] += u->refused;
     u->over = true;
     c->update = NULL;
 }
@@ -185,12 +186,13 @@ void client_start_with_update(struct client *c)
 
 /* ---- resets ------------------------------------------------------------------------------------ */
 
-static bool was_reset(const struct run_check *base)
+/* A child whose end another run has heard, or nobody, would be waited for in vain: its parent ended before it, or was
+ * reset before. Such points are left out. */
+static bool leaves_children(const struct run_check *r, int64_t point)
 {
-    map_each(&run_checks, n)
-    {
-        const struct run_check *r = map_entry(n, struct run_check, node);
-        if (str_eq(r->base_run, base->run_id)) {
+    for (size_t i = 0; i < r->things.len; i++) {
+        const struct thing *t = &r->things.ptr[i];
+        if (t->kind == THING_CHILD && t->begun < point && (!t->over || t->ended > point)) {
             return true;
         }
     }
@@ -205,14 +207,13 @@ static bool choose_point(struct client *c, struct asked_reset *ret)
     map_each(&run_checks, n)
     {
         const struct run_check *r = map_entry(n, struct run_check, node);
-        /* Not twice: children of whose end the first reset has heard would be waited for by the second. */
-        bool is_ours = str_eq(r->workflow_id, c->script->id) && r->task_completed &&
-                       !(world.swarm.features & FEATURE_CHILD && was_reset(r));
+        bool is_ours = str_eq(r->workflow_id, c->script->id) && r->task_completed;
         chosen = is_ours && (!chosen || !plays(200)) ? r : chosen;
     }
     int64_t point = 0;
     for (size_t i = 0; chosen && i < chosen->events.len; i++) {
-        bool fits = chosen->events.ptr[i].type == EV_TASK_COMPLETED;
+        bool fits = chosen->events.ptr[i].type == EV_TASK_COMPLETED &&
+                    !leaves_children(chosen, chosen->events.ptr[i].id);
         point = fits && (!point || plays(600)) ? chosen->events.ptr[i].id : point;
     }
     if (point) {

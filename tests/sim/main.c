@@ -104,6 +104,7 @@ static void run_world(const struct options *o, uint64_t seed)
 struct result { /* of a world, through a pipe */
     uint64_t seed, hash, steps, events, calls, compared;
     int64_t simulated_ms;
+    uint64_t tally[TALLY_COUNT];
 };
 
 static void child(const struct options *o, uint64_t seed, int fd)
@@ -111,6 +112,7 @@ static void child(const struct options *o, uint64_t seed, int fd)
     run_world(o, seed);
     struct result r = { seed, record_hash(), world.steps, checks_events(), sim_grpc_calls(),
         checks_compared(), (world.now.ns - DURATION_SECONDS(3600).ns) / 1000000 };
+    memcpy(r.tally, tally, sizeof(tally));
     check(write(fd, &r, sizeof(r)) == (ssize_t)sizeof(r));
     exit(EXIT_SUCCESS);
 }
@@ -168,6 +170,9 @@ static void end(const struct options *o, pid_t pid, int status)
         total.calls += r.calls;
         total.compared += r.compared;
         total.simulated_ms += r.simulated_ms;
+        for (int k = 0; k < TALLY_COUNT; k++) {
+            total.tally[k] += r.tally[k];
+        }
         if (o->hash) {
             printf("%llu %016llx %llu steps %lld ms %llu events\n", (unsigned long long)r.seed,
                     (unsigned long long)r.hash, (unsigned long long)r.steps,
@@ -244,5 +249,14 @@ int main(int argc, char **argv)
             (double)total.simulated_ms / 3.6e6, (unsigned long long)total.events,
             (unsigned long long)total.compared, (unsigned long long)total.calls,
             (unsigned long long)total.steps);
+    static const char *const names[] = {
+#define NAME(name) #name,
+        TALLIES(NAME)
+#undef NAME
+    };
+    for (int k = 0; k < TALLY_COUNT; k++) {
+        printf("%s%llu %s", k ? ", " : "played: ", (unsigned long long)total.tally[k], names[k]);
+    }
+    printf("\n");
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -63,6 +63,7 @@ struct swarm swarm_make(struct rand *r)
     make_hosts(&s, r);
     make_faults(&s, r);
     s.small_cache = below(r, 2);
+    s.patient = below(r, 4);
     s.worker_dies = permille(r, 40, 60);
     s.worker_stalls = permille(r, 40, 60);
     s.worker_twice = permille(r, 40, 100);

@@ -59,6 +59,7 @@ struct swarm {
     unsigned store_lost;  /* per mille of operations whose connection is lost */
     struct duration skew; /* of wall clocks, at most, both ways */
     bool small_cache;
+    bool patient; /* offers of which nothing is heard are not read again */
     /* workers and clients, per mille of their deeds */
     unsigned worker_dies, worker_stalls, worker_twice, worker_old, worker_fails, worker_forgets;
     unsigned workers, workflows;

@@ -10,6 +10,7 @@
 #include "tests/sim/host.h"
 
 struct world world;
+uint64_t tally[TALLY_COUNT];
 
 void world_init(uint64_t seed)
 {

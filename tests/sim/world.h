@@ -45,6 +45,35 @@ static inline bool event_is_set(const struct sim_event *event)
     return event->node.linked;
 }
 
+/* ---- what has been played: counted, so that a feature that nobody uses shows ---- */
+#define TALLIES(X)      \
+    X(runs)             \
+    X(continued)        \
+    X(retried_or_cron)  \
+    X(resets)           \
+    X(deleted)          \
+    X(signals)          \
+    X(updates_accepted) \
+    X(updates_again)    \
+    X(updates_refused)  \
+    X(children)         \
+    X(activities)       \
+    X(eager_activities) \
+    X(eager_tasks)      \
+    X(queries)          \
+    X(signals_out)      \
+    X(cancels_out)      \
+    X(stuck_found)      \
+    X(lent_reread)      \
+    X(paged_reads)
+enum tally {
+#define TALLY(name) TALLY_##name,
+    TALLIES(TALLY)
+#undef TALLY
+            TALLY_COUNT
+};
+extern uint64_t tally[TALLY_COUNT];
+
 /* ---- dice ---- */
 static inline bool chance(unsigned permille)
 {
