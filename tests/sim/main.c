@@ -25,7 +25,8 @@ const char *__asan_default_options(void)
 struct options {
     uint64_t seed, seeds, from;
     unsigned jobs;
-    bool one, verbose, follow, keep_going, hash;
+    bool one, verbose, follow, keep_going, hash, shrink;
+    struct cut cut;
 };
 
 /* ---- one world --------------------------------------------------------------------------------- */
@@ -76,7 +77,7 @@ static void run_world(const struct options *o, uint64_t seed)
     signal(SIGSEGV, on_abort);
     log_set(o->verbose ? LOG_DEBUG : LOG_NEVER, LOG_FORMAT_TEXT);
     record_follow(o->follow);
-    world_init(seed);
+    world_init(seed, &o->cut);
     if (o->verbose) {
         swarm_print(&world.swarm);
     }
@@ -97,6 +98,12 @@ static void run_world(const struct options *o, uint64_t seed)
     }
     world_run(DURATION_SECONDS(5), NULL);
     checks_final();
+}
+
+static void run_cut(uint64_t seed, const struct cut *cut, bool follow)
+{
+    struct options o = { .follow = follow, .cut = *cut };
+    run_world(&o, seed);
 }
 
 /* ---- many worlds ------------------------------------------------------------------------------- */
@@ -220,6 +227,13 @@ static bool parse(int argc, char **argv, struct options *o)
             o->from = strtoull(argv[++i], NULL, 10);
             o->seeds = 1;
             o->hash = true;
+        } else if (!strcmp(a, "--shrink") && has_value) {
+            o->from = strtoull(argv[++i], NULL, 10);
+            o->shrink = true;
+        } else if (!strcmp(a, "--cut") && has_value) {
+            if (!cut_parse(argv[++i], &o->cut)) {
+                return false;
+            }
         } else if (!strcmp(a, "--seeds") && has_value) {
             o->seeds = strtoull(argv[++i], NULL, 10);
         } else if (!strcmp(a, "--from") && has_value) {
@@ -238,8 +252,15 @@ int main(int argc, char **argv)
     struct options o = { .seeds = 100, .from = 1, .jobs = 2 };
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: sim [--seeds N] [--from N] [--seed N] [--jobs N] [--keep-going] "
-                        "[--hash] [-v] [-f]\n");
+                        "[--hash] [-v] [-f] [--shrink N] [--cut CUT]\n");
         return 2;
+    }
+    if (o.shrink) {
+        bool fails = shrink(o.from, run_cut);
+        if (!fails) {
+            printf("seed %llu does not fail\n", (unsigned long long)o.from);
+        }
+        return fails ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     run_all(&o);
     printf("%llu worlds passed, %llu failed; %.1f simulated hours; %llu events and %llu live "

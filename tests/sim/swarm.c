@@ -97,6 +97,7 @@ void swarm_print(const struct swarm *s)
             "\ndelays: store %lld us, net %lld us; store lost %u/1000; skew %lld ms; %s cache\n",
             (long long)s->store_delay.ns / 1000, (long long)s->net_delay.ns / 1000, s->store_lost,
             (long long)duration_ms(s->skew), s->small_cache ? "small" : "large");
+    fprintf(stderr, "faults at most: %u (0: any number)\n", s->max_faults);
     fprintf(stderr,
             "workers, per mille: die %u, stall %u, twice %u, old %u, fail %u, forget %u; features "
             "%#x\n",

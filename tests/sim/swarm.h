@@ -65,6 +65,7 @@ struct swarm {
     unsigned workers, workflows;
     unsigned features;       /* enum feature */
     struct duration turmoil; /* how long faults go on */
+    unsigned max_faults;     /* 0: no limit */
 };
 
 struct swarm swarm_make(struct rand *rand);

@@ -6,8 +6,8 @@
 #include "common/base/heap.h"
 #include "common/base/vec.h"
 #include "common/io/lane.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/sim_store.h"
-#include "tests/sim/swarm.h"
 
 struct host;
 
@@ -33,7 +33,7 @@ struct world {
 };
 extern struct world world;
 
-void world_init(uint64_t seed);
+void world_init(uint64_t seed, const struct cut *cut);
 /* Runs events until the time, or until done() says so. */
 void world_run(struct duration span, bool (*done)(void));
 
