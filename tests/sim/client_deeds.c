@@ -138,7 +138,8 @@ static void on_started_with_update(
 {
     struct client *c = container_of(call, struct client, call);
     if (err) {
-        bool has_ended = err == ERR_NOT_FOUND && run_check_count(c->script->id) > 0;
+        bool has_ended = (err == ERR_NOT_FOUND || err == ERR_FAILED_PRECONDITION) &&
+                         run_check_count(c->script->id) > 0;
         enum err seen = has_ended ? ERR_ALREADY_EXISTS /* started by an earlier attempt */
                         : err == ERR_ABORTED ? ERR_UNAVAILABLE
                                              : err;

@@ -175,14 +175,34 @@ static bool try_cut(struct shrinking *s, struct cut cut)
     return false;
 }
 
+/* The same field of another cut. */
+static unsigned *same_field(struct shrinking *s, struct cut *cut, const unsigned *field)
+{
+    return (unsigned *)((char *)cut + ((const char *)field - (const char *)&s->best));
+}
+
 static bool try_number(struct shrinking *s, unsigned *field, unsigned now)
 {
-    bool progress = false;
     for (unsigned less = 1; less < now; less = less + (now - less + 1) / 2) {
         struct cut cut = s->best;
-        *(unsigned *)((char *)&cut + ((char *)field - (char *)&s->best)) = less;
+        *same_field(s, &cut, field) = less;
         if (try_cut(s, cut)) {
             return true;
+        }
+    }
+    return false;
+}
+
+/* Many bits at once, then fewer. */
+static bool try_bits(struct shrinking *s, unsigned *field, unsigned all)
+{
+    bool progress = false;
+    for (unsigned size = 16; size; size /= 2) {
+        for (unsigned from = 0; from < 32; from += size) {
+            unsigned bits = ((1u << size) - 1) << from & all & ~*field;
+            struct cut cut = s->best;
+            *same_field(s, &cut, field) |= bits;
+            progress |= bits && try_cut(s, cut);
         }
     }
     return progress;
@@ -192,16 +212,6 @@ static bool round_of_cuts(struct shrinking *s, const struct swarm *full)
 {
     struct swarm now = *full;
     bool progress = false;
-    for (int i = 0; i < FAULT_COUNT; i++) {
-        struct cut cut = s->best;
-        cut.faults |= 1u << i;
-        progress |= full->every[i].ns && cut.faults != s->best.faults && try_cut(s, cut);
-    }
-    for (unsigned f = 1; f < FEATURE_ALL; f <<= 1) {
-        struct cut cut = s->best;
-        cut.features |= f;
-        progress |= full->features & f && cut.features != s->best.features && try_cut(s, cut);
-    }
     struct cut smooth = s->best, tame = s->best;
     smooth.smooth = true;
     progress |= !s->best.smooth && try_cut(s, smooth);
@@ -216,6 +226,12 @@ static bool round_of_cuts(struct shrinking *s, const struct swarm *full)
     progress |= try_number(s, &s->best.workers, now.workers);
     progress |= !s->best.hosts && try_number(s, &s->best.hosts, 3);
     progress |= try_number(s, &s->best.max_faults, now.max_faults ? now.max_faults : 64);
+    unsigned faults = 0;
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        faults |= full->every[i].ns ? 1u << i : 0;
+    }
+    progress |= try_bits(s, &s->best.faults, faults);
+    progress |= try_bits(s, &s->best.features, full->features);
     return progress;
 }
 
