@@ -22,7 +22,7 @@ struct flag {
     enum flag_kind kind;
     void *target; /* set when the flag is given; the caller fills in defaults before */
     int64_t min, max;
-    const char *value_name, *doc; /* for the help text */
+    const char *value_name, *doc; /* for the help text; doc NULL: not shown there */
 };
 
 /* Values borrow argv. Words that are not flags go to `words`; NULL: they are errors. "--" ends the

@@ -24,7 +24,7 @@ static Api__PollerInfo *poller_info(struct arena *arena, const struct msg_poller
     struct wire_field f;
     p->identity = str_cstr(arena, from->identity);
     p->last_access_time = api_timestamp(arena, from->last_access);
-    p->rate_per_second = from->rate_per_second > 0 ? from->rate_per_second : RATE_UNLIMITED;
+    p->rate_per_second = from->rate_per_second >= 0 ? from->rate_per_second : RATE_UNLIMITED;
     while (wire_next(&details, &f)) {
         *(f.number == 4 ? &p->worker_version_capabilities : &p->deployment_options) =
                 api_data(f.bytes);
@@ -64,8 +64,58 @@ static void fill_status(struct arena *arena, const struct msg_describe_queue_ans
 {
     r->task_queue_status = api_new(arena, &api__task_queue_status__descriptor);
     r->task_queue_status->backlog_count_hint = (int64_t)a->backlog;
-    r->task_queue_status->rate_per_second = a->rate_limit > 0 ? a->rate_limit : RATE_UNLIMITED;
+    r->task_queue_status->rate_per_second = a->rate_source ? a->rate_limit : RATE_UNLIMITED;
     r->task_queue_status->task_id_block = api_new(arena, &api__task_id_block__descriptor);
+}
+
+static void fill_stats(struct request *rq, const struct msg_describe_queue_answer *a,
+        Api__DescribeTaskQueueResponse *r)
+{
+    struct arena *arena = &rq->call->arena;
+    r->stats = stats_of(rq, a);
+    r->stats_by_priority_key = NEW(
+            arena, Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *, a->level_count + 1);
+    for (size_t i = 0; i < a->level_count; i++) {
+        const struct msg_level_stats *l = &a->levels[i];
+        struct msg_describe_queue_answer level = { .backlog = l->backlog,
+            .oldest = l->oldest,
+            .add_rate = l->add_rate,
+            .dispatch_rate = l->dispatch_rate,
+            .is_limited = a->is_limited && l->backlog > 0 };
+        Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *entry = api_new(
+                arena, &api__describe_task_queue_response__stats_by_priority_key_entry__descriptor);
+        entry->key = (int32_t)l->level;
+        entry->value = stats_of(rq, &level);
+        r->stats_by_priority_key[r->n_stats_by_priority_key++] = entry;
+    }
+}
+
+static bool is_enhanced(const Api__DescribeTaskQueueRequest *r)
+{
+    return r->api_mode == API__DESCRIBE_TASK_QUEUE_MODE__DESCRIBE_TASK_QUEUE_MODE_ENHANCED;
+}
+
+static size_t types_of(const Api__DescribeTaskQueueRequest *r, enum task_queue_type ret[2])
+{
+    bool wants[2] = { false, false };
+    size_t count = 0;
+    if (!is_enhanced(r)) {
+        ret[0] = r->task_queue_type == API__TASK_QUEUE_TYPE__TASK_QUEUE_TYPE_ACTIVITY
+                         ? TASK_QUEUE_ACTIVITY
+                         : TASK_QUEUE_WORKFLOW;
+        return 1;
+    }
+    for (size_t i = 0; i < r->n_task_queue_types; i++) {
+        int t = (int)r->task_queue_types[i];
+        wants[0] = wants[0] || t == TASK_QUEUE_WORKFLOW;
+        wants[1] = wants[1] || t == TASK_QUEUE_ACTIVITY;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (wants[i] || !r->n_task_queue_types) {
+            ret[count++] = both_types[i];
+        }
+    }
+    return count;
 }
 
 static void reply_plain(struct request *rq, const struct msg_describe_queue_answer *a)
@@ -80,20 +130,19 @@ static void reply_plain(struct request *rq, const struct msg_describe_queue_answ
         fill_status(arena, a, &r);
     }
     if (ask_for->report_stats) {
-        Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *entry = api_new(
-                arena, &api__describe_task_queue_response__stats_by_priority_key_entry__descriptor);
-        r.stats = stats_of(rq, a);
-        entry->key = 3; /* the default: all tasks have it */
-        entry->value = r.stats;
-        r.stats_by_priority_key =
-                NEW(arena, Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *, 1);
-        r.stats_by_priority_key[r.n_stats_by_priority_key++] = entry;
+        fill_stats(rq, a, &r);
     }
-    bool is_limited = a->rate_limit > 0;
-    limit.requests_per_second = (float)(is_limited ? a->rate_limit : RATE_UNLIMITED);
-    limit.rate_limit_source = is_limited ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_WORKER
-                                         : API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_SYSTEM;
+    limit.requests_per_second = (float)(a->rate_source ? a->rate_limit : RATE_UNLIMITED);
+    limit.rate_limit_source =
+            a->rate_source == MSG_RATE_CONFIG ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_API
+            : a->rate_source == MSG_RATE_POLL ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_WORKER
+                                              : API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_SYSTEM;
     r.effective_rate_limit = &limit;
+    if (ask_for->report_config) {
+        enum task_queue_type types[2];
+        types_of(ask_for, types);
+        r.config = task_queue_config(rq, str_from_cstr(ask_for->task_queue->name), types[0]);
+    }
     request_reply(rq, &r.base);
 }
 
@@ -148,34 +197,6 @@ static void reply_enhanced(struct request *rq, const struct described *all, size
         r.versions_info[r.n_versions_info++] = version_entry(rq, "", all, count);
     }
     request_reply(rq, &r.base);
-}
-
-static bool is_enhanced(const Api__DescribeTaskQueueRequest *r)
-{
-    return r->api_mode == API__DESCRIBE_TASK_QUEUE_MODE__DESCRIBE_TASK_QUEUE_MODE_ENHANCED;
-}
-
-static size_t types_of(const Api__DescribeTaskQueueRequest *r, enum task_queue_type ret[2])
-{
-    bool wants[2] = { false, false };
-    size_t count = 0;
-    if (!is_enhanced(r)) {
-        ret[0] = r->task_queue_type == API__TASK_QUEUE_TYPE__TASK_QUEUE_TYPE_ACTIVITY
-                         ? TASK_QUEUE_ACTIVITY
-                         : TASK_QUEUE_WORKFLOW;
-        return 1;
-    }
-    for (size_t i = 0; i < r->n_task_queue_types; i++) {
-        int t = (int)r->task_queue_types[i];
-        wants[0] = wants[0] || t == TASK_QUEUE_WORKFLOW;
-        wants[1] = wants[1] || t == TASK_QUEUE_ACTIVITY;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        if (wants[i] || !r->n_task_queue_types) {
-            ret[count++] = both_types[i];
-        }
-    }
-    return count;
 }
 
 static void on_described(struct queue_asks *asks)

@@ -10,7 +10,7 @@
 struct dispatch_lent {
     struct map_node by_run;     /* key: the bytes of `key` */
     struct list_node in_age;    /* the longest lent first */
-    struct dispatch_queue *row; /* the queue that the run's row names */
+    struct dispatch_level *row; /* the queue and level that the run's row names */
     run_key key;
     uint32_t shard;
     struct instant since; /* monotonic */
@@ -18,7 +18,7 @@ struct dispatch_lent {
 
 static void lent_free(struct dispatch *d, struct dispatch_lent *lent)
 {
-    lent->row->lent_count--;
+    lent->row->queue->lent_count--;
     map_remove(&d->lent, &lent->by_run);
     list_remove(&lent->in_age);
     pool_put(&d->lent_pool, lent);
@@ -30,7 +30,7 @@ static struct dispatch_lent *lent_find(struct dispatch *d, run_key key)
     return n ? map_entry(n, struct dispatch_lent, by_run) : NULL;
 }
 
-static void lend(struct dispatch *d, const struct execution *ex, struct dispatch_queue *row)
+static void lend(struct dispatch *d, const struct execution *ex, struct dispatch_level *row)
 {
     check(!lent_find(d, ex->key)); /* it was loaded until now */
     struct dispatch_lent *lent = POOL_NEW(&d->lent_pool, struct dispatch_lent);
@@ -38,7 +38,7 @@ static void lend(struct dispatch *d, const struct execution *ex, struct dispatch
     lent->key = ex->key;
     lent->shard = ex->chain->shard;
     lent->since = lane_monotonic(d->history->lane);
-    row->lent_count++;
+    row->queue->lent_count++;
     map_put(&d->lent, &lent->by_run, str_of(&lent->key, sizeof(lent->key)));
     list_append(&d->lent_ages, &lent->in_age);
 }
@@ -51,14 +51,22 @@ void dispatch_lent_over(struct dispatch *d, run_key key)
     }
 }
 
+static void cold_count_add(struct dispatch_level *l, run_key from)
+{
+    l->queue->cold_count++;
+    l->cold_count++;
+    l->cold_since++;
+    l->scanned = l->scanned > from ? from : l->scanned;
+    dispatch_queue_touch(l->queue);
+}
+
 void dispatch_lent_return(struct dispatch *d)
 {
     list_each(&d->lent_ages, n)
     {
         struct dispatch_lent *lent = list_entry(n, struct dispatch_lent, in_age);
-        struct dispatch_queue *q = lent->row;
         if (shard_serves(d->history, lent->shard)) {
-            dispatch_cold_task(d, q->namespace_id, q->name, q->type);
+            cold_count_add(lent->row, 0);
         }
         lent_free(d, lent);
     }
@@ -90,10 +98,22 @@ static struct str normal_name(const struct dispatch_task *task)
     return task->queue->is_sticky ? engine_view_task_queue(task->ex->wf) : task->queue->name;
 }
 
-bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type)
+/* As the run's row has it. */
+static uint32_t most_urgent(const struct execution *ex)
 {
-    struct str name = STR("");
-    *type = TASK_QUEUE_WORKFLOW;
+    uint32_t level = 0;
+    list_each(&ex->tasks, n)
+    {
+        const struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        uint32_t other = task->scheduled_event_id < 0 ? 0 : task->key->level->level;
+        level = other && (!level || other < level) ? other : level;
+    }
+    return level ? level : PRIORITY_NORMAL;
+}
+
+bool dispatch_backlog(const struct execution *ex, struct dispatch_cold *ret)
+{
+    *ret = (struct dispatch_cold){ .type = TASK_QUEUE_WORKFLOW, .level = most_urgent(ex) };
     list_each(&ex->tasks, n)
     {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
@@ -102,19 +122,19 @@ bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_q
             continue; /* a query: nothing of it is stored */
         }
         if (task->state == TASK_HANDED ||
-                (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
+                (ret->queue.len &&
+                        (!str_eq(ret->queue, other) || ret->type != task->queue->type))) {
             return false;
         }
-        name = other;
-        *type = task->queue->type;
+        ret->queue = other;
+        ret->type = task->queue->type;
     }
-    *queue = name;
     return true;
 }
 
 void dispatch_evicted(struct dispatch *d, struct execution *ex)
 {
-    struct dispatch_queue *row = NULL;
+    struct dispatch_level *row = NULL;
     bool is_lent = false, waits = false;
     list_each(&ex->tasks, n)
     {
@@ -122,8 +142,9 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
         if (task->scheduled_event_id < 0) {
             continue;
         }
-        row = dispatch_queue_get(
+        struct dispatch_queue *q = dispatch_queue_get(
                 d, task->queue->namespace_id, task->queue->type, normal_name(task), false);
+        row = dispatch_level_get(q, most_urgent(ex));
         is_lent |= task->state == TASK_SENT;
         waits |= task->state != TASK_SENT;
     }
@@ -131,19 +152,13 @@ void dispatch_evicted(struct dispatch *d, struct execution *ex)
         lend(d, ex, row);
     }
     if (waits) {
-        row->cold_count++;
-        row->cold_since++;
-        row->scanned = row->scanned > ex->key - 1 ? ex->key - 1 : row->scanned;
-        dispatch_queue_touch(row);
+        cold_count_add(row, ex->key - 1);
     }
 }
 
 void dispatch_cold_task(
-        struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type)
+        struct dispatch *d, struct uuid namespace_id, const struct dispatch_cold *task)
 {
-    struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
-    q->cold_count++;
-    q->cold_since++;
-    q->scanned = 0;
-    dispatch_queue_touch(q);
+    struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, task->type, task->queue, false);
+    cold_count_add(dispatch_level_get(q, task->level), 0);
 }

@@ -30,7 +30,8 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->type = api_new(arena, &api__workflow_type__descriptor);
     m->type->name = str_cstr(arena, wf->start.workflow_type);
     m->start_time = api_timestamp(arena, wf->start_time);
-    m->execution_time = api_timestamp(arena, workflow_execution_time(wf));
+    struct instant began = workflow_execution_time(wf);
+    m->execution_time = api_timestamp(arena, began);
     m->status = (Api__WorkflowExecutionStatus)wf->status;
     m->history_length = wf->next_event_id - 1;
     m->history_size_bytes = wf->history_size;
@@ -50,7 +51,8 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->first_run_id = uuid_text(arena, engine_view_existing(wf).first_run_id);
     if (ex->status != WORKFLOW_RUNNING) {
         m->close_time = api_timestamp(arena, ex->close_time);
-        m->execution_duration = api_duration(arena, instant_since(ex->close_time, wf->start_time));
+        struct duration took = instant_since(ex->close_time, began);
+        m->execution_duration = api_duration(arena, took);
     }
     return m;
 }
@@ -137,17 +139,6 @@ static struct str activity_options(
     return buf_str(&out);
 }
 
-/* From its scheduled event, when that is kept. */
-static struct str activity_priority(
-        struct arena *arena, const struct workflow *wf, const struct activity *a)
-{
-    struct history_event he = { 0 };
-    if (a->scheduled_event.len && !history_event_read(a->scheduled_event, arena, &he)) {
-        return STR("");
-    }
-    return priority_merge(arena, wf->start.priority, he.priority);
-}
-
 static Api__PendingActivityInfo *pending_activity(struct arena *arena, const struct workflow *wf,
         const struct activity *a, struct instant now)
 {
@@ -161,9 +152,10 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
                : started ? API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_STARTED
                          : API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_SCHEDULED;
     m->heartbeat_details = api_data(a->heartbeat_details);
+    m->last_heartbeat_time = api_timestamp(arena, a->last_heartbeat);
     m->attempt = a->attempt;
     m->maximum_attempts = a->retry.maximum_attempts;
-    m->scheduled_time = api_timestamp(arena, a->scheduled_time);
+    m->scheduled_time = api_timestamp(arena, a->attempt_scheduled_time);
     if (a->schedule_to_close.ns) {
         m->expiration_time =
                 api_timestamp(arena, instant_add(a->scheduled_time, a->schedule_to_close));
@@ -172,14 +164,13 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
     m->last_worker_identity = str_cstr(arena, started ? a->identity : a->last_identity);
     if (started) {
         m->last_started_time = api_timestamp(arena, a->started_time);
-        m->last_heartbeat_time = api_timestamp(arena, a->last_heartbeat);
     } else if (instant_before(now, a->attempt_scheduled_time)) {
         m->next_attempt_schedule_time = api_timestamp(arena, a->attempt_scheduled_time);
         m->current_retry_interval =
                 api_duration(arena, instant_since(a->attempt_scheduled_time, a->last_complete));
     }
     m->last_attempt_complete_time = api_timestamp(arena, a->last_complete);
-    struct str priority = activity_priority(arena, wf, a);
+    struct str priority = priority_merge(arena, wf->start.priority, a->priority);
     m->priority = api_data(priority);
     m->activity_options = api_data(activity_options(arena, a, priority));
     return m;

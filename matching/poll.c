@@ -44,6 +44,7 @@ static void answer_task(
         .is_over = answer->kind == MATCHING_ANSWER_OVER,
         .task = answer->task,
         .backlog_hint = answer->backlog > INT64_MAX ? INT64_MAX : (int64_t)answer->backlog,
+        .scaling = answer->scaling,
     };
     struct buf body;
     buf_init_arena(&body, arena, 16384);
@@ -137,6 +138,11 @@ void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
     }
     if (!matching_owns(m, in->key)) {
         fail(&f, ERR_NOT_OWNER, "the task queue belongs to another matching process");
+        refuse(m, in, &f);
+        return;
+    }
+    if (m->namespaces && !namespaces_ready(m->namespaces)) {
+        fail(&f, ERR_UNAVAILABLE, "what is set for task queues is not known yet");
         refuse(m, in, &f);
         return;
     }

@@ -102,10 +102,9 @@ struct str grpc_percent_encode(struct arena *arena, struct str text)
     return str_of(out, n);
 }
 
-struct str grpc_base64(struct arena *arena, struct str bytes)
+size_t grpc_base64_to(char *out, struct str bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *out = arena_alloc(arena, arena_mul(4, bytes.len / 3 + 1), 1);
     size_t n = 0;
     const unsigned char *p = (const unsigned char *)bytes.ptr;
     size_t i = 0;
@@ -125,7 +124,13 @@ struct str grpc_base64(struct arena *arena, struct str bytes)
             out[n++] = digits[v >> 6 & 63];
         }
     }
-    return str_of(out, n);
+    return n;
+}
+
+struct str grpc_base64(struct arena *arena, struct str bytes)
+{
+    char *out = arena_alloc(arena, arena_mul(4, bytes.len / 3 + 1), 1);
+    return str_of(out, grpc_base64_to(out, bytes));
 }
 
 struct str grpc_status_details(struct arena *arena, const struct fail *f)

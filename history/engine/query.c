@@ -7,15 +7,13 @@ void workflow_offers(const struct workflow *wf, struct arena *arena, struct effe
         return;
     }
     if (wf->task.state == WORKFLOW_TASK_SCHEDULED) {
-        struct task_offer o = workflow_task_offer_of(wf);
-        o.queue = str_dup(arena, o.queue);
+        struct task_offer o = workflow_task_offer_of(wf, arena);
         vec_push(arena, &fx->offers, o);
     }
     activity_each(wf, a)
     {
         if (a->state == ACTIVITY_SCHEDULED && !a->needs_dispatch) {
-            struct task_offer o = activity_offer_of(a);
-            o.queue = str_dup(arena, o.queue);
+            struct task_offer o = activity_offer_of(wf, a, arena);
             vec_push(arena, &fx->offers, o);
         }
     }
