@@ -72,7 +72,10 @@ static void count_stats(const struct history *history)
     }
     count += i == count;
     known[i].of = history;
-    tally[TALLY_stuck_found] += s.stuck_runs - known[i].stuck;
+    if (s.stuck_runs > known[i].stuck) {
+        diagnose_hosts();
+        violation("the sweep has found a run that nothing would have woken");
+    }
     tally[TALLY_lent_reread] += s.lent_reread - known[i].reread;
     known[i].stuck = s.stuck_runs;
     known[i].reread = s.lent_reread;

@@ -63,7 +63,6 @@ static inline bool event_is_set(const struct sim_event *event)
     X(queries)          \
     X(signals_out)      \
     X(cancels_out)      \
-    X(stuck_found)      \
     X(lent_reread)      \
     X(paged_reads)
 enum tally {
