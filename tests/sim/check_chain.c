@@ -104,7 +104,7 @@ static void check_reset(const struct run_check *r)
     int64_t last = -1;
     for (size_t i = 0; i < base->signals.len; i++) {
         int64_t place = signal_place(r, base->signals.ptr[i]);
-        if (place <= last) {
+        if (place < 0 || (place <= last && !base->is_reset)) {
             bad_reset(base, r, "a signal of the base is lost, or out of order");
         }
         last = place;
