@@ -187,19 +187,6 @@ void client_start_with_update(struct client *c)
 
 /* ---- resets ------------------------------------------------------------------------------------ */
 
-/* A child whose end another run has heard, or nobody, would be waited for in vain: its parent ended before it, or was
- * reset before. Such points are left out. */
-static bool leaves_children(const struct run_check *r, int64_t point)
-{
-    for (size_t i = 0; i < r->things.len; i++) {
-        const struct thing *t = &r->things.ptr[i];
-        if (t->kind == THING_CHILD && t->begun < point && (!t->over || t->ended > point)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A completed workflow task of one of the workflow's runs, mostly the latest. The client knows the histories from
  * reading them; that is not played. */
 static bool choose_point(struct client *c, struct asked_reset *ret)
@@ -213,8 +200,7 @@ static bool choose_point(struct client *c, struct asked_reset *ret)
     }
     int64_t point = 0;
     for (size_t i = 0; chosen && i < chosen->events.len; i++) {
-        bool fits = chosen->events.ptr[i].type == EV_TASK_COMPLETED &&
-                    !leaves_children(chosen, chosen->events.ptr[i].id);
+        bool fits = chosen->events.ptr[i].type == EV_TASK_COMPLETED;
         point = fits && (!point || plays(600)) ? chosen->events.ptr[i].id : point;
     }
     if (point) {
