@@ -73,6 +73,7 @@ static void on_abort(int signal)
 
 static void run_world(const struct options *o, uint64_t seed)
 {
+    signal(SIGTERM, SIG_DFL);
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
     log_set(o->verbose ? LOG_DEBUG : LOG_NEVER, LOG_FORMAT_TEXT);
@@ -188,12 +189,25 @@ static void end(const struct options *o, pid_t pid, int status)
     }
 }
 
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int signal)
+{
+    stopped = 1; /* no new worlds; what was run so far is summed up */
+}
+
+static bool goes_on(const struct options *o)
+{
+    return !stopped && (!failed || o->keep_going);
+}
+
 static void run_all(const struct options *o)
 {
     unsigned running = 0;
     uint64_t next = o->from, last = o->from + o->seeds;
-    while (running || (next < last && (!failed || o->keep_going))) {
-        while (running < o->jobs && next < last && (!failed || o->keep_going)) {
+    signal(SIGTERM, on_stop);
+    while (running || (next < last && goes_on(o))) {
+        while (running < o->jobs && next < last && goes_on(o)) {
             for (unsigned i = 0; i < o->jobs; i++) {
                 if (!jobs[i].pid) {
                     begin(o, &jobs[i], next++);
