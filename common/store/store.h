@@ -493,10 +493,10 @@ void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
 struct store_namespace {
     struct uuid id;
     struct str name;
-    int state;       /* temporal.api.enums.v1.NamespaceState */
-    struct str data; /* encoded description, owned by the namespace code */
+    int state;              /* temporal.api.enums.v1.NamespaceState */
+    struct str data;        /* encoded description, owned by the namespace code */
     struct str task_queues; /* what is set for its task queues: common/model/queue_configs.h */
-    int64_t version; /* of the row: compare-and-set */
+    int64_t version;        /* of the row: compare-and-set */
 };
 /* All namespaces, with the version of the whole set (grows with every change). */
 struct store_list_namespaces {
