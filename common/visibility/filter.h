@@ -9,6 +9,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/model/time_text.h"
 #include "common/visibility/attribute.h"
 
 enum {
@@ -65,9 +66,5 @@ struct filter_query {
 enum err filter_parse(struct arena *arena, struct str text, const struct filter_names *names,
         bool may_group, struct filter_query *ret, struct fail *f) MUST_USE;
 
-/* "2026-01-02T03:04:05.123456789+02:00" as an instant. */
-bool time_parse_rfc3339(struct str s, struct instant *ret);
-/* "1h5m", "-1.5s", "300ms"; as Go writes durations. */
-bool duration_parse(struct str s, struct duration *ret);
 /* "Running", ...; "" for an unknown one. */
 struct str filter_status_name(int status);
