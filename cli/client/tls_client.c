@@ -14,6 +14,7 @@
 struct tls_client {
     SSL_CTX *ctx;
     bool trust_anybody;
+    const char *server_name; /* NULL: each connection's own */
 };
 
 struct tls_stream {
@@ -126,7 +127,8 @@ enum err tls_client_new(const struct tls_client_options *options, struct arena *
     }
     struct tls_client *client = calloc(1, sizeof(*client));
     check(client);
-    *client = (struct tls_client){ ctx, options->trust_anybody };
+    *client = (struct tls_client){ ctx, options->trust_anybody,
+        options->server_name.len ? str_cstr(arena, options->server_name) : NULL };
     *ret = client;
     return ERR_NONE;
 }
@@ -149,6 +151,7 @@ struct tls_stream *tls_stream_new(struct tls_client *client, const char *name)
     check(s->ssl && s->in && s->out);
     SSL_set_bio(s->ssl, s->in, s->out);
     SSL_set_connect_state(s->ssl);
+    name = client->server_name ? client->server_name : name;
     unsigned char address[16];
     if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1) {
         check(client->trust_anybody ||

@@ -10,7 +10,8 @@ struct tls_stream; /* one connection */
 /* Each as a file's path or as its text (PEM); empty ones are left out. */
 struct tls_client_options {
     struct str certificate_file, certificate, key_file, key, ca_file, ca;
-    bool trust_anybody; /* neither the certificate nor its name is checked */
+    struct str server_name; /* instead of the host of the address; empty: not */
+    bool trust_anybody;     /* neither the certificate nor its name is checked */
 };
 
 enum err tls_client_new(const struct tls_client_options *options, struct arena *arena,

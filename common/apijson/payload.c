@@ -61,8 +61,16 @@ static void print_proto(struct json_printer *p, const struct short_payload *s, i
 
 static void print_short(struct json_printer *p, const struct short_payload *s, int indent)
 {
-    if (s->is_null) {
-        buf_append_str(p->out, STR("null"));
+    if (s->is_null) { /* not null: that is the value of a JSON payload */
+        buf_append_byte(p->out, '{');
+        json_printer_key(p, STR("metadata"), 0, json_deeper(indent));
+        buf_append_byte(p->out, '{');
+        json_printer_key(p, STR("encoding"), 0, json_deeper(json_deeper(indent)));
+        json_quote(p->out, STR("YmluYXJ5L251bGw=")); /* binary/null */
+        json_break(p->out, json_deeper(indent));
+        buf_append_byte(p->out, '}');
+        json_break(p->out, indent);
+        buf_append_byte(p->out, '}');
     } else if (s->message_type.len) {
         print_proto(p, s, indent);
     } else {
