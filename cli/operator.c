@@ -223,12 +223,13 @@ static void cluster_row(struct cli *cli, struct table *table, struct message_ref
         table_cell(table, str_printf(cli->arena, "%lld", (long long)message_int(c, numbers[i])));
     }
     table_cell(table, message_int(c, "is_connection_enabled") ? STR("true") : STR("false"));
+    table_cell(table, message_int(c, "is_replication_enabled") ? STR("true") : STR("false"));
 }
 
 enum err cluster_list_run(struct cli *cli, struct fail *f)
 {
     static const char *const columns[] = { "Name", "ClusterId", "Address", "HistoryShardCount#",
-        "InitialFailoverVersion#", "IsConnectionEnabled" };
+        "InitialFailoverVersion#", "IsConnectionEnabled", "IsReplicationEnabled" };
     int64_t limit = cli_number(cli, "limit"), shown = 0;
     struct str token = { "", 0 };
     struct table table;
