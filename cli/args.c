@@ -236,6 +236,9 @@ enum err args_parse(int argc, char **argv, const struct flag *flags, size_t flag
 void args_print_help(const struct flag *flags, size_t flag_count)
 {
     for (size_t i = 0; i < flag_count; i++) {
+        if (!flags[i].doc) {
+            continue;
+        }
         char head[80];
         char letter[8] = "    ";
         if (flags[i].letter) {

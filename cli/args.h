@@ -26,7 +26,7 @@ struct flag {
     enum flag_kind kind;
     void *target; /* set when the flag is given; the caller fills in defaults before */
     int64_t min, max;
-    const char *value_name, *doc; /* for the help text */
+    const char *value_name, *doc; /* for the help text; doc NULL: not shown there */
     const char *alias;            /* a second name; NULL: none */
     const char *choices;          /* of a text: "a|b|c", letters of either case; NULL: anything */
     bool *is_given;               /* may be NULL */

@@ -295,7 +295,11 @@ int process_exit_status(enum err err)
 
 enum err process_run(const struct process_options *options, struct fail *f)
 {
-    struct process p = { .options = options, .config = &options->config };
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct process p = {
+        .options = options, .config = &options->config, .started_at = (uint64_t)now.tv_sec
+    };
     sigset_t signals;
     bool migrated = false;
     sigemptyset(&signals);

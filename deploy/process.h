@@ -7,13 +7,16 @@
 #include "common/config/config.h"
 #include "frontend/frontend.h"
 
+struct process_options;
 struct process_options {
     unsigned roles; /* of enum cluster_role */
     struct config config;
     bool in_memory;                    /* SQLite without a file */
     const char *const *sqlite_pragmas; /* NULL-terminated, or NULL */
     struct frontend_start start;       /* made at start, besides what exists */
-    const char *banner;                /* printed to stdout once the process serves; NULL: none */
+    /* Told once the process serves, with the ports for browsers and for operators (0: none). May be NULL. */
+    void (*banner)(
+            const struct process_options *options, uint16_t http_port, uint16_t metrics_port);
 };
 
 /* Runs until SIGINT or SIGTERM. Errors that stop it before it

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/obs/log.h"
+#include "deploy/ports.h"
 #include "proto/descriptor_set.h"
 
 static const struct str health_names[] = {
@@ -25,25 +26,6 @@ static bool has_role(const struct process_lane *pl, enum cluster_role role)
 
 /* ---- start ------------------------------------------------------------------------------------- */
 
-/* First of all: a process whose port is taken must not have joined the cluster. Nobody is accepted
- * before this turn of the lane ends. */
-static enum err listen_for_clients(struct process_lane *pl, struct fail *f)
-{
-    struct process *p = pl->process;
-    const struct config *c = p->config;
-    struct grpc_config grpc = { .message_max = (uint32_t)c->frontend_message_max,
-        .gzip_min = 16384 };
-    pl->grpc = grpc_server_new(pl->lane, &grpc);
-    struct transport_config transport = {
-        .app = grpc_app(),
-        .app_ctx = pl->grpc,
-        .tls = p->tls,
-        .connections_max = (unsigned)(c->frontend_connections_max / p->lane_count + 1),
-    };
-    pl->transport = transport_new(pl->lane, &transport);
-    return transport_listen(pl->transport, p->frontend_host, pl->index == 0, &p->frontend_port, f);
-}
-
 static void start_frontend(struct process_lane *pl)
 {
     pl->health = health_new(pl->grpc, health_names, ARRAY_LEN(health_names));
@@ -61,7 +43,9 @@ static void start_history(struct process_lane *pl)
 void process_lane_start(struct process_lane *pl)
 {
     struct process *p = pl->process;
-    if (has_role(pl, CLUSTER_FRONTEND) && listen_for_clients(pl, &p->start_failure)) {
+    /* First of all: a process whose port is taken must not have joined the cluster. Nobody is accepted before this
+     * turn of the lane ends. */
+    if (ports_open(pl, &p->start_failure)) {
         p->start_failed = true; /* lanes start one after the other */
         process_lane_done(pl);
         return;
@@ -94,11 +78,15 @@ void process_lane_start(struct process_lane *pl)
 static void become_ready(struct process_lane *pl)
 {
     struct process *p = pl->process;
-    log_info("ready", LOG_U64("lanes", p->lane_count), LOG_U64("port", p->frontend_port),
+    atomic_store(&p->is_ready, true);
+    log_info("ready", LOG_U64("lanes", p->lane_count),
+            LOG_U64("port", p->ports[H2_PORT_GRPC].number),
+            LOG_U64("http_port", p->ports[H2_PORT_WEB].number),
+            LOG_U64("metrics_port", p->ports[H2_PORT_OPERATOR].number),
             LOG_STR("address", p->cluster_config.address));
     if (p->options->banner) {
-        fputs(p->options->banner, stdout);
-        fflush(stdout);
+        p->options->banner(
+                p->options, p->ports[H2_PORT_WEB].number, p->ports[H2_PORT_OPERATOR].number);
     }
 }
 
@@ -170,15 +158,14 @@ static void on_step_done(void *arg)
 void process_lane_drain(struct process_lane *pl)
 {
     lane_timer_stop(pl->lane, &pl->ready_timer);
-    if (!pl->transport) {
-        process_lane_done(pl);
-        return;
-    }
+    atomic_store(&pl->process->is_ready, false);
     if (pl->health) {
         health_set_serving(pl->health, false);
     }
-    grpc_server_drain(pl->grpc);
-    transport_drain(pl->transport, pl->process->config->frontend_drain, on_step_done, pl);
+    if (pl->grpc) {
+        grpc_server_drain(pl->grpc);
+    }
+    ports_drain(pl, on_step_done);
 }
 
 void process_lane_leave(struct process_lane *pl)
@@ -261,6 +248,6 @@ void process_lane_close(struct process_lane *pl)
 
 void process_lane_free(struct process_lane *pl)
 {
-    transport_free(pl->transport); /* it has worked at the end of each turn */
+    ports_free(pl); /* they have worked at the end of each turn */
     lane_free(pl->lane);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #include "common/cluster/cluster.h"
 #include "common/cluster/namespaces.h"
@@ -14,6 +15,12 @@
 #include "frontend/transport/transport.h"
 #include "history/service.h"
 #include "matching/service.h"
+
+struct process_port {
+    bool is_open;
+    struct str host;
+    uint16_t number; /* the real one once the first lane listens */
+};
 
 struct process {
     const struct process_options *options;
@@ -28,14 +35,15 @@ struct process {
     struct rpc_tls *rpc_tls;
     struct frontend_shared shared;
     struct history_config history_config;
-    struct str frontend_host;
-    uint16_t frontend_port;
+    struct process_port ports[H2_PORT_COUNT];
     struct frontend_start start; /* to be there before the process is ready */
     unsigned lane_count;
     struct process_lane *lanes;
     sem_t steps; /* one post per lane that has finished the step that the main thread waits for */
     struct fail start_failure; /* of the first lane that could not start */
     bool start_failed;
+    atomic_bool is_ready; /* serves, and is not ending */
+    uint64_t started_at;  /* seconds since 1970 */
 };
 
 struct process_lane {
@@ -48,7 +56,9 @@ struct process_lane {
     struct namespaces_lane *nl;
     /* frontend */
     struct grpc_server *grpc;
-    struct transport *transport;
+    struct transport *transports[H2_PORT_COUNT]; /* NULL: not listened on */
+    unsigned draining;                           /* of them */
+    void (*drained)(void *pl);
     struct health *health;
     struct reflection *reflection;
     struct frontend *frontend;

@@ -9,17 +9,21 @@
 #include "cli/args.h"
 #include "common/obs/log.h"
 
-static enum err set_log(const struct config *c, struct fail *f)
+enum err settings_set_log(const struct config *c, struct fail *f)
 {
     static const char *const levels[] = { "debug", "info", "warn", "error", "never" };
-    bool json = str_eq(c->log_format, STR("json"));
-    if (!json && !str_eq(c->log_format, STR("text"))) {
-        return config_fail(
-                c, "log.format", f, "'" STR_FMT "' is not text or json", STR_ARG(c->log_format));
+    static const char *const formats[] = { "text", "json", "pretty" };
+    size_t format = 0;
+    while (format < ARRAY_LEN(formats) && !str_eq(c->log_format, str_from_cstr(formats[format]))) {
+        format++;
+    }
+    if (format == ARRAY_LEN(formats)) {
+        return config_fail(c, "log.format", f, "'" STR_FMT "' is not text, json or pretty",
+                STR_ARG(c->log_format));
     }
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         if (str_eq(c->log_level, str_from_cstr(levels[i]))) {
-            log_set((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+            log_set((enum log_level)i, (enum log_format)format);
             return ERR_NONE;
         }
     }
@@ -111,19 +115,44 @@ static void collect_namespaces(struct process *p)
     p->start.namespace_count = all.items.len;
 }
 
+/* Empty: the port is not wanted; only the API's must be there. */
+static enum err read_port(
+        struct process *p, enum h2_port which, const char *key, struct str address, struct fail *f)
+{
+    struct process_port *port = &p->ports[which];
+    if (!address.len && which != H2_PORT_GRPC) {
+        return ERR_NONE;
+    }
+    port->is_open = true;
+    if (!split_address(address, &port->host, &port->number)) {
+        return config_fail(p->config, key, f, "'" STR_FMT "' is not HOST:PORT", STR_ARG(address));
+    }
+    return ERR_NONE;
+}
+
+static enum err check_public(
+        const struct process *p, enum h2_port which, const char *key, struct fail *f)
+{
+    const struct config *c = p->config;
+    const struct process_port *port = &p->ports[which];
+    if (!port->is_open || is_loopback(port->host) || c->frontend_tls_client_ca.len ||
+            c->frontend_open_to_all) {
+        return ERR_NONE;
+    }
+    return config_fail(c, key, f,
+            STR_FMT ":%u is public and callers are not authenticated; set frontend.tls.client_ca, "
+                    "or frontend.open_to_all to accept that",
+            STR_ARG(port->host), port->number);
+}
+
 static enum err read_frontend(struct process *p, struct fail *f)
 {
     const struct config *c = p->config;
-    if (!split_address(c->frontend_listen, &p->frontend_host, &p->frontend_port)) {
-        return config_fail(c, "frontend.listen", f, "'" STR_FMT "' is not HOST:PORT",
-                STR_ARG(c->frontend_listen));
-    }
-    if (!is_loopback(p->frontend_host) && !c->frontend_tls_client_ca.len &&
-            !c->frontend_open_to_all) {
-        return config_fail(c, "frontend.listen", f,
-                STR_FMT " is public and callers are not authenticated; set frontend.tls.client_ca, "
-                        "or frontend.open_to_all to accept that",
-                STR_ARG(c->frontend_listen));
+    if (read_port(p, H2_PORT_GRPC, "frontend.listen", c->frontend_listen, f) ||
+            check_public(p, H2_PORT_GRPC, "frontend.listen", f) ||
+            read_port(p, H2_PORT_WEB, "http.listen", c->http_listen, f) ||
+            check_public(p, H2_PORT_WEB, "http.listen", f)) {
+        return f->err;
     }
     collect_namespaces(p);
     return read_frontend_tls(p, f);
@@ -181,9 +210,12 @@ static enum err read_rpc(struct process *p, struct fail *f)
 
 enum err settings_read(struct process *p, struct fail *f)
 {
-    enum err err = set_log(p->config, f);
+    enum err err = settings_set_log(p->config, f);
     if (!err && (p->options->roles & CLUSTER_FRONTEND)) {
         err = read_frontend(p, f);
+    }
+    if (!err) {
+        err = read_port(p, H2_PORT_OPERATOR, "metrics.listen", p->config->metrics_listen, f);
     }
     if (!err) {
         err = read_rpc(p, f);

@@ -8,17 +8,21 @@
 
 #include "cli/args.h"
 #include "common/obs/log.h"
+#include "deploy/dynamic_config.h"
 #include "deploy/process.h"
+#include "deploy/settings.h"
 
 struct start_dev_flags {
-    struct str ip, db_filename, log_level, log_format, log_config;
+    struct str ip, db_filename, log_level, log_format;
     struct str ui_ip, ui_asset_path, ui_public_path, ui_codec_endpoint, codec_endpoint;
     int64_t port, http_port, ui_port, metrics_port;
-    bool headless, help;
-    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config;
+    bool headless, help, log_config;
+    struct str ignored;
+    bool ignored_switch;
+    struct flag_list namespaces, search_attributes, sqlite_pragmas, dynamic_config, settings;
 };
 
-enum { FLAG_COUNT_MAX = 32 };
+enum { FLAG_COUNT_MAX = 48 };
 
 static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
 {
@@ -35,8 +39,11 @@ static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
                 "for the file; repeatable" },
         { "dynamic-config-value", 0, FLAG_LIST, &v->dynamic_config, 0, 0, "KEY=JSON",
                 "a setting by its known name; repeatable" },
+        { "set", 0, FLAG_LIST, &v->settings, 0, 0, "KEY=VALUE",
+                "a setting of the configuration file; repeatable" },
         { "headless", 0, FLAG_SWITCH, &v->headless, 0, 0, NULL, "no web UI" },
-        { "http-port", 0, FLAG_INT, &v->http_port, 0, 65535, "PORT", "port of the HTTP API" },
+        { "http-port", 0, FLAG_INT, &v->http_port, 0, 65535, "PORT",
+                "port for gRPC-web and /healthz (a free one)" },
         { "ui-ip", 0, FLAG_STR, &v->ui_ip, 0, 0, "ADDRESS", "where the web UI listens" },
         { "ui-port", 0, FLAG_INT, &v->ui_port, 0, 65535, "PORT", "port of the web UI" },
         { "ui-asset-path", 0, FLAG_STR, &v->ui_asset_path, 0, 0, "DIR",
@@ -46,86 +53,33 @@ static size_t make_flags(struct start_dev_flags *v, struct flag *flags)
         { "ui-codec-endpoint", 0, FLAG_STR, &v->ui_codec_endpoint, 0, 0, "URL",
                 "codec server for the web UI" },
         { "codec-endpoint", 0, FLAG_STR, &v->codec_endpoint, 0, 0, "URL", "codec server" },
-        { "metrics-port", 0, FLAG_INT, &v->metrics_port, 0, 65535, "PORT", "port of the metrics" },
+        { "metrics-port", 0, FLAG_INT, &v->metrics_port, 0, 65535, "PORT",
+                "port for Prometheus, /metrics (a free one)" },
         { "log-level", 0, FLAG_STR, &v->log_level, 0, 0, "LEVEL",
                 "debug, info, warn, error, never (warn)" },
         { "log-format", 0, FLAG_STR, &v->log_format, 0, 0, "FORMAT",
                 "text, json or pretty (text)" },
-        { "log-config", 0, FLAG_STR, &v->log_config, 0, 0, "BOOL", "accepted" },
+        { "log-config", 0, FLAG_SWITCH, &v->log_config, 0, 0, NULL,
+                "print the settings to standard error" },
+        { "ui-disable-news-fetch", 0, FLAG_SWITCH, &v->ignored_switch, 0, 0, NULL, NULL },
+        /* of every command of the reference's command line; they say how it looks, not what is served */
+        { "env", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "env-file", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "config-file", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "profile", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "disable-config-file", 0, FLAG_SWITCH, &v->ignored_switch, 0, 0, NULL, NULL },
+        { "disable-config-env", 0, FLAG_SWITCH, &v->ignored_switch, 0, 0, NULL, NULL },
+        { "output", 'o', FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "time-format", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "color", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "no-json-shorthand-payloads", 0, FLAG_SWITCH, &v->ignored_switch, 0, 0, NULL, NULL },
+        { "command-timeout", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
+        { "client-connect-timeout", 0, FLAG_STR, &v->ignored, 0, 0, NULL, NULL },
         { "help", 'h', FLAG_SWITCH, &v->help, 0, 0, NULL, "this text" },
     };
     _Static_assert(sizeof(rows) / sizeof(rows[0]) <= FLAG_COUNT_MAX, "room for every flag");
     memcpy(flags, rows, sizeof(rows));
     return ARRAY_LEN(rows);
-}
-
-/* The known names of the reference's dynamic configuration that change one of our settings. */
-static const struct {
-    const char *name, *key;
-} dynamic_keys[] = {
-    { "limit.blobSize.error", "limits.blob" },
-    { "limit.memoSize.error", "limits.memo" },
-    { "limit.maxIDLength", "limits.id_length" },
-    { "limit.historyCount.error", "limits.history_count" },
-    { "limit.historyCount.suggestContinueAsNew", "limits.history_count_suggest_continue_as_new" },
-    { "limit.historySize.error", "limits.history_size" },
-    { "limit.historySize.suggestContinueAsNew", "limits.history_size_suggest_continue_as_new" },
-    { "limit.mutableStateSize.error", "limits.state" },
-    { "system.transactionSizeLimit", "limits.transaction" },
-    { "limit.workerBuildIdSize", "limits.build_id_length" },
-    { "limit.numPendingActivities.error", "limits.pending_activities" },
-    { "limit.numPendingChildExecutions.error", "limits.pending_children" },
-    { "limit.numPendingSignals.error", "limits.pending_signals" },
-    { "limit.numPendingCancelRequests.error", "limits.pending_cancels" },
-    { "limit.userMetadataSummarySize", "limits.user_metadata_summary" },
-    { "limit.userMetadataDetailsSize", "limits.user_metadata_details" },
-    { "system.maxCallbacksPerWorkflow", "limits.callbacks" },
-    { "frontend.maxLinksPerRequest", "limits.links" },
-    { "frontend.linkMaxSize", "limits.link_size" },
-    { "frontend.searchAttributesNumberOfKeysLimit", "limits.search_attributes" },
-    { "frontend.searchAttributesSizeOfValueLimit", "limits.search_attribute_value" },
-    { "frontend.searchAttributesTotalSizeLimit", "limits.search_attributes_size" },
-    { "frontend.historyMaxPageSize", "limits.history_page" },
-    { "frontend.visibilityMaxPageSize", "limits.list_page" },
-    { "system.namespaceMinRetentionLocal", "limits.retention_min" },
-    { "history.maximumSignalsPerExecution", "limits.signals" },
-    { "history.maxTotalUpdates", "limits.updates" },
-    { "history.maxInFlightUpdates", "limits.updates_in_flight" },
-    { "history.maxInFlightUpdatePayloads", "limits.updates_in_flight_bytes" },
-    { "history.maximumBufferedEventsBatch", "limits.buffered_events" },
-    { "history.maximumBufferedEventsSizeInBytes", "limits.buffered_bytes" },
-    { "history.MaxBufferedQueryCount", "limits.buffered_queries" },
-    { "history.defaultWorkflowTaskTimeout", "limits.workflow_task_timeout" },
-    { "history.longPollExpirationInterval", "history.long_poll" },
-    { "system.enableCrossNamespaceCommands", "history.cross_namespace" },
-};
-
-static struct str unquote(struct str json)
-{
-    json = str_trim(json);
-    bool quoted = json.len >= 2 && json.ptr[0] == '"' && json.ptr[json.len - 1] == '"';
-    return quoted ? str_of(json.ptr + 1, json.len - 2) : json;
-}
-
-static enum err set_dynamic(
-        struct config *config, struct arena *arena, struct str assignment, struct fail *f)
-{
-    struct str value;
-    struct str name = str_split(assignment, '=', &value);
-    if (name.len == assignment.len) {
-        return fail(f, ERR_INVALID_ARGUMENT,
-                "--dynamic-config-value: '" STR_FMT "' is not of the form KEY=JSON",
-                STR_ARG(assignment));
-    }
-    for (size_t i = 0; i < ARRAY_LEN(dynamic_keys); i++) {
-        if (str_eq_nocase(name, str_from_cstr(dynamic_keys[i].name))) {
-            struct str known =
-                    str_printf(arena, "%s=" STR_FMT, dynamic_keys[i].key, STR_ARG(unquote(value)));
-            return config_set(config, arena, known, f);
-        }
-    }
-    log_warn("dynamic_config_ignored", LOG_STR("key", name));
-    return ERR_NONE;
 }
 
 /* Flags of parts that are not there yet. */
@@ -135,10 +89,8 @@ static void warn_ignored(const struct start_dev_flags *v)
         const char *flag;
         bool is_given;
     } flags[] = {
-        { "--http-port", v->http_port != 0 },
         { "--ui-port", v->ui_port != 0 },
         { "--ui-ip", v->ui_ip.len != 0 },
-        { "--metrics-port", v->metrics_port != 0 },
         { "--codec-endpoint", v->codec_endpoint.len != 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -179,11 +131,13 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
         struct process_options *o, struct fail *f)
 {
     struct config *c = &o->config;
-    bool pretty = str_eq(v->log_format, STR("pretty"));
     c->frontend_listen = str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->port);
+    c->http_listen = str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->http_port);
+    c->metrics_listen =
+            str_printf(arena, STR_FMT ":%lld", STR_ARG(v->ip), (long long)v->metrics_port);
     c->frontend_open_to_all = true; /* whoever passes --ip has chosen */
     c->log_level = v->log_level;
-    c->log_format = pretty ? STR("text") : v->log_format;
+    c->log_format = v->log_format;
     c->store_sqlite = v->db_filename;
     c->lanes = 1;
     o->in_memory = str_empty(v->db_filename);
@@ -192,8 +146,17 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
         pragmas[i] = str_cstr(arena, v->sqlite_pragmas.items.ptr[i]);
     }
     o->sqlite_pragmas = pragmas;
+    if (settings_set_log(c, f)) {
+        return f->err;
+    }
     for (size_t i = 0; i < v->dynamic_config.items.len; i++) {
-        enum err err = set_dynamic(c, arena, v->dynamic_config.items.ptr[i], f);
+        enum err err = dynamic_config_set(c, arena, v->dynamic_config.items.ptr[i], f);
+        if (err) {
+            return err;
+        }
+    }
+    for (size_t i = 0; i < v->settings.items.len; i++) {
+        enum err err = config_set(c, arena, v->settings.items.ptr[i], f);
         if (err) {
             return err;
         }
@@ -207,6 +170,29 @@ static enum err apply(const struct start_dev_flags *v, struct arena *arena,
     o->start.namespaces = names;
     o->start.namespace_count = v->namespaces.items.len + 1;
     return set_attributes(v, arena, o, f);
+}
+
+/* The host of HOST:PORT. */
+static struct str host_of(struct str address)
+{
+    while (address.len && address.ptr[address.len - 1] != ':') {
+        address.len--;
+    }
+    return str_of(address.ptr, address.len ? address.len - 1 : 0);
+}
+
+static void print_banner(const struct process_options *o, uint16_t http_port, uint16_t metrics_port)
+{
+    struct str listen = o->config.frontend_listen, host = host_of(listen);
+    printf("Perdure %s\n"
+           "gRPC API   " STR_FMT "\n"
+           "HTTP       http://" STR_FMT ":%u (gRPC-web, /healthz, /readyz)\n"
+           "metrics    http://" STR_FMT ":%u/metrics\n"
+           "store      " STR_FMT "\n",
+            PERDURE_VERSION, STR_ARG(listen), STR_ARG(host), http_port, STR_ARG(host), metrics_port,
+            STR_ARG(o->in_memory ? STR("in memory; ends with this process")
+                                 : o->config.store_sqlite));
+    fflush(stdout);
 }
 
 static int run(int argc, char **argv, struct arena *arena)
@@ -237,11 +223,10 @@ static int run(int argc, char **argv, struct arena *arena)
         fprintf(stderr, "perdure server start-dev: %s\n", f.message);
         return 2;
     }
-    options.banner = str_printf(arena,
-            "Perdure %s\ngRPC API   " STR_FMT "\nstore      " STR_FMT "\n", PERDURE_VERSION,
-            STR_ARG(options.config.frontend_listen),
-            STR_ARG(options.in_memory ? STR("in memory; ends with this process") : v.db_filename))
-                             .ptr;
+    if (v.log_config) {
+        config_print(&options.config, stderr);
+    }
+    options.banner = print_banner;
     if (process_run(&options, &f)) {
         fprintf(stderr, "perdure: %s\n", f.message);
         return process_exit_status(f.err);

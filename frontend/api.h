@@ -42,6 +42,7 @@ struct request {
     struct uuid namespace_id;
     struct str namespace_name;
     struct fail fail;
+    struct instant arrived;             /* monotonic */
     void (*resume)(struct request *rq); /* after waiting for something */
     struct namespace_wait wait;
 };

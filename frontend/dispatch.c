@@ -8,6 +8,7 @@
 #include "common/api/token.h"
 #include "common/api/view.h"
 #include "common/obs/log.h"
+#include "common/obs/metrics.h"
 #include "frontend/api.h"
 #include "frontend/client_version.h"
 #include "frontend/validate.h"
@@ -50,9 +51,28 @@ struct str request_str(const struct request *rq, int at)
     return at < 0 ? STR("") : str_from_cstr(*(char *const *)((const char *)rq->message + at));
 }
 
+static void count_answer(const struct request *rq, int code)
+{
+    struct metrics *m = lane_metrics(rq->fe->lane);
+    size_t method = (size_t)(rq->row - rows);
+    metric_count_method(m, METRIC_RPC_REQUESTS, method, code);
+    metric_observe_method(m, METRIC_RPC_SECONDS, method,
+            instant_since(lane_monotonic(rq->fe->lane), rq->arrived));
+}
+
+size_t frontend_method_names(const char *names[METRIC_METHODS])
+{
+    _Static_assert(ARRAY_LEN(rows) < METRIC_METHODS, "room for every method");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        names[i] = rows[i].name;
+    }
+    return ARRAY_LEN(rows);
+}
+
 void request_reply_bytes(struct request *rq, struct str bytes)
 {
     rq->fe->stats.calls++;
+    count_answer(rq, 0);
     grpc_call_reply(rq->call, bytes);
 }
 
@@ -65,6 +85,7 @@ void request_fail(struct request *rq)
 {
     rq->fe->stats.calls++;
     rq->fe->stats.failed++;
+    count_answer(rq, err_grpc_status(rq->fail.err));
     if (err_is_fault(rq->fail.err)) {
         log_error("call_failed", LOG_CSTR("method", rq->row->name), LOG_FAIL(&rq->fail));
     }
@@ -235,6 +256,7 @@ static void on_call(void *ctx, struct grpc_call *call)
     rq->call = call;
     rq->row = call->method->row;
     rq->raw = call->message;
+    rq->arrived = lane_monotonic(fe->lane);
     call->owner = rq;
     if (!fe->is_serving) {
         fail(&rq->fail, ERR_UNAVAILABLE, "the server is starting");

@@ -5,6 +5,7 @@
 #include "common/cluster/cluster.h"
 #include "common/cluster/namespaces.h"
 #include "common/config/config.h"
+#include "common/obs/metrics.h"
 #include "common/rpc/rpc.h"
 #include "common/store/store.h"
 #include "frontend/grpc/grpc.h"
@@ -35,6 +36,8 @@ bool frontend_is_ready(const struct frontend *fe);
  * service, the namespaces of its start included. */
 void frontend_serve(struct frontend *fe);
 struct frontend_stats frontend_stats(const struct frontend *fe);
+/* The methods by the numbers that their metrics have; returns how many. */
+size_t frontend_method_names(const char *names[METRIC_METHODS]);
 
 /* What a process wants to be there before it is ready. */
 struct frontend_start {

@@ -35,6 +35,7 @@ struct poll {
     struct lane_timer timer;
     struct msg_claim claim; /* the task in hand */
     struct str claim_body;
+    int32_t scaling; /* what the queue's owner advises with it */
 };
 
 static void ask_matching(struct poll *p);
@@ -91,7 +92,7 @@ static void pause(struct poll *p)
 /* The next question says that the last task was none: it counts for no rate. */
 static void refund(struct poll *p)
 {
-    if (!p->ask.refund && p->ask.max_tasks_per_second > 0) {
+    if (!p->ask.refund) {
         p->ask.refund = true;
         encode_ask(p);
     }
@@ -101,6 +102,23 @@ static void fail_with(struct poll *p, const struct fail *f)
 {
     p->rq->fail = *f;
     request_fail(p->rq);
+}
+
+/* History knows nothing of pollers: their advice is the last field of the answer. */
+static struct str with_advice(struct poll *p, struct str answer)
+{
+    enum { FIELD_WORKFLOW = 16, FIELD_ACTIVITY = 18, FIELD_DELTA = 1 };
+    if (!p->scaling) {
+        return answer;
+    }
+    struct buf out;
+    buf_init_arena(&out, &p->rq->call->arena, answer.len + 64);
+    buf_append_str(&out, answer);
+    size_t mark = wire_begin(
+            &out, p->rq->row->arg == TASK_QUEUE_WORKFLOW ? FIELD_WORKFLOW : FIELD_ACTIVITY);
+    wire_put_varint(&out, FIELD_DELTA, (uint64_t)(int64_t)p->scaling);
+    wire_end(&out, mark);
+    return buf_str(&out);
 }
 
 static void on_claimed(
@@ -118,7 +136,7 @@ static void on_claimed(
     if (result == RPC_OK) {
         fe->stats.polls_matched++;
         p->rq->call->on_undelivered = on_undelivered;
-        request_reply_bytes(p->rq, body);
+        request_reply_bytes(p->rq, with_advice(p, body));
         return;
     }
     bool fatal = result == RPC_APP_ERROR &&
@@ -179,6 +197,7 @@ static void on_matched(
     } else if (msg_poll_answer_decode(body, scratch, &answer, &p->rq->fail)) {
         request_fail(p->rq);
     } else if (answer.has_task) {
+        p->scaling = answer.scaling;
         claim(p, &answer.task);
     } else if (answer.is_over) {
         answer_empty(p);
@@ -308,7 +327,8 @@ static enum err read_request(struct request *rq, struct poll *p)
         return rq->fail.err;
     }
     if (r->task_queue_metadata && r->task_queue_metadata->max_tasks_per_second) {
-        p->ask.max_tasks_per_second = r->task_queue_metadata->max_tasks_per_second->value;
+        double rate = r->task_queue_metadata->max_tasks_per_second->value;
+        p->ask.max_tasks_per_second = rate > 0 ? rate : 0;
     }
     return read_queue(rq, r->task_queue, p);
 }
@@ -319,6 +339,7 @@ void frontend_poll(struct request *rq)
     struct poll *p = NEW(arena, struct poll, 1);
     struct duration left = request_time_left(rq, POLL_TIME_MAX);
     p->rq = rq;
+    p->ask.max_tasks_per_second = -1; /* not given */
     if (read_request(rq, p)) {
         request_fail(rq);
         return;

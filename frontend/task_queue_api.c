@@ -24,7 +24,7 @@ static Api__PollerInfo *poller_info(struct arena *arena, const struct msg_poller
     struct wire_field f;
     p->identity = str_cstr(arena, from->identity);
     p->last_access_time = api_timestamp(arena, from->last_access);
-    p->rate_per_second = from->rate_per_second > 0 ? from->rate_per_second : RATE_UNLIMITED;
+    p->rate_per_second = from->rate_per_second >= 0 ? from->rate_per_second : RATE_UNLIMITED;
     while (wire_next(&details, &f)) {
         *(f.number == 4 ? &p->worker_version_capabilities : &p->deployment_options) =
                 api_data(f.bytes);
@@ -64,8 +64,30 @@ static void fill_status(struct arena *arena, const struct msg_describe_queue_ans
 {
     r->task_queue_status = api_new(arena, &api__task_queue_status__descriptor);
     r->task_queue_status->backlog_count_hint = (int64_t)a->backlog;
-    r->task_queue_status->rate_per_second = a->rate_limit > 0 ? a->rate_limit : RATE_UNLIMITED;
+    r->task_queue_status->rate_per_second = a->rate_source ? a->rate_limit : RATE_UNLIMITED;
     r->task_queue_status->task_id_block = api_new(arena, &api__task_id_block__descriptor);
+}
+
+static void fill_stats(struct request *rq, const struct msg_describe_queue_answer *a,
+        Api__DescribeTaskQueueResponse *r)
+{
+    struct arena *arena = &rq->call->arena;
+    r->stats = stats_of(rq, a);
+    r->stats_by_priority_key = NEW(
+            arena, Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *, a->level_count + 1);
+    for (size_t i = 0; i < a->level_count; i++) {
+        const struct msg_level_stats *l = &a->levels[i];
+        struct msg_describe_queue_answer level = { .backlog = l->backlog,
+            .oldest = l->oldest,
+            .add_rate = l->add_rate,
+            .dispatch_rate = l->dispatch_rate,
+            .is_limited = a->is_limited && l->backlog > 0 };
+        Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *entry = api_new(
+                arena, &api__describe_task_queue_response__stats_by_priority_key_entry__descriptor);
+        entry->key = (int32_t)l->level;
+        entry->value = stats_of(rq, &level);
+        r->stats_by_priority_key[r->n_stats_by_priority_key++] = entry;
+    }
 }
 
 static void reply_plain(struct request *rq, const struct msg_describe_queue_answer *a)
@@ -80,19 +102,13 @@ static void reply_plain(struct request *rq, const struct msg_describe_queue_answ
         fill_status(arena, a, &r);
     }
     if (ask_for->report_stats) {
-        Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *entry = api_new(
-                arena, &api__describe_task_queue_response__stats_by_priority_key_entry__descriptor);
-        r.stats = stats_of(rq, a);
-        entry->key = 3; /* the default: all tasks have it */
-        entry->value = r.stats;
-        r.stats_by_priority_key =
-                NEW(arena, Api__DescribeTaskQueueResponse__StatsByPriorityKeyEntry *, 1);
-        r.stats_by_priority_key[r.n_stats_by_priority_key++] = entry;
+        fill_stats(rq, a, &r);
     }
-    bool is_limited = a->rate_limit > 0;
-    limit.requests_per_second = (float)(is_limited ? a->rate_limit : RATE_UNLIMITED);
-    limit.rate_limit_source = is_limited ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_WORKER
-                                         : API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_SYSTEM;
+    limit.requests_per_second = (float)(a->rate_source ? a->rate_limit : RATE_UNLIMITED);
+    limit.rate_limit_source =
+            a->rate_source == MSG_RATE_CONFIG ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_API
+            : a->rate_source == MSG_RATE_POLL ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_WORKER
+                                              : API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_SYSTEM;
     r.effective_rate_limit = &limit;
     request_reply(rq, &r.base);
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/obs/metrics.h"
 #include "history/history.h"
 
 static void committer_tick(struct lane_task *task);
@@ -302,6 +303,8 @@ static void commit_done(struct store_op *op, enum err err, const struct fail *fa
     }
     c->durable = b->number;
     c->history->stats.commits++;
+    metric_observe_seconds(lane_metrics(c->history->lane), METRIC_HISTORY_COMMIT_SECONDS,
+            instant_since(lane_monotonic(c->history->lane), c->sent_at));
     for (size_t i = 0; i < commit->poisoned_count; i++) {
         struct fail poison = commit->poison;
         poison.err = poison.err ? poison.err : ERR_INTERNAL;
@@ -319,6 +322,7 @@ static void committer_send(struct committer *c, struct batch *b)
     c->in_flight = b;
     c->sent_at = lane_monotonic(c->history->lane);
     c->history->stats.committed_rows += batch_row_count(b);
+    metric_observe_size(lane_metrics(c->history->lane), METRIC_HISTORY_BATCH, batch_row_count(b));
     c->op = (struct store_commit){ .op.done = commit_done, .batch = &b->rows };
     store_commit(c->history->store, &c->op);
 }

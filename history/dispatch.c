@@ -44,8 +44,7 @@ struct dispatch_queue *dispatch_queue_get(struct dispatch *d, struct uuid namesp
     q->type = type;
     q->is_sticky = is_sticky;
     q->hash = task_queue_hash(namespace_id, q->name, type);
-    q->credit = DEMAND_INITIAL;
-    list_init(&q->waiting);
+    dispatch_level_get(q, PRIORITY_NORMAL);
     list_init(&q->sent);
     map_put(&d->queues, &q->by_name, key);
     return q;
@@ -80,6 +79,7 @@ void dispatch_collect(struct dispatch *d)
             q->idle_since = now;
         } else if (instant_since(now, q->idle_since).ns > DURATION_SECONDS(300).ns) {
             map_remove(&d->queues, n);
+            dispatch_levels_deinit(q);
             arena_deinit(&q->arena);
             pool_put(&d->queue_pool, q);
         }
@@ -97,18 +97,34 @@ void dispatch_task_unlink(struct dispatch_task *task)
     check(*count > 0);
     --*count;
     list_remove(&task->in_queue);
+    if (task->state == TASK_WAITING) {
+        task->key->level->waiting_count--;
+        dispatch_key_rank(task->key);
+    } else if (task->state == TASK_SENT) {
+        task->key->sent--;
+        dispatch_key_rank(task->key);
+    }
 }
 
 void dispatch_task_wait(struct dispatch_task *task, struct dispatch_queue *q, bool in_front)
 {
-    task->queue = q;
+    struct dispatch_key *key = task->key;
+    if (task->queue != q) {
+        struct priority p = { (int32_t)key->level->level, key->by_name.key, task->weight };
+        task->key = dispatch_key_take(q, &p);
+        task->queue = q;
+        dispatch_key_drop(key);
+        key = task->key;
+    }
     task->state = TASK_WAITING;
     q->waiting_count++;
+    key->level->waiting_count++;
     if (in_front) {
-        list_prepend(&q->waiting, &task->in_queue);
+        list_prepend(&key->waiting, &task->in_queue);
     } else {
-        list_append(&q->waiting, &task->in_queue);
+        list_append(&key->waiting, &task->in_queue);
     }
+    dispatch_key_rank(key);
     dispatch_queue_touch(q);
 }
 
@@ -119,6 +135,7 @@ void dispatch_task_free(struct dispatch_task *task)
         dispatch_queue_touch(task->queue); /* the backlog's figure */
     }
     dispatch_task_unlink(task);
+    dispatch_key_drop(task->key);
     list_remove(&task->in_run);
     pool_put(&d->tasks, task);
 }
@@ -147,12 +164,17 @@ void dispatch_offer(struct dispatch *d, struct execution *ex, const struct task_
     }
     if (task) {
         dispatch_task_unlink(task);
+        dispatch_key_drop(task->key);
     } else {
         task = POOL_NEW(&d->tasks, struct dispatch_task);
         task->ex = ex;
         task->scheduled_event_id = offer->scheduled_event_id;
         list_append(&ex->tasks, &task->in_run);
     }
+    struct priority p = priority_meaning(offer->priority);
+    task->queue = q;
+    task->key = dispatch_key_take(q, &p);
+    task->weight = p.weight;
     task->attempt = offer->attempt;
     task->stamp = offer->stamp;
     task->since = offer->since;
@@ -177,6 +199,18 @@ void dispatch_forget(struct dispatch *d, struct execution *ex)
     }
 }
 
+void dispatch_settle(struct dispatch *d, struct execution *ex)
+{
+    list_each(&ex->tasks, n)
+    {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
+        if (task->scheduled_event_id > 0 &&
+                !workflow_offers_task(ex->wf, task->queue->type, task->scheduled_event_id)) {
+            dispatch_task_free(task);
+        }
+    }
+}
+
 void dispatch_closed(struct dispatch *d, struct execution *ex)
 {
     list_each(&ex->tasks, n)
@@ -186,64 +220,6 @@ void dispatch_closed(struct dispatch *d, struct execution *ex)
             dispatch_task_free(task);
         }
     }
-}
-
-/* The queue whose demand brings an evicted run back: for a sticky task the normal one. */
-static struct str normal_name(const struct dispatch_task *task)
-{
-    return task->queue->is_sticky ? engine_view_task_queue(task->ex->wf) : task->queue->name;
-}
-
-/* ---- tasks of runs that leave memory ------------------------------------------------------------------- */
-
-bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type)
-{
-    struct str name = STR("");
-    *type = TASK_QUEUE_WORKFLOW;
-    list_each(&ex->tasks, n)
-    {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        struct str other = normal_name(task);
-        if (task->scheduled_event_id < 0) {
-            continue; /* a query: nothing of it is stored */
-        }
-        if (task->state == TASK_HANDED ||
-                (name.len && (!str_eq(name, other) || *type != task->queue->type))) {
-            return false;
-        }
-        name = other;
-        *type = task->queue->type;
-    }
-    *queue = name;
-    return true;
-}
-
-void dispatch_evicted(struct dispatch *d, struct execution *ex)
-{
-    struct list_node *n = list_first(&ex->tasks);
-    if (n) {
-        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_run);
-        struct dispatch_queue *q = task->queue;
-        if (task->state == TASK_SENT) {
-            q->lent_count++; /* the owner of the queue has it and will say when it is gone */
-            return;
-        }
-        q = dispatch_queue_get(d, q->namespace_id, q->type, normal_name(task), false);
-        q->cold_count++;
-        q->cold_since++;
-        q->scanned = q->scanned > ex->key - 1 ? ex->key - 1 : q->scanned;
-        dispatch_queue_touch(q);
-    }
-}
-
-void dispatch_cold_task(
-        struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type)
-{
-    struct dispatch_queue *q = dispatch_queue_get(d, namespace_id, type, queue, false);
-    q->cold_count++;
-    q->cold_since++;
-    q->scanned = 0;
-    dispatch_queue_touch(q);
 }
 
 /* ---- what the owners of queues say --------------------------------------------------------------------- */
@@ -268,6 +244,7 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
     struct history *h = d->history;
     if (!execution_find(h, ref->key)) {
         /* Its run has left memory while matching held the offer. If no claim loads it, we do. */
+        dispatch_lent_over(d, ref->key);
         cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id),
                 instant_add(lane_now(h->lane), h->config.reoffer_after));
         return;
@@ -290,6 +267,7 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
 {
     struct history *h = d->history;
     if (!execution_find(h, ref->key)) {
+        dispatch_lent_over(d, ref->key);
         cold_add(h, ref->key, shard_of(ref->namespace_id, ref->workflow_id), lane_now(h->lane));
         return;
     }
@@ -307,6 +285,20 @@ static void task_refused(struct dispatch *d, const struct task_ref *ref)
     dispatch_task_wait(task, q, true);
 }
 
+static void take_credit(struct dispatch_queue *q, uint32_t level, uint32_t more)
+{
+    enum { CREDIT_MAX = 1 << 20 };
+    if (!more || level < 1 || level > PRIORITY_LEVELS) {
+        return;
+    }
+    struct dispatch_level *l = dispatch_level_get(q, level);
+    more = more < CREDIT_MAX ? more : CREDIT_MAX;
+    l->credit = l->credit + more < CREDIT_MAX ? l->credit + more : CREDIT_MAX;
+    if (l->waiting_count || l->cold_count) {
+        dispatch_queue_touch(q);
+    }
+}
+
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m)
 {
     if (m->incarnation != d->incarnation) {
@@ -321,12 +313,11 @@ void dispatch_demand(struct dispatch *d, const struct msg_demand *m)
             task_refused(d, &mq->refused[k]);
         }
         struct dispatch_queue *q = queue_find(d, mq->namespace_id, mq->type, mq->name);
-        if (q && mq->more) {
-            uint32_t more = mq->more < 1u << 20 ? mq->more : 1u << 20;
-            q->credit = q->credit + more < 1u << 20 ? q->credit + more : 1u << 20;
-            if (q->waiting_count || q->cold_count) {
-                dispatch_queue_touch(q);
-            }
+        if (q) {
+            take_credit(q, PRIORITY_NORMAL, mq->more);
+        }
+        for (size_t k = 0; q && k < mq->level_count; k++) {
+            take_credit(q, mq->levels[k].level, mq->levels[k].more);
         }
     }
 }
@@ -354,8 +345,14 @@ static void handed_over(struct lane_timer *timer)
 
 void dispatch_init(struct dispatch *d, struct history *h)
 {
-    *d = (struct dispatch){ .history = h, .tasks.arena = &h->arena, .queue_pool.arena = &h->arena };
+    *d = (struct dispatch){ .history = h,
+        .tasks.arena = &h->arena,
+        .queue_pool.arena = &h->arena,
+        .keys.arena = &h->arena };
+    d->lent_pool.arena = &h->arena;
     map_init(&d->queues, NULL);
+    map_init(&d->lent, NULL);
+    list_init(&d->lent_ages);
     list_init(&d->dirty);
     list_init(&d->handed);
     d->flush.run = dispatch_flush;
@@ -371,7 +368,10 @@ void dispatch_deinit(struct dispatch *d)
     list_remove(&d->links.node);
     map_each(&d->queues, n)
     {
-        arena_deinit(&map_entry(n, struct dispatch_queue, by_name)->arena);
+        struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
+        dispatch_levels_deinit(q);
+        arena_deinit(&q->arena);
     }
     map_deinit(&d->queues);
+    map_deinit(&d->lent);
 }

@@ -5,7 +5,7 @@
  *        ^                 |                              |
  *        `-- new owner ----'-------- not claimed in 1 s --'
  *
- * WAITING: first in, first out. SENT: the owner holds it for a poll. HANDED: a poll has the reference and will claim
+ * WAITING: by priority and fairness, then first in, first out. SENT: the owner holds it for a poll. HANDED: a poll has the reference and will claim
  * it. A sticky task that is refused (no live poller) waits again, on the normal queue, without a write. */
 #pragma once
 
@@ -22,9 +22,12 @@ struct execution;
 struct dispatch {
     struct history *history;
     struct map queues; /* by namespace, type, name */
-    struct pool tasks, queue_pool;
+    struct pool tasks, queue_pool, keys;
     struct list dirty;  /* queues to be advertised */
     struct list handed; /* tasks in HANDED, oldest first */
+    struct map lent;    /* dispatch_lent.c: by run */
+    struct list lent_ages;
+    struct pool lent_pool;
     struct lane_task flush;
     bool flush_posted;
     uint64_t incarnation;
@@ -43,15 +46,27 @@ void dispatch_claimed(struct dispatch *d, struct execution *ex, enum task_queue_
 void dispatch_obsolete(struct dispatch *d, const struct task_ref *ref);
 /* All tasks of the run. */
 void dispatch_forget(struct dispatch *d, struct execution *ex);
+/* The run's state has moved on: tasks that it does not wait for any more. */
+void dispatch_settle(struct dispatch *d, struct execution *ex);
 /* The run has closed: all but its queries, which have negative event ids. */
 void dispatch_closed(struct dispatch *d, struct execution *ex);
-/* The queue of the only task that waits, or empty when none waits. False: they are in several queues. */
-bool dispatch_backlog(const struct execution *ex, struct str *queue, enum task_queue_type *type);
+/* What the row of a run that leaves memory tells of its tasks. */
+struct dispatch_cold {
+    struct str queue; /* empty: none waits */
+    enum task_queue_type type;
+    uint32_t level; /* of the most urgent one */
+};
+/* False: they are in several queues. */
+bool dispatch_backlog(const struct execution *ex, struct dispatch_cold *ret);
 /* The run leaves memory with the task that its row now names. */
 void dispatch_evicted(struct dispatch *d, struct execution *ex);
 /* A run that is not loaded has a task for that queue: it is read when there is demand. */
 void dispatch_cold_task(
-        struct dispatch *d, struct uuid namespace_id, struct str queue, enum task_queue_type type);
+        struct dispatch *d, struct uuid namespace_id, const struct dispatch_cold *task);
+/* The run is in memory again, or its owner has said what became of the offer. */
+void dispatch_lent_over(struct dispatch *d, run_key key);
+/* Runs of offers of which nothing was heard for long are read again. */
+void dispatch_lent_tick(struct dispatch *d);
 /* RPC_HISTORY_DEMAND. */
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m);
 /* Starts over if a queue that was told of something has another owner now. */

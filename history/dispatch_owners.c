@@ -5,14 +5,15 @@
 void dispatch_restart(struct dispatch *d)
 {
     d->incarnation++;
+    dispatch_lent_return(d);
     map_each(&d->queues, n)
     {
         struct dispatch_queue *q = map_entry(n, struct dispatch_queue, by_name);
-        q->credit = DEMAND_INITIAL;
-        q->told_backlog = 0;
-        q->cold_count += q->lent_count;
-        q->scanned = q->lent_count ? 0 : q->scanned;
-        q->lent_count = 0;
+        dispatch_levels_each(q, l)
+        {
+            l->credit = DEMAND_INITIAL;
+            l->told_backlog = 0;
+        }
         q->owner = (struct uuid){ { 0 } };
         struct list_node *last;
         while (!list_empty(&q->sent)) {

@@ -25,40 +25,95 @@ static struct task_ref task_ref(const struct dispatch_task *task)
     };
 }
 
-/* Takes tasks off the front as far as the owner's demand allows. */
+static struct str task_priority(const struct dispatch_task *task, struct arena *arena)
+{
+    struct priority p = { (int32_t)task->key->level->level, task->key->by_name.key, task->weight };
+    if (p.key == PRIORITY_NORMAL && !p.fairness_key.len) {
+        return STR("");
+    }
+    struct buf out;
+    buf_init_arena(&out, arena, PRIORITY_BYTES_MAX);
+    priority_write(&out, &p);
+    return buf_str(&out);
+}
+
+static void dispatch_task_send(struct dispatch_task *task)
+{
+    struct dispatch_queue *q = task->queue;
+    task->key->sent++; /* before its key is ranked again */
+    dispatch_task_unlink(task);
+    task->state = TASK_SENT;
+    q->sent_count++;
+    list_append(&q->sent, &task->in_queue);
+}
+
+static size_t level_ready(const struct dispatch_level *l)
+{
+    return l->waiting_count < l->credit ? l->waiting_count : l->credit;
+}
+
+static size_t queue_ready(const struct dispatch_queue *q)
+{
+    size_t n = 0;
+    dispatch_levels_each(q, l)
+    {
+        n += level_ready(l);
+    }
+    return n;
+}
+
+static bool has_news(const struct dispatch_queue *q)
+{
+    dispatch_levels_each(q, l)
+    {
+        if (level_ready(l) || l->waiting_count + l->cold_count != l->told_backlog) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes tasks in their order as far as the owner's demand allows, then says what is left. */
 static struct msg_advertised_queue queue_take(struct dispatch_queue *q, struct arena *arena)
 {
-    size_t n = q->waiting_count < q->credit ? q->waiting_count : q->credit;
+    size_t n = queue_ready(q), taken = 0;
     n = n < OFFERS_MAX ? n : OFFERS_MAX;
     struct msg_offer *offers = NEW(arena, struct msg_offer, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        struct dispatch_task *task =
-                list_entry(list_first(&q->waiting), struct dispatch_task, in_queue);
-        dispatch_task_unlink(task);
-        task->state = TASK_SENT;
-        q->sent_count++;
-        list_append(&q->sent, &task->in_queue);
-        offers[i] = (struct msg_offer){
-            .task = task_ref(task),
-            .since = task->since,
-            .sticky_schedule_to_start = task->sticky_schedule_to_start,
-        };
-    }
-    q->credit -= (uint32_t)n;
-    q->dispatch->history->stats.offers_sent += n;
-    q->told_backlog = q->waiting_count + q->cold_count;
-    struct list_node *oldest = list_first(&q->waiting);
-    return (struct msg_advertised_queue){
+    struct msg_level *levels = NULL;
+    struct msg_advertised_queue ret = {
         .namespace_id = q->namespace_id,
         .name = q->name,
         .type = q->type,
         .is_sticky = q->is_sticky,
-        .backlog = q->told_backlog,
-        .oldest = oldest ? list_entry(oldest, struct dispatch_task, in_queue)->since
-                         : (struct instant){ 0 },
         .offers = offers,
-        .offer_count = n,
     };
+    dispatch_levels_each(q, l)
+    {
+        for (size_t k = level_ready(l); k > 0 && taken < n; k--, taken++) {
+            struct dispatch_task *task = dispatch_next(l);
+            offers[taken] = (struct msg_offer){
+                .task = task_ref(task),
+                .since = task->since,
+                .sticky_schedule_to_start = task->sticky_schedule_to_start,
+                .priority = task_priority(task, arena),
+            };
+            dispatch_task_send(task);
+            l->credit--;
+        }
+        l->told_backlog = l->waiting_count + l->cold_count;
+        if (l == &q->normal) {
+            ret.backlog = l->told_backlog;
+            ret.oldest = dispatch_oldest(l);
+        } else if (l->told_backlog) {
+            levels = levels ? levels : NEW(arena, struct msg_level, PRIORITY_LEVELS);
+            levels[ret.level_count++] =
+                    (struct msg_level){ l->level, l->told_backlog, dispatch_oldest(l) };
+        }
+    }
+    q->dispatch->history->stats.offers_sent += taken;
+    ret.offer_count = taken;
+    ret.levels = levels;
+    return ret;
 }
 
 static void retry(struct lane_timer *timer)
@@ -109,13 +164,11 @@ void dispatch_flush(struct lane_task *task)
             list_append(&unowned, &q->in_dirty);
             continue;
         }
-        bool has_news = (q->waiting_count && q->credit) ||
-                        q->waiting_count + q->cold_count != q->told_backlog;
-        if (has_news) {
+        if (has_news(q)) {
             queue_advertise(q, peer);
         }
         dispatch_queue_refill(q);
-        if (q->waiting_count && q->credit) {
+        if (queue_ready(q)) {
             dispatch_queue_touch(q);
         }
     }
@@ -143,6 +196,7 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
 {
     struct store_scan_backlog *scan = container_of(op, struct store_scan_backlog, op);
     struct dispatch_queue *q = container_of(scan, struct dispatch_queue, scan);
+    struct dispatch_level *l = q->scan_of;
     struct history *h = q->dispatch->history;
     q->scanning = false;
     h->reads--;
@@ -155,29 +209,44 @@ static void refill_done(struct store_op *op, enum err err, const struct fail *fa
     }
     for (size_t i = 0; i < scan->row_count; i++) {
         const struct store_run_row *row = &scan->rows[i];
-        q->scanned = row->key;
+        l->scanned = row->key;
         cold_add(h, row->key, row->shard,
                 (struct instant){ 1 }); /* due now: loading it offers its task */
     }
     /* Rows of runs that matching has an offer of, or that are loaded, are among them: there may be more behind. */
-    q->cold_count = q->cold_count > scan->row_count ? q->cold_count - scan->row_count : 1;
+    uint64_t left = l->cold_count > scan->row_count ? l->cold_count - scan->row_count : 1;
     if (scan->row_count < scan->limit) {
-        q->cold_count = q->cold_since; /* the scan may have been too early for these */
-        q->scanned = 0;
+        left = l->cold_since; /* the scan may have been too early for these */
+        l->scanned = 0;
     }
+    q->cold_count -= l->cold_count - left;
+    l->cold_count = left;
     dispatch_queue_touch(q);
+}
+
+/* The first one that could send more than is in memory. */
+static struct dispatch_level *cold_level(const struct dispatch_queue *q)
+{
+    dispatch_levels_each(q, l)
+    {
+        if (l->cold_count && !l->waiting_count && l->credit) {
+            return l;
+        }
+    }
+    return NULL;
 }
 
 void dispatch_queue_refill(struct dispatch_queue *q)
 {
     struct history *h = q->dispatch->history;
-    if (!q->cold_count || q->scanning || q->waiting_count || !q->credit ||
-            h->state != HISTORY_SERVING) {
+    struct dispatch_level *l = q->cold_count && !q->scanning ? cold_level(q) : NULL;
+    if (!l || h->state != HISTORY_SERVING) {
         return;
     }
     q->scanning = true;
+    q->scan_of = l;
     h->reads++;
-    q->cold_since = 0;
+    l->cold_since = 0;
     if (!q->scan_shards) {
         q->scan_shards = NEW(&q->arena, uint32_t, SHARD_COUNT);
     }
@@ -191,8 +260,9 @@ void dispatch_queue_refill(struct dispatch_queue *q)
         .namespace_id = q->namespace_id,
         .queue = q->name,
         .type = q->type,
-        .after_key = q->scanned,
-        .limit = q->credit < REFILL_MAX ? q->credit : REFILL_MAX,
+        .level = l->level,
+        .after_key = l->scanned,
+        .limit = l->credit < REFILL_MAX ? l->credit : REFILL_MAX,
     };
     store_scan_backlog(h->store, &q->scan);
 }

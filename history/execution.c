@@ -247,6 +247,12 @@ static void execution_succeed(struct execution *ex, struct event_start *start)
     check(!err); /* the engine has checked it before it closed the run */
 }
 
+/* Steps after which a task that was offered may not be wanted any more, though nobody had it. */
+static bool takes_tasks_back(enum event_kind kind)
+{
+    return kind == EVENT_TIME || kind == EVENT_WORKFLOW_TASK_COMPLETED;
+}
+
 static void execution_absorb(struct execution *ex, const struct event *ev, struct arena *arena,
         struct effects *fx, struct batch *b)
 {
@@ -274,6 +280,9 @@ static void execution_absorb(struct execution *ex, const struct event *ev, struc
     }
     if (fx->successor) {
         execution_succeed(ex, fx->successor);
+    }
+    if (takes_tasks_back(ev->kind)) {
+        dispatch_settle(&h->dispatch, ex);
     }
     execution_tell(ex, arena, fx);
     queries_settle(ex);
@@ -407,29 +416,30 @@ enum err execution_reset(struct chain *chain, struct event *ev, const struct res
 bool execution_checkpoint(struct execution *ex)
 {
     struct history *h = ex->chain->history;
-    struct str queue = { 0 };
-    enum task_queue_type type = TASK_QUEUE_WORKFLOW;
+    struct dispatch_cold cold;
     if (ex->status != WORKFLOW_RUNNING) {
         ex->checkpointed = true; /* its row is always exact */
     }
     if (ex->checkpointed) {
         return true;
     }
-    if (!workflow_may_leave(ex->wf) || !dispatch_backlog(ex, &queue, &type)) {
+    if (!workflow_may_leave(ex->wf) || !dispatch_backlog(ex, &cold)) {
         return false;
     }
     struct batch *b = committer_batch(&h->committer);
-    struct instant need = queue.len ? workflow_next_need(ex->wf) : workflow_durable_need(ex->wf);
+    struct instant need =
+            cold.queue.len ? workflow_next_need(ex->wf) : workflow_durable_need(ex->wf);
     size_t worth = ex->snapshot_bytes / 2 > 4096 ? ex->snapshot_bytes / 2 : 4096;
     if (ex->tail_bytes > worth) {
         execution_put_snapshot(ex, b);
     }
-    if (need.ns != ex->stored_wake.ns || queue.len || ex->stored_backlog) {
+    if (need.ns != ex->stored_wake.ns || cold.queue.len || ex->stored_backlog) {
         ex->stored_wake = need;
-        ex->stored_backlog = queue.len > 0;
+        ex->stored_backlog = cold.queue.len > 0;
         struct store_run_row *row = execution_put_row(ex, b);
-        row->backlog_queue = str_dup(&b->arena, queue);
-        row->backlog_type = type;
+        row->backlog_queue = str_dup(&b->arena, cold.queue);
+        row->backlog_type = cold.type;
+        row->backlog_level = cold.level;
     }
     ex->checkpointed = true;
     h->stats.checkpoints++;

@@ -205,6 +205,7 @@ enum err execution_load(
     ex->stored_backlog = load->run.backlog_queue.len > 0;
     ex->checkpointed = ex->status != WORKFLOW_RUNNING;
     execution_name(ex, load->run.key, load->run.run_id);
+    dispatch_lent_over(&chain->history->dispatch, ex->key); /* it is offered from here again */
     execution_resume(ex, !ex->stored_backlog && execution_has_offers(ex));
     *ret = ex;
     return ERR_NONE;

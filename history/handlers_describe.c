@@ -137,17 +137,6 @@ static struct str activity_options(
     return buf_str(&out);
 }
 
-/* From its scheduled event, when that is kept. */
-static struct str activity_priority(
-        struct arena *arena, const struct workflow *wf, const struct activity *a)
-{
-    struct history_event he = { 0 };
-    if (a->scheduled_event.len && !history_event_read(a->scheduled_event, arena, &he)) {
-        return STR("");
-    }
-    return priority_merge(arena, wf->start.priority, he.priority);
-}
-
 static Api__PendingActivityInfo *pending_activity(struct arena *arena, const struct workflow *wf,
         const struct activity *a, struct instant now)
 {
@@ -179,7 +168,7 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
                 api_duration(arena, instant_since(a->attempt_scheduled_time, a->last_complete));
     }
     m->last_attempt_complete_time = api_timestamp(arena, a->last_complete);
-    struct str priority = activity_priority(arena, wf, a);
+    struct str priority = priority_merge(arena, wf->start.priority, a->priority);
     m->priority = api_data(priority);
     m->activity_options = api_data(activity_options(arena, a, priority));
     return m;

@@ -72,7 +72,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->user_metadata = api_bytes(r->user_metadata);
     s->priority = api_bytes(r->priority);
     s->links = links_encode(&call->arena, r->links, r->n_links);
-    s->request_eager_execution = r->request_eager_execution;
+    s->request_eager_execution = r->request_eager_execution && !ev->limits->no_eager_start;
     take_callbacks(&call->arena, r, s);
     s->continued_failure = api_bytes(r->continued_failure);
     s->last_completion_result = api_bytes(r->last_completion_result);

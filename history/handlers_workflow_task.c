@@ -38,6 +38,20 @@ static struct str completed_fields(
     return buf_str(&out);
 }
 
+/* As if the worker had not asked for any. */
+static const struct command *without_eager(
+        struct arena *arena, const struct command *commands, size_t count)
+{
+    struct command *copy = NEW(arena, struct command, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = commands[i];
+        if (copy[i].type == COMMAND_SCHEDULE_ACTIVITY_TASK) {
+            copy[i].schedule_activity.request_eager_execution = false;
+        }
+    }
+    return copy;
+}
+
 static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCompletedRequest *r,
         const struct api_token *token, struct event *ev)
 {
@@ -50,6 +64,9 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
     }
     c->token = task_token(token);
     c->command_count = r->n_commands;
+    if (ev->limits->no_eager_activities) {
+        c->commands = without_eager(&call->arena, c->commands, c->command_count);
+    }
     update_messages_take(&call->arena, r, c);
     c->identity = text(r->identity);
     c->return_new_workflow_task = r->return_new_workflow_task;

@@ -65,6 +65,7 @@ void query_offer(struct query *q)
         .sticky_schedule_to_start = is_sticky ? v.sticky_schedule_to_start : (struct duration){ 0 },
         .scheduled_event_id = -q->number,
         .since = lane_now(h->lane),
+        .priority = engine_view_priority(ex->wf),
     };
     if (is_sticky && !q->sticky_until.ns) {
         q->sticky_until = instant_add(lane_monotonic(h->lane), v.sticky_schedule_to_start);

@@ -79,6 +79,7 @@ struct history_config history_config_default(void)
         .buffered_queries = 1,
         .direct_queries = 1000,
         .reoffer_after = DURATION_SECONDS(1),
+        .lent_patience = DURATION_SECONDS(600),
         .reload_wait = DURATION_MS(1250),
     };
 }

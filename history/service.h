@@ -56,6 +56,8 @@ struct history_config {
     uint32_t direct_queries;     /* of a run, that are tasks of their own; default 1000 */
     struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */
     struct duration
+            lent_patience; /* an evicted run whose offer nothing is heard of; default 10 min */
+    struct duration
             reload_wait; /* a task that may be with a worker is offered again this long after a crash (and up to
                                       0.4 of it later); default 1.25 s */
 };
@@ -65,6 +67,7 @@ struct history_stats {
     uint64_t commits, committed_rows, poisoned_groups, shed;
     uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
+    uint64_t lent_reread;              /* runs read because of lent_patience */
     uint64_t updates, tasks_discarded; /* admitted; speculative tasks that left no trace */
     uint64_t messages_sent, messages_received, unsent_tasks, late_answers;
     uint64_t resets, deletes, expired_runs, reaped_runs, reaped_rows;

@@ -136,8 +136,9 @@ static void backlog_done(struct store_op *op, enum err err, const struct fail *f
     for (size_t i = 0; i < backlog->row_count; i++) {
         const struct store_run_row *row = &backlog->rows[i];
         if (!execution_find(h, row->key)) {
-            dispatch_cold_task(
-                    &h->dispatch, row->namespace_id, row->backlog_queue, row->backlog_type);
+            struct dispatch_cold task = { row->backlog_queue, row->backlog_type,
+                row->backlog_level };
+            dispatch_cold_task(&h->dispatch, row->namespace_id, &task);
         }
     }
     if (backlog->row_count >= backlog->limit) {
@@ -275,5 +276,6 @@ static void sweep_tick(struct lane_timer *timer)
         sweep->next_window = instant_add(mono, (struct duration){ h->config.window.ns / 2 });
         scan_start(h, SCAN_WINDOW, shards, count, instant_add(now, h->config.window));
     }
+    dispatch_lent_tick(&h->dispatch);
     dispatch_collect(&h->dispatch);
 }

@@ -44,6 +44,7 @@ static void answer_task(
         .is_over = answer->kind == MATCHING_ANSWER_OVER,
         .task = answer->task,
         .backlog_hint = answer->backlog > INT64_MAX ? INT64_MAX : (int64_t)answer->backlog,
+        .scaling = answer->scaling,
     };
     struct buf body;
     buf_init_arena(&body, arena, 16384);

@@ -64,8 +64,15 @@ static void on_flush(struct lane_task *task)
         struct msg_demanded_queue *queues = NEW(scratch, struct msg_demanded_queue, d->queues.len);
         for (size_t k = 0; k < d->queues.len; k++) {
             const struct matching_demanded_queue *q = &d->queues.ptr[k];
+            struct msg_level_more *levels =
+                    q->more_at.len ? NEW(scratch, struct msg_level_more, q->more_at.len) : NULL;
+            for (size_t j = 0; j < q->more_at.len; j++) {
+                levels[j] =
+                        (struct msg_level_more){ q->more_at.ptr[j].level, q->more_at.ptr[j].more };
+            }
             queues[k] = (struct msg_demanded_queue){ q->queue.namespace_id, q->queue.name,
-                q->queue.type, q->more, q->gone.ptr, q->gone.len, q->refused.ptr, q->refused.len };
+                q->queue.type, q->more, q->gone.ptr, q->gone.len, q->refused.ptr, q->refused.len,
+                levels, q->more_at.len };
         }
         demand_send(m, d, queues, d->queues.len);
     }
@@ -122,6 +129,36 @@ static void on_time(struct lane_timer *timer)
 
 /* ---- messages ---------------------------------------------------------------------------------------- */
 
+static void take_advertised(struct matching *m, const struct msg_advertise *msg, struct uuid from,
+        const struct msg_advertised_queue *q)
+{
+    struct arena *scratch = lane_scratch(m->lane);
+    struct matching_offer *offers = NEW(scratch, struct matching_offer, q->offer_count);
+    struct matching_level_figures *levels =
+            q->level_count ? NEW(scratch, struct matching_level_figures, q->level_count) : NULL;
+    for (size_t k = 0; k < q->offer_count; k++) {
+        const struct msg_offer *o = &q->offers[k];
+        offers[k] = (struct matching_offer){ o->task, o->since, o->sticky_schedule_to_start,
+            priority_meaning(o->priority) };
+    }
+    for (size_t k = 0; k < q->level_count; k++) {
+        levels[k] = (struct matching_level_figures){ q->levels[k].level, q->levels[k].backlog,
+            q->levels[k].oldest };
+    }
+    struct matching_event ev = { .kind = MATCHING_ADVERTISE,
+        .advertise = { .from = { from, msg->lane },
+                .incarnation = msg->incarnation,
+                .queue = { q->namespace_id, q->name, q->type },
+                .is_sticky = q->is_sticky,
+                .backlog = q->backlog,
+                .oldest = q->oldest,
+                .levels = levels,
+                .level_count = q->level_count,
+                .offers = offers,
+                .offer_count = q->offer_count } };
+    matching_must_run(m, &ev);
+}
+
 /* Taken whether or not the queue is ours by our own view: the advertiser's may be newer, and it will not say it
  * again. A queue that is not ours goes with our next view. */
 static void on_advertise(void *ctx, struct uuid from, uint64_t key, struct str body)
@@ -137,17 +174,7 @@ static void on_advertise(void *ctx, struct uuid from, uint64_t key, struct str b
     }
     m->stats.advertised++;
     for (size_t i = 0; i < msg.queue_count; i++) {
-        const struct msg_advertised_queue *q = &msg.queues[i];
-        struct matching_offer *offers = NEW(scratch, struct matching_offer, q->offer_count);
-        for (size_t k = 0; k < q->offer_count; k++) {
-            offers[k] = (struct matching_offer){ q->offers[k].task, q->offers[k].since,
-                q->offers[k].sticky_schedule_to_start };
-        }
-        struct matching_event ev = { .kind = MATCHING_ADVERTISE,
-            .advertise = { { from, msg.lane }, msg.incarnation,
-                    { q->namespace_id, q->name, q->type }, q->is_sticky, q->backlog, q->oldest,
-                    offers, q->offer_count } };
-        matching_must_run(m, &ev);
+        take_advertised(m, &msg, from, &msg.queues[i]);
     }
 }
 
@@ -171,8 +198,15 @@ static void on_describe(void *ctx, struct rpc_in *in, struct str body)
         pollers[i] =
                 (struct msg_poller){ p->identity, p->last_access, p->rate_per_second, p->details };
     }
+    struct msg_level_stats *levels = NEW(scratch, struct msg_level_stats, info.levels.len + 1);
+    for (size_t i = 0; i < info.levels.len; i++) {
+        const struct matching_level_info *l = &info.levels.ptr[i];
+        levels[i] = (struct msg_level_stats){ l->level, l->backlog, l->oldest, l->add_rate,
+            l->dispatch_rate };
+    }
     struct msg_describe_queue_answer answer = { pollers, info.pollers.len, info.backlog,
-        info.oldest, info.add_rate, info.dispatch_rate, info.rate_limit, info.is_limited };
+        info.oldest, info.add_rate, info.dispatch_rate, (uint32_t)info.rate_source, info.rate_limit,
+        info.is_limited, levels, info.levels.len };
     struct buf out;
     buf_init_arena(&out, scratch, 2 * DEMAND_BODY_MAX); /* 1000 pollers of 3 KiB fit */
     msg_describe_queue_answer_encode(&answer, &out);

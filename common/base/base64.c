@@ -1,10 +1,9 @@
 /* Base64 both ways. Pure. */
 #include "common/base/base64.h"
 
-struct str base64_encode(struct arena *arena, struct str bytes, bool padded)
+size_t base64_encode_to(char *out, struct str bytes, bool padded)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *out = arena_alloc(arena, arena_mul(4, bytes.len / 3 + 1), 1);
     size_t n = 0;
     const unsigned char *p = (const unsigned char *)bytes.ptr;
     size_t i = 0;
@@ -29,7 +28,13 @@ struct str base64_encode(struct arena *arena, struct str bytes, bool padded)
             out[n++] = '=';
         }
     }
-    return str_of(out, n);
+    return n;
+}
+
+struct str base64_encode(struct arena *arena, struct str bytes, bool padded)
+{
+    char *out = arena_alloc(arena, arena_mul(4, bytes.len / 3 + 1), 1);
+    return str_of(out, base64_encode_to(out, bytes, padded));
 }
 
 static int digit_value(char c)

@@ -153,6 +153,12 @@ static const struct row *find_row(struct str key)
     return NULL;
 }
 
+bool config_is_time(struct str key)
+{
+    const struct row *row = find_row(key);
+    return row && row->type == TYPE_TIME;
+}
+
 void config_init(struct config *config)
 {
     *config = (struct config){ 0 };

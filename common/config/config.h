@@ -63,6 +63,8 @@ enum err config_fail(const struct config *config, const char *key, struct fail *
 /* The whole configuration as a YAML file with its documentation; config_parse reads it back. */
 void config_print(const struct config *config, FILE *out);
 
+/* Is there a setting of this key, and is it a time? */
+bool config_is_time(struct str key);
 /* "250ms", "3s", "5m", "2h"; a bare "0". Shared with command-line flags. */
 bool config_parse_time(struct str text, struct duration *ret);
 /* "4m" = 4 MiB; k, m, g or none. */

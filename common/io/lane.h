@@ -19,6 +19,7 @@
 #include "common/base/time.h"
 
 struct lane;
+struct metrics;
 
 /* Wall-clock time, read once per turn, corrected to the database's clock and never running
  * backwards. */
@@ -32,6 +33,8 @@ void lane_set_clock_offset(struct lane *lane, struct duration offset);
 /* The lane's index within its process: 0 .. lane_count - 1. */
 unsigned lane_index(const struct lane *lane);
 struct rand *lane_rand(struct lane *lane);
+/* What the lane counts (common/obs/metrics.h): written on the lane only, read by any thread. */
+struct metrics *lane_metrics(struct lane *lane);
 /* Temporary memory, valid until the end of the current turn. */
 struct arena *lane_scratch(struct lane *lane);
 

@@ -15,6 +15,7 @@
 
 #include "common/base/check.h"
 #include "common/io/mailbox.h"
+#include "common/obs/metrics.h"
 
 struct lane {
     unsigned index;
@@ -35,6 +36,7 @@ struct lane {
     struct duration clock_offset;
     struct arena scratch;
     struct rand rand;
+    struct metrics metrics;
     pthread_t thread;
     struct lane_task start_task;
     void (*start)(struct lane *lane, void *arg);
@@ -285,6 +287,11 @@ unsigned lane_index(const struct lane *lane)
 struct rand *lane_rand(struct lane *lane)
 {
     return &lane->rand;
+}
+
+struct metrics *lane_metrics(struct lane *lane)
+{
+    return &lane->metrics;
 }
 
 struct arena *lane_scratch(struct lane *lane)

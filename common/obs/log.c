@@ -5,16 +5,23 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 static _Atomic int current_level = LOG_INFO;
 static _Atomic int current_format = LOG_FORMAT_TEXT;
+static _Atomic bool is_coloured;
+
+static const char *const level_names[] = { "debug", "info", "warn", "error", "never" };
 
 void log_set(enum log_level level, enum log_format format)
 {
     atomic_store_explicit(&current_level, (int)level, memory_order_relaxed);
     atomic_store_explicit(&current_format, (int)format, memory_order_relaxed);
+    const char *refused = getenv("NO_COLOR");
+    bool coloured = isatty(STDERR_FILENO) && (!refused || !*refused);
+    atomic_store_explicit(&is_coloured, coloured, memory_order_relaxed);
 }
 
 struct line {
@@ -90,34 +97,66 @@ static void put_value(struct line *l, const struct log_field *f, bool json)
     }
 }
 
-static void put_time(struct line *l)
+static void put_time(struct line *l, enum log_format format)
 {
     struct timespec ts;
     struct tm tm;
     char text[40];
+    bool pretty = format == LOG_FORMAT_PRETTY;
     clock_gettime(CLOCK_REALTIME, &ts);
-    gmtime_r(&ts.tv_sec, &tm);
-    size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + n, sizeof(text) - n, ".%03ldZ", ts.tv_nsec / 1000000);
+    (void)(pretty ? localtime_r(&ts.tv_sec, &tm) : gmtime_r(&ts.tv_sec, &tm));
+    size_t n = strftime(text, sizeof(text), pretty ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + n, sizeof(text) - n, ".%03ld%s", ts.tv_nsec / 1000000, pretty ? "" : "Z");
     put_cstr(l, text);
+}
+
+static void put_json(struct line *l, enum log_level level, const char *event)
+{
+    put_cstr(l, "{\"time\":\"");
+    put_time(l, LOG_FORMAT_JSON);
+    put_cstr(l, "\",\"level\":\"");
+    put_cstr(l, level_names[level]);
+    put_cstr(l, "\",\"event\":\"");
+    put_cstr(l, event);
+    put_cstr(l, "\"");
+}
+
+static void put_text(struct line *l, enum log_level level, const char *event)
+{
+    put_time(l, LOG_FORMAT_TEXT);
+    put_cstr(l, " ");
+    put_cstr(l, level_names[level]);
+    put_cstr(l, " ");
+    put_cstr(l, event);
+}
+
+static void put_pretty(struct line *l, enum log_level level, const char *event)
+{
+    static const char *const words[] = { "DEBUG", "INFO ", "WARN ", "ERROR", "     " };
+    static const char *const colours[] = { "\033[2m", "\033[32m", "\033[33m", "\033[31m", "" };
+    bool colour = atomic_load_explicit(&is_coloured, memory_order_relaxed);
+    put_time(l, LOG_FORMAT_PRETTY);
+    put_cstr(l, " ");
+    put_cstr(l, colour ? colours[level] : "");
+    put_cstr(l, words[level]);
+    put_cstr(l, colour ? "\033[0m " : " ");
+    put_cstr(l, event);
+    put_cstr(l, " ");
 }
 
 void log_write(
         enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    static const char *const names[] = { "debug", "info", "warn", "error", "never" };
     if ((int)level < atomic_load_explicit(&current_level, memory_order_relaxed)) {
         return;
     }
-    bool json = atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_FORMAT_JSON;
+    enum log_format format =
+            (enum log_format)atomic_load_explicit(&current_format, memory_order_relaxed);
+    bool json = format == LOG_FORMAT_JSON;
     struct line l = { .len = 0 };
-    put_cstr(&l, json ? "{\"time\":\"" : "");
-    put_time(&l);
-    put_cstr(&l, json ? "\",\"level\":\"" : " ");
-    put_cstr(&l, names[level]);
-    put_cstr(&l, json ? "\",\"event\":\"" : " ");
-    put_cstr(&l, event);
-    put_cstr(&l, json ? "\"" : "");
+    void (*const heads[])(
+            struct line *, enum log_level, const char *) = { put_text, put_json, put_pretty };
+    heads[format](&l, level, event);
     for (size_t i = 0; i < count; i++) {
         put_cstr(&l, json ? ",\"" : " ");
         put_cstr(&l, fields[i].key);

@@ -11,7 +11,8 @@
 #include "common/base/uuid.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NEVER };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+/* PRETTY is text for people who watch: a short time, and colours if it is a terminal. */
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_PRETTY };
 
 struct log_field {
     const char *key;

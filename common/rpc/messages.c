@@ -104,26 +104,35 @@ LAYOUT(msg_poll_empty, struct msg_poll_answer, BOOL(struct msg_poll_answer, has_
         I64(struct msg_poll_answer, backlog_hint), BOOL(struct msg_poll_answer, is_over))
 LAYOUT(msg_poll_answer, struct msg_poll_answer, BOOL(struct msg_poll_answer, has_task),
         I64(struct msg_poll_answer, backlog_hint), BOOL(struct msg_poll_answer, is_over),
-        STRUCT(struct msg_poll_answer, task, task_ref_layout, struct task_ref))
+        STRUCT(struct msg_poll_answer, task, task_ref_layout, struct task_ref),
+        I32(struct msg_poll_answer, scaling))
 
 LAYOUT(msg_offer, struct msg_offer,
         STRUCT(struct msg_offer, task, task_ref_layout, struct task_ref),
-        INSTANT(struct msg_offer, since), DURATION(struct msg_offer, sticky_schedule_to_start))
+        INSTANT(struct msg_offer, since), DURATION(struct msg_offer, sticky_schedule_to_start),
+        BYTES(struct msg_offer, priority))
+LAYOUT(msg_level, struct msg_level, U32(struct msg_level, level), U64(struct msg_level, backlog),
+        INSTANT(struct msg_level, oldest))
 LAYOUT(msg_advertised_queue, struct msg_advertised_queue,
         UUID(struct msg_advertised_queue, namespace_id), BYTES(struct msg_advertised_queue, name),
         QUEUE_TYPE(struct msg_advertised_queue, type), BOOL(struct msg_advertised_queue, is_sticky),
         U64(struct msg_advertised_queue, backlog), INSTANT(struct msg_advertised_queue, oldest),
-        LIST(struct msg_advertised_queue, offers, offer_count, msg_offer_layout, struct msg_offer))
+        LIST(struct msg_advertised_queue, offers, offer_count, msg_offer_layout, struct msg_offer),
+        LIST(struct msg_advertised_queue, levels, level_count, msg_level_layout, struct msg_level))
 LAYOUT(msg_advertise, struct msg_advertise, U32(struct msg_advertise, lane),
         U64(struct msg_advertise, incarnation),
         LIST(struct msg_advertise, queues, queue_count, msg_advertised_queue_layout,
                 struct msg_advertised_queue))
 
+LAYOUT(msg_level_more, struct msg_level_more, U32(struct msg_level_more, level),
+        U32(struct msg_level_more, more))
 LAYOUT(msg_demanded_queue, struct msg_demanded_queue, UUID(struct msg_demanded_queue, namespace_id),
         BYTES(struct msg_demanded_queue, name), QUEUE_TYPE(struct msg_demanded_queue, type),
         U32(struct msg_demanded_queue, more),
         LIST(struct msg_demanded_queue, gone, gone_count, task_ref_layout, struct task_ref),
-        LIST(struct msg_demanded_queue, refused, refused_count, task_ref_layout, struct task_ref))
+        LIST(struct msg_demanded_queue, refused, refused_count, task_ref_layout, struct task_ref),
+        LIST(struct msg_demanded_queue, levels, level_count, msg_level_more_layout,
+                struct msg_level_more))
 LAYOUT(msg_demand, struct msg_demand, U64(struct msg_demand, incarnation),
         LIST(struct msg_demand, queues, queue_count, msg_demanded_queue_layout,
                 struct msg_demanded_queue))
@@ -133,6 +142,9 @@ LAYOUT(msg_describe_queue, struct msg_describe_queue, UUID(struct msg_describe_q
 LAYOUT(msg_poller, struct msg_poller, BYTES(struct msg_poller, identity),
         INSTANT(struct msg_poller, last_access), DOUBLE(struct msg_poller, rate_per_second),
         BYTES(struct msg_poller, details))
+LAYOUT(msg_level_stats, struct msg_level_stats, U32(struct msg_level_stats, level),
+        U64(struct msg_level_stats, backlog), INSTANT(struct msg_level_stats, oldest),
+        DOUBLE(struct msg_level_stats, add_rate), DOUBLE(struct msg_level_stats, dispatch_rate))
 LAYOUT(msg_describe_queue_answer, struct msg_describe_queue_answer,
         LIST(struct msg_describe_queue_answer, pollers, poller_count, msg_poller_layout,
                 struct msg_poller),
@@ -141,7 +153,10 @@ LAYOUT(msg_describe_queue_answer, struct msg_describe_queue_answer,
         DOUBLE(struct msg_describe_queue_answer, add_rate),
         DOUBLE(struct msg_describe_queue_answer, dispatch_rate),
         DOUBLE(struct msg_describe_queue_answer, rate_limit),
-        BOOL(struct msg_describe_queue_answer, is_limited))
+        BOOL(struct msg_describe_queue_answer, is_limited),
+        U32(struct msg_describe_queue_answer, rate_source),
+        LIST(struct msg_describe_queue_answer, levels, level_count, msg_level_stats_layout,
+                struct msg_level_stats))
 
 LAYOUT(msg_shutdown_worker, struct msg_shutdown_worker,
         UUID(struct msg_shutdown_worker, namespace_id),

@@ -42,7 +42,7 @@ struct msg_poll {
     bool is_sticky;
     struct str normal_name; /* of a sticky queue */
     struct str poll_id, identity;
-    double max_tasks_per_second; /* 0: not given */
+    double max_tasks_per_second; /* 0: none at all; negative: not given */
     struct str
             details; /* what PollerInfo tells of the worker's version: its fields 4 and 5, encoded */
     struct str worker_instance_key;
@@ -53,6 +53,7 @@ struct msg_poll_answer {
     bool is_over;  /* without a task: the worker has said goodbye, do not poll again */
     struct task_ref task;
     int64_t backlog_hint;
+    int32_t scaling; /* pollers the worker should have more, or less */
 };
 
 /* RPC_MATCHING_ADVERTISE (notify, history lane -> owner of the queues): what I have, and tasks as
@@ -64,17 +65,26 @@ struct msg_offer {
     struct instant since;
     struct duration
             sticky_schedule_to_start; /* sticky queues: how long it may wait for a live poller */
+    struct str priority;              /* the public message; empty: the normal one */
+};
+/* What of a queue has another priority than the normal one. */
+struct msg_level {
+    uint32_t level;
+    uint64_t backlog;
+    struct instant oldest;
 };
 struct msg_advertised_queue {
     struct uuid namespace_id;
     struct str name;
     enum task_queue_type type;
     bool is_sticky;
-    uint64_t backlog;      /* tasks that wait here and were not sent */
+    uint64_t backlog;      /* tasks of the normal priority that wait here and were not sent */
     struct instant oldest; /* of them */
     const struct msg_offer
             *offers; /* each consumes one demand; known ones are ignored (re-offers) */
     size_t offer_count;
+    const struct msg_level *levels; /* other priorities; those not named have no backlog */
+    size_t level_count;
 };
 struct msg_advertise {
     uint32_t lane;        /* of the sender: demand goes to (sending member, lane) */
@@ -87,17 +97,22 @@ enum {
     DEMAND_INITIAL = 16
 }; /* offers a history lane may send for a queue before it hears of demand */
 
+struct msg_level_more {
+    uint32_t level, more;
+};
 /* RPC_HISTORY_DEMAND (notify, queue owner -> history lane (key = lane)). */
 struct msg_demanded_queue {
     struct uuid namespace_id;
     struct str name;
     enum task_queue_type type;
-    uint32_t more; /* so many more offers may be sent */
+    uint32_t more; /* so many more offers of the normal priority may be sent */
     const struct task_ref
             *gone; /* offers that were handed to a poll, or dropped: no longer held here */
     size_t gone_count;
     const struct task_ref *refused; /* sticky queues: no live poller, use the normal queue */
     size_t refused_count;
+    const struct msg_level_more *levels; /* and of other priorities */
+    size_t level_count;
 };
 struct msg_demand {
     uint64_t incarnation; /* of the advertiser, echoed: demand for an older one is ignored */
@@ -114,17 +129,27 @@ struct msg_describe_queue {
 struct msg_poller {
     struct str identity;
     struct instant last_access;
-    double rate_per_second; /* 0: not given */
+    double rate_per_second; /* negative: not given */
     struct str details;
 };
+struct msg_level_stats {
+    uint32_t level;
+    uint64_t backlog;
+    struct instant oldest;
+    double add_rate, dispatch_rate;
+};
+enum msg_rate_source { MSG_RATE_NONE, MSG_RATE_CONFIG, MSG_RATE_POLL };
 struct msg_describe_queue_answer {
     const struct msg_poller *pollers; /* of the last five minutes */
     size_t poller_count;
     uint64_t backlog;
     struct instant oldest;
-    double add_rate, dispatch_rate; /* per second, last 30 s */
-    double rate_limit;              /* per second; 0: none */
-    bool is_limited;                /* tasks wait for it now */
+    double add_rate, dispatch_rate;       /* per second, last 30 s */
+    uint32_t rate_source;                 /* enum msg_rate_source */
+    double rate_limit;                    /* per second, if there is a source */
+    bool is_limited;                      /* tasks wait for it now */
+    const struct msg_level_stats *levels; /* the priorities that are in use */
+    size_t level_count;
 };
 
 /* RPC_MATCHING_SHUTDOWN: a worker is gone. Its sticky queue ends, if one is named; and its polls of the other queue, if

@@ -72,7 +72,7 @@ static void backlog_one(struct pg_params *p, const struct store_run_row *r)
         pg_put_null(p);
     } else {
         pg_put_str(p, r->backlog_queue);
-        pg_put_i16(p, (int16_t)r->backlog_type);
+        pg_put_i16(p, (int16_t)store_backlog_class(r->backlog_type, r->backlog_level));
     }
 }
 
@@ -90,7 +90,7 @@ static void arr_queue_type(struct buf *a, const struct store_run_row *r)
     if (str_empty(r->backlog_queue)) {
         pg_array_null(a);
     } else {
-        pg_array_i16(a, (int16_t)r->backlog_type);
+        pg_array_i16(a, (int16_t)store_backlog_class(r->backlog_type, r->backlog_level));
     }
 }
 

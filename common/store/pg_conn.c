@@ -12,6 +12,7 @@
 
 #include "common/io/lane_uv.h"
 #include "common/obs/log.h"
+#include "common/obs/metrics.h"
 #include "common/store/pg_conn.h"
 
 enum { BACKOFF_MIN_MS = 30, BACKOFF_MAX_MS = 500 };
@@ -37,6 +38,8 @@ void pg_conn_away(struct pg_conn *c, const char *why)
 {
     if (!c->away) {
         c->away = true;
+        metric_add(lane_metrics(c->lane), METRIC_DATABASE_AWAY, 1);
+        metric_add(lane_metrics(c->lane), METRIC_DATABASE_LOSSES, 1);
         if (atomic_fetch_add(&c->store->away, 1) == 0) {
             struct str line = str_from_cstr(why); /* libpq explains itself in several */
             line.len = str_find(line, '\n');
@@ -49,6 +52,7 @@ void pg_conn_back(struct pg_conn *c)
 {
     if (c->away) {
         c->away = false;
+        metric_add(lane_metrics(c->lane), METRIC_DATABASE_AWAY, (uint64_t)-1);
         if (atomic_fetch_sub(&c->store->away, 1) == 1) {
             log_info("database_back");
         }

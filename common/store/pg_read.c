@@ -23,7 +23,8 @@ void pg_run_row(const PGresult *r, int row, struct store_run_row *ret)
         .start_time = { pg_i64(r, row, 7) },
         .close_time = opt_instant(r, row, 8, (struct instant){ 0 }),
         .backlog_queue = pg_str(r, row, 9),
-        .backlog_type = (enum task_queue_type)pg_i16(r, row, 10),
+        .backlog_type = store_backlog_type(pg_i16(r, row, 10)),
+        .backlog_level = store_backlog_level(pg_i16(r, row, 10)),
     };
 }
 
@@ -182,7 +183,7 @@ static bool backlog_send(struct pg_op *op, struct pg_conn *conn)
     if (!any) {
         pg_put_uuid(&p, s->namespace_id);
         pg_put_str(&p, s->queue);
-        pg_put_i16(&p, (int16_t)s->type);
+        pg_put_i16(&p, (int16_t)store_backlog_class(s->type, s->level));
     }
     pg_put_i64(&p, s->after_key);
     pg_put_i64(&p, (int64_t)s->limit);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/obs/log.h"
+#include "common/obs/metrics.h"
 
 enum {
     CHECKPOINT_PAGES = 1000,
@@ -113,9 +114,12 @@ static bool job_retry(struct sqlite_job *job, struct sqlite_lane *sl)
             job->kind == STORE_COMMIT && (job->err == ERR_UNAVAILABLE || job->err == ERR_STORE);
     if (again && !instant_is_set(sl->stalled_since)) {
         sl->stalled_since = lane_now(sl->sl.lane);
+        metric_add(lane_metrics(sl->sl.lane), METRIC_DATABASE_AWAY, 1);
+        metric_add(lane_metrics(sl->sl.lane), METRIC_DATABASE_LOSSES, 1);
         log_warn("database_away", LOG_CSTR("why", job->f.message));
     } else if (!again && job->kind == STORE_COMMIT && instant_is_set(sl->stalled_since)) {
         sl->stalled_since = (struct instant){ 0 };
+        metric_add(lane_metrics(sl->sl.lane), METRIC_DATABASE_AWAY, (uint64_t)-1);
         log_info("database_back");
     }
     if (again) {

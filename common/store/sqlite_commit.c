@@ -17,7 +17,7 @@ static void put_changeable(
     put_instant(q, close, !instant_is_set(r->close_time), r->close_time);
     if (!str_empty(r->backlog_queue)) {
         sq_text(q, backlog, r->backlog_queue);
-        sq_i64(q, backlog + 1, r->backlog_type);
+        sq_i64(q, backlog + 1, store_backlog_class(r->backlog_type, r->backlog_level));
     }
 }
 

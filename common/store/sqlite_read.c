@@ -23,7 +23,8 @@ void sqlite_run_row(sqlite3_stmt *q, struct arena *arena, struct store_run_row *
         .start_time = { sqlite3_column_int64(q, 7) },
         .close_time = opt_instant(q, 8, (struct instant){ 0 }),
         .backlog_queue = sq_get_str(q, 9, arena),
-        .backlog_type = (enum task_queue_type)sqlite3_column_int(q, 10),
+        .backlog_type = store_backlog_type(sqlite3_column_int(q, 10)),
+        .backlog_level = store_backlog_level(sqlite3_column_int(q, 10)),
     };
 }
 
@@ -181,7 +182,7 @@ static enum err scan_backlog(struct sqlite_db *db, struct sqlite_job *job, struc
     if (!any) {
         sq_blob(q, 4, uuid_bytes(&s->namespace_id));
         sq_text(q, 5, s->queue);
-        sq_i64(q, 6, s->type);
+        sq_i64(q, 6, store_backlog_class(s->type, s->level));
     }
     run_rows rows = { 0 };
     int rc = collect_runs(q, &job->arena, &rows);

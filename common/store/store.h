@@ -14,6 +14,7 @@
 #include "common/base/vec.h"
 #include "common/io/lane.h"
 #include "common/model/ids.h"
+#include "common/model/priority.h"
 
 /* ---- what is stored ---------------------------------------------------------------------------- */
 
@@ -60,6 +61,7 @@ struct store_run_row {
     struct instant start_time, close_time; /* close_time {0} while open */
     struct str backlog_queue; /* an evicted run's undelivered task: its queue; empty otherwise */
     enum task_queue_type backlog_type;
+    uint32_t backlog_level; /* its priority, 1-5; 0 in rows to be written: the normal one */
     /* Inserts: what lists show, or NULL (nothing). Updates of open runs: NULL; of closed
      * ones: the figures are taken. Loads leave it NULL. Borrowed. */
     const struct store_view *view;
@@ -257,7 +259,7 @@ struct store_scan_wakes {
 };
 void store_scan_wakes(struct store_lane *sl, struct store_scan_wakes *op);
 
-/* Open runs with an undelivered task for a queue (backlog_queue), oldest key first, after_key
+/* Open runs with an undelivered task of a level of a queue (backlog_queue), oldest key first, after_key
  * excluded. */
 struct store_scan_backlog {
     struct store_op op;
@@ -266,12 +268,27 @@ struct store_scan_backlog {
     struct uuid namespace_id;
     struct str queue; /* empty: any queue of these shards (used at take-over to find the queues) */
     enum task_queue_type type;
+    uint32_t level; /* 1-5; 0: the normal one */
     run_key after_key;
     size_t limit;
     const struct store_run_row *rows; /* out */
     size_t row_count;
 };
 void store_scan_backlog(struct store_lane *sl, struct store_scan_backlog *op);
+
+/* What stands in the rows for type and level: the type alone where the level is the normal one. */
+static inline int store_backlog_class(enum task_queue_type type, uint32_t level)
+{
+    return (int)type | (level && level != PRIORITY_NORMAL ? (int)level << 4 : 0);
+}
+static inline enum task_queue_type store_backlog_type(int class)
+{
+    return (enum task_queue_type)(class & 15);
+}
+static inline uint32_t store_backlog_level(int class)
+{
+    return class >> 4 ? (uint32_t) class >> 4 : PRIORITY_NORMAL;
+}
 
 /* ---- lists and counts --------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* Answers: replies, errors, streams of messages. Responsible for what goes over the wire and for the end of the
  * handler's side of a call. Leaves the rest of its life to call.c. */
 #include "common/base/base64.h"
+#include "common/obs/metrics.h"
 #include "frontend/grpc/internal.h"
 
 enum { DETAILS_MAX = 24 << 10 }; /* of grpc-status-details-bin: clients bound their headers */
@@ -14,13 +15,32 @@ static const struct h2_header ok_trailers[] = { { STR_INIT("grpc-status"), STR_I
 
 static void respond_headers(struct call *c, bool is_gzip)
 {
-    const struct h2_header headers[] = {
+    struct h2_header headers[3 + HTTP_CORS_HEADERS] = {
         { STR(":status"), STR("200") },
-        { STR("content-type"), STR("application/grpc") },
+        { STR("content-type"), grpc_wire_content_type(c->wire) },
         { STR("grpc-encoding"), STR("gzip") },
     };
-    h2_stream_respond(&c->stream, headers, is_gzip ? 3 : 2, false);
+    size_t n = is_gzip ? 3 : 2;
+    n += http_cors_headers(c, headers + n);
+    h2_stream_respond(&c->stream, headers, n, false);
     c->has_headers = true;
+}
+
+/* Takes the block. */
+static void send_block(struct call *c, struct h2_block *block)
+{
+    h2_stream_send(&c->stream, c->wire == GRPC_WIRE_WEB_TEXT ? web_text_encode(block) : block);
+}
+
+/* Trailers as the wire has them; borrowed until the stream is closed. */
+static void finish(struct call *c, const struct h2_header *trailers, size_t count)
+{
+    if (!call_is_web(c)) {
+        h2_stream_finish(&c->stream, trailers, count);
+    } else {
+        send_block(c, web_trailers(trailers, count));
+        h2_stream_finish(&c->stream, NULL, 0);
+    }
 }
 
 static struct h2_block *make_block(struct str bytes, bool is_compressed)
@@ -71,9 +91,12 @@ static size_t status_headers(struct arena *arena, const struct fail *f, struct h
 
 void callee_send_fail(struct call *c, const struct fail *f)
 {
-    if (c->has_headers) {
+    if (c->has_headers || call_is_web(c)) {
+        if (!c->has_headers) {
+            respond_headers(c, false);
+        }
         size_t n = status_headers(&c->pub.arena, f, c->status_trailer);
-        h2_stream_finish(&c->stream, c->status_trailer, n);
+        finish(c, c->status_trailer, n);
         return;
     }
     struct h2_header headers[6] = {
@@ -89,7 +112,7 @@ void callee_send_fail(struct call *c, const struct fail *f)
 }
 
 /* The handler has answered: its side ends. */
-static void release_by_handler(struct call *c)
+void callee_answered(struct call *c)
 {
     lane_timer_stop(c->pub.lane, &c->timer);
     c->state = CALL_ANSWERED;
@@ -128,7 +151,7 @@ void grpc_call_reply(struct grpc_call *call, struct str bytes)
     check(is_handlers(c) && !c->has_headers);
     if (c->state == CALL_ABANDONED) {
         callee_undelivered(c);
-        release_by_handler(c);
+        callee_answered(c);
         return;
     }
     c->is_reply = true;
@@ -141,10 +164,10 @@ void grpc_call_reply(struct grpc_call *call, struct str bytes)
         c->unsent = (uint32_t)bytes.len;
         call->server->unsent += c->unsent;
         respond_headers(c, is_gzip);
-        h2_stream_send(&c->stream, make_block(bytes, is_gzip));
-        h2_stream_finish(&c->stream, ok_trailers, ARRAY_LEN(ok_trailers));
+        send_block(c, make_block(bytes, is_gzip));
+        finish(c, ok_trailers, ARRAY_LEN(ok_trailers));
     }
-    release_by_handler(c);
+    callee_answered(c);
 }
 
 void callee_fail(struct call *call, const struct fail *f)
@@ -153,8 +176,9 @@ void callee_fail(struct call *call, const struct fail *f)
         callee_send_fail(call, f);
     }
     if (is_handlers(call)) {
-        release_by_handler(call); /* a handler may still be looking at the request */
+        callee_answered(call); /* a handler may still be looking at the request */
     } else {
+        metric_add(lane_metrics(call->pub.lane), METRIC_RPC_REFUSED, 1);
         callee_refused(call);
     }
 }
@@ -181,7 +205,7 @@ void grpc_call_send(struct grpc_call *call, struct str bytes)
     if (!c->has_headers) {
         respond_headers(c, false);
     }
-    h2_stream_send(&c->stream, make_block(bytes, false));
+    send_block(c, make_block(bytes, false));
 }
 
 void grpc_call_finish(struct grpc_call *call)
@@ -192,7 +216,7 @@ void grpc_call_finish(struct grpc_call *call)
         if (!c->has_headers) {
             respond_headers(c, false);
         }
-        h2_stream_finish(&c->stream, ok_trailers, ARRAY_LEN(ok_trailers));
+        finish(c, ok_trailers, ARRAY_LEN(ok_trailers));
     }
-    release_by_handler(c);
+    callee_answered(c);
 }

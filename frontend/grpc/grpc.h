@@ -74,6 +74,16 @@ const struct h2_peer *grpc_call_peer(const struct grpc_call *call);
 /* The call with this id if it still awaits its answer and its client still waits, else NULL. */
 struct grpc_call *grpc_call_find(struct grpc_server *server, uint64_t id);
 
+/* On the ports for browsers and operators: a request that is no gRPC-web call goes to the config's `http` handler when
+ * its headers are there; its body is not read. The handler answers exactly once, at once or later, with this (or with
+ * grpc_call_fail when nobody waits any more). grpc_call_metadata has ":method" and ":path". Everything is copied. */
+struct http_answer {
+    unsigned status;         /* 200, 404, ... */
+    struct str content_type; /* empty: text/plain */
+    struct str body;
+};
+void grpc_call_http(struct grpc_call *call, const struct http_answer *answer);
+
 struct grpc_config {
     uint32_t message_max; /* bytes of a request message, before and after decompression; 0: 4 MiB */
     uint32_t
@@ -86,6 +96,10 @@ struct grpc_config {
     size_t unsent_max;        /* bytes of replies that a connection does not take; 0: 256 MiB */
     size_t unsent_max_lane;   /* ... and all connections of the lane; 0: 1 GiB */
     unsigned calls_max;       /* open calls of the lane, parked ones included; 0: 200000 */
+    struct str
+            web_origins; /* comma list of the origins whose pages may call gRPC-web, besides our own; borrowed */
+    grpc_handler http; /* NULL: requests that are not gRPC are refused */
+    void *http_ctx;
 };
 
 /* Rows must live as long as the server. */

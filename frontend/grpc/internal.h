@@ -6,6 +6,7 @@
 #include "frontend/grpc/grpc.h"
 #include "frontend/grpc/gzip.h"
 #include "frontend/grpc/text.h"
+#include "frontend/grpc/web.h"
 
 /* The life of a call. The client's side (stream) and the handler's side end independently; the memory goes
  * when both have ended.
@@ -38,9 +39,12 @@ struct call {
     struct duration timeout;
     enum call_state state : 8;
     enum call_encoding encoding : 8;
+    enum grpc_wire wire : 8;
+    struct web_text text; /* of a request in the text form */
     bool has_timeout : 1;
     bool is_post : 1;
-    bool is_grpc : 1;
+    bool is_http : 1;    /* goes to the config's http handler: no message, no status */
+    bool needs_cors : 1; /* the page's origin is named in the answer */
     bool accepts_gzip : 1;
     bool is_timeout_bad : 1;
     bool is_reply : 1;    /* answered OK: may turn out undelivered */
@@ -56,6 +60,11 @@ struct grpc_conn {
     struct list ready; /* call.in_ready: complete requests of this feed */
     size_t received;   /* bytes held for requests: unfinished messages, metadata */
 };
+
+static inline bool call_is_web(const struct call *c)
+{
+    return c->wire == GRPC_WIRE_WEB || c->wire == GRPC_WIRE_WEB_TEXT;
+}
 
 struct method_entry {
     struct map_node node;
@@ -76,6 +85,7 @@ struct slot {
 struct grpc_server {
     struct lane *lane;
     struct grpc_config config;
+    struct grpc_method http; /* of calls that are plain HTTP */
     struct map methods, services;
     struct arena arena; /* the entries */
     struct slot *slots;
@@ -100,7 +110,16 @@ enum err callee_decompress(struct call *call, struct str *message, struct fail *
 void callee_start_timer(struct call *call);
 void callee_drop_request(struct call *call);
 
+/* http.c: plain requests on the ports of browsers and operators */
+/* False: this is a gRPC-web call. Otherwise the call is answered, or with its handler. */
+bool http_take(struct call *call);
+/* Fills in the headers that let a page read the answer; returns how many, at most HTTP_CORS_HEADERS. */
+enum { HTTP_CORS_HEADERS = 3 };
+size_t http_cors_headers(const struct call *call, struct h2_header to[HTTP_CORS_HEADERS]);
+
 /* answer.c */
+/* The handler's side of an answered call ends. */
+void callee_answered(struct call *call);
 /* Ends a call for what its client did or let pass; a handler that holds it is told. */
 void callee_break(struct call *call, const struct fail *f, enum grpc_cancel why);
 void callee_fail(struct call *call, const struct fail *f);

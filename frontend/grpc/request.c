@@ -41,8 +41,11 @@ void request_header(struct h2_stream *stream, struct str name, struct str value)
     }
     if (str_eq(name, STR(":method"))) {
         c->is_post = str_eq(value, STR("POST"));
+        if (c->conn->peer->port != H2_PORT_GRPC) {
+            store_metadata(c, name, value);
+        }
     } else if (str_eq(name, STR("content-type"))) {
-        c->is_grpc = grpc_content_type_ok(value);
+        c->wire = grpc_wire_of(value);
     } else if (str_eq(name, STR("grpc-timeout"))) {
         c->has_timeout = grpc_timeout_parse(value, &c->timeout);
         c->is_timeout_bad = !c->has_timeout;
@@ -123,7 +126,12 @@ void request_headers_done(struct h2_stream *stream, bool is_end)
 {
     struct call *c = call_of(stream);
     struct fail f;
-    if (c->header_bytes <= c->conn->server->config.header_max && (!c->is_grpc || !c->is_post)) {
+    bool fits = c->header_bytes <= c->conn->server->config.header_max;
+    if (c->conn->peer->port != H2_PORT_GRPC) {
+        if (http_take(c)) {
+            return;
+        }
+    } else if (fits && (c->wire != GRPC_WIRE_PLAIN || !c->is_post)) {
         /* Not gRPC: answered in HTTP's own terms. */
         const struct h2_header status = { STR(":status"), c->is_post ? STR("415") : STR("405") };
         callee_refused(c);
@@ -177,9 +185,8 @@ static enum err take(struct call *c, struct str *bytes, struct fail *f)
     unreachable_state(result);
 }
 
-void request_data(struct h2_stream *stream, struct str bytes)
+static void take_data(struct call *c, struct str bytes)
 {
-    struct call *c = call_of(stream);
     struct fail f;
     while (bytes.len && (c->state == CALL_RECEIVING ||
                                 (c->state == CALL_OWNED && c->pub.method->is_streaming))) {
@@ -201,10 +208,36 @@ void request_data(struct h2_stream *stream, struct str bytes)
     }
 }
 
+void request_data(struct h2_stream *stream, struct str bytes)
+{
+    struct call *c = call_of(stream);
+    if (c->is_http) {
+        return; /* nobody reads it */
+    }
+    if (c->wire != GRPC_WIRE_WEB_TEXT) {
+        take_data(c, bytes);
+        return;
+    }
+    while (bytes.len && (c->state == CALL_RECEIVING || c->state == CALL_OWNED)) {
+        char piece[WEB_TEXT_PIECE];
+        int n = web_text_decode(&c->text, &bytes, piece);
+        if (n < 0) {
+            struct fail f;
+            fail(&f, ERR_PROTOCOL, "the request is not base64");
+            callee_break(c, &f, GRPC_CANCEL_REQUEST);
+            return;
+        }
+        take_data(c, str_of(piece, (size_t)n));
+    }
+}
+
 void request_ended(struct h2_stream *stream)
 {
     struct call *c = call_of(stream);
     struct fail f;
+    if (c->is_http) {
+        return;
+    }
     if (c->state == CALL_OWNED && c->pub.method->is_streaming) {
         if (c->reader.prefix_len) {
             fail(&f, ERR_PROTOCOL, "the request ends within a message");

@@ -33,6 +33,7 @@ struct grpc_server *grpc_server_new(struct lane *lane, const struct grpc_config 
     c->unsent_max = c->unsent_max ? c->unsent_max : UNSENT_MAX;
     c->unsent_max_lane = c->unsent_max_lane ? c->unsent_max_lane : UNSENT_MAX_LANE;
     c->calls_max = c->calls_max ? c->calls_max : CALLS_MAX;
+    s->http = (struct grpc_method){ .handler = c->http, .is_streaming = true };
     map_init(&s->methods, NULL);
     map_init(&s->services, NULL);
     s->gzip = gzip_new();

@@ -230,7 +230,8 @@ static void conn_start_session(struct conn *c)
     }
     c->peer = (struct h2_peer){ .address = str_from_cstr(c->address),
         .certificate = str_from_cstr(c->certificate),
-        .is_tls = c->tls != NULL };
+        .is_tls = c->tls != NULL,
+        .port = t->config.port };
     c->h2 = h2_session_new(&t->config.h2, t->config.app, t->config.app_ctx, &c->peer, on_wake, c);
     if (t->is_draining) {
         h2_session_drain(c->h2);
@@ -283,6 +284,11 @@ static bool passed(struct instant now, struct instant since, struct duration lim
     return limit.ns > 0 && instant_since(now, since).ns >= limit.ns;
 }
 
+/* A first request may be on its way while we begin to drain; who still has said nothing then, waits for nothing. */
+static const struct duration unheard_grace = DURATION_MS(200);
+
+static void on_conn_tick(struct lane_timer *timer);
+
 void conn_drain(struct conn *c, struct instant now)
 {
     if (!c->h2) {
@@ -290,6 +296,11 @@ void conn_drain(struct conn *c, struct instant now)
     } else if (!h2_session_is_draining(c->h2)) {
         c->drain_started = now;
         h2_session_drain(c->h2);
+        if (!h2_session_is_ready(c->h2)) {
+            lane_timer_start(c->transport->lane, &c->timer, unheard_grace, on_conn_tick);
+        }
+    } else if (!h2_session_is_ready(c->h2)) {
+        conn_close(c, "draining");
     } else if (passed(now, c->drain_started, DURATION_SECONDS(1))) {
         h2_session_drain_now(c->h2);
     }
@@ -316,7 +327,8 @@ static void on_conn_tick(struct lane_timer *timer)
                        (struct duration){ config->ping_after.ns + config->ping_timeout.ns })) {
         conn_close(c, "ping timeout");
         return;
-    } else if (!c->is_pinged && passed(now, c->last_read, config->ping_after)) {
+    } else if (!c->is_pinged && passed(now, c->last_read, config->ping_after) &&
+               (h2_session_can_ping(c->h2) || !h2_session_streams(c->h2))) {
         c->is_pinged = true;
         h2_session_ping(c->h2);
     }
@@ -326,6 +338,9 @@ static void on_conn_tick(struct lane_timer *timer)
     if (c->h2 && (passed(now, c->idle_since, config->idle_timeout) ||
                          passed(now, c->ages_from, config->age_max) || t->is_draining)) {
         conn_drain(c, now);
+    }
+    if (is_gone(c)) {
+        return;
     }
     lane_timer_start(t->lane, &c->timer, t->tick, on_conn_tick);
 }

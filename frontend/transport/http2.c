@@ -43,7 +43,7 @@ static void stream_settle(struct h2_stream *st)
     }
 }
 
-static void stream_closed(struct h2_stream *st)
+void h2_session_stream_closed(struct h2_stream *st)
 {
     struct h2_session *s = st->session;
     stream_drop_body(st);
@@ -52,6 +52,24 @@ static void stream_closed(struct h2_stream *st)
     st->is_open = false;
     st->is_closed = true;
     stream_settle(st);
+}
+
+void h2_stream_took(struct h2_stream *st, size_t n)
+{
+    struct h2_session *s = st->session;
+    struct h2_block *b = st->out_first;
+    st->out_off += n;
+    if (st->out_off == b->len) {
+        st->out_first = b->next;
+        st->out_last = b->next ? st->out_last : NULL;
+        st->out_off = 0;
+        s->queued -= b->len;
+        h2_block_free(b);
+    }
+    if (!st->is_body_taken) {
+        st->is_body_taken = true;
+        list_append(&s->unsent, &st->in_unsent);
+    }
 }
 
 static void unsent_release(struct h2_session *s, bool may_be_sent)
@@ -147,7 +165,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     struct h2_stream *st = find(ng, id);
     if (st) {
         nghttp2_session_set_stream_user_data(ng, id, NULL);
-        stream_closed(st);
+        h2_session_stream_closed(st);
     }
     return 0;
 }
@@ -194,7 +212,9 @@ struct h2_session *h2_session_new(const struct h2_config *config, const struct h
 {
     struct h2_session *s = calloc(1, sizeof(*s));
     check(s);
-    *s = (struct h2_session){ .app = app, .wake = wake, .wake_arg = arg };
+    *s = (struct h2_session){
+        .app = app, .wake = wake, .wake_arg = arg, .allows_http1 = config->allows_http1
+    };
     list_init(&s->open);
     list_init(&s->unsent);
     s->ng = make_session(config, s);
@@ -224,22 +244,40 @@ void h2_session_free(struct h2_session *session)
     list_each(&session->open, n)
     {
         struct h2_stream *st = list_entry(n, struct h2_stream, in_open);
-        nghttp2_session_set_stream_user_data(session->ng, st->id, NULL);
-        stream_closed(st);
+        if (!session->h1) {
+            nghttp2_session_set_stream_user_data(session->ng, st->id, NULL);
+        }
+        h2_session_stream_closed(st);
     }
     unsent_release(session, false);
     session->app->disconnected(session->conn);
     nghttp2_session_del(session->ng);
+    h1_free(session->h1);
     free(session);
 }
 
-/* Tells somebody who speaks HTTP/1 by mistake so in his own language. */
+/* The client has not sent HTTP/2's preface. On a port that allows it the session goes on as HTTP/1.1, with what the
+ * preface had seemed to begin with; elsewhere he is told so in his own language. */
+static void meet_http1(struct h2_session *s, size_t seen_before)
+{
+    if (!s->allows_http1) {
+        s->is_http1 = true;
+        return;
+    }
+    s->h1 = h1_new(s);
+    s->is_broken = !h1_feed(s->h1, str_of(preface.ptr, seen_before));
+}
+
+/* False: this is not HTTP/2. */
 static bool check_preface(struct h2_session *s, struct str bytes)
 {
+    size_t seen_before = s->preface_seen;
     for (size_t i = 0; i < bytes.len && s->preface_seen < preface.len; i++) {
         if (bytes.ptr[i] != preface.ptr[s->preface_seen]) {
             char c = bytes.ptr[i];
-            s->is_http1 = (c >= 'A' && c <= 'Z') || s->preface_seen > 0;
+            if ((c >= 'A' && c <= 'Z') || s->preface_seen > 0) {
+                meet_http1(s, seen_before);
+            }
             return false;
         }
         s->preface_seen++;
@@ -254,8 +292,11 @@ bool h2_session_feed(struct h2_session *session, struct str bytes)
         return false;
     }
     session->is_feeding = true;
-    bool ok = session->is_ready || check_preface(session, bytes);
-    if (ok) {
+    bool ok = session->h1 || session->is_ready || check_preface(session, bytes);
+    if (session->h1) {
+        ok = !session->is_broken && h1_feed(session->h1, bytes);
+        session->app->fed(session->conn);
+    } else if (ok) {
         ssize_t n = nghttp2_session_mem_recv(session->ng, (const uint8_t *)bytes.ptr, bytes.len);
         ok = n == (ssize_t)bytes.len;
         session->app->fed(session->conn);
@@ -267,6 +308,12 @@ bool h2_session_feed(struct h2_session *session, struct str bytes)
 
 bool h2_session_pull(struct h2_session *session, struct buf *out, size_t limit)
 {
+    if (session->h1) {
+        session->is_feeding = true;
+        h1_pull(session->h1, out, limit);
+        session->is_feeding = false;
+        return true;
+    }
     if (session->is_http1) {
         buf_append_str(out, http1_answer);
         session->is_http1 = false;
@@ -291,6 +338,9 @@ bool h2_session_pull(struct h2_session *session, struct buf *out, size_t limit)
 
 bool h2_session_wants_write(const struct h2_session *session)
 {
+    if (session->h1) {
+        return h1_wants_write(session->h1);
+    }
     if (session->is_broken && !session->is_ready) {
         return session->is_http1;
     }
@@ -304,6 +354,9 @@ void h2_session_sent(struct h2_session *session)
 
 bool h2_session_is_done(const struct h2_session *session)
 {
+    if (session->h1) {
+        return h1_is_done(session->h1);
+    }
     if (session->is_broken) {
         return !h2_session_wants_write(session);
     }
@@ -314,7 +367,7 @@ bool h2_session_is_done(const struct h2_session *session)
 
 bool h2_session_is_ready(const struct h2_session *session)
 {
-    return session->is_ready;
+    return session->h1 ? h1_is_ready(session->h1) : session->is_ready;
 }
 
 size_t h2_session_streams(const struct h2_session *session)
@@ -327,16 +380,25 @@ size_t h2_session_queued(const struct h2_session *session)
     return session->queued;
 }
 
+bool h2_session_can_ping(const struct h2_session *session)
+{
+    return !session->h1;
+}
+
 void h2_session_ping(struct h2_session *session)
 {
-    if (nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL) == 0) {
+    if (!session->h1 && nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL) == 0) {
         h2_session_wake(session);
     }
 }
 
 void h2_session_drain(struct h2_session *session)
 {
-    if (!session->is_drain_noticed) {
+    if (session->h1) {
+        session->is_drain_noticed = session->is_drain_final = true;
+        h1_drain(session->h1);
+        h2_session_wake(session);
+    } else if (!session->is_drain_noticed) {
         session->is_drain_noticed = true;
         nghttp2_submit_shutdown_notice(session->ng);
         nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, drain_ping);
@@ -346,7 +408,9 @@ void h2_session_drain(struct h2_session *session)
 
 void h2_session_drain_now(struct h2_session *session)
 {
-    if (!session->is_drain_final) {
+    if (session->h1) {
+        h2_session_drain(session);
+    } else if (!session->is_drain_final) {
         session->is_drain_noticed = session->is_drain_final = true;
         nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
                 nghttp2_session_get_last_proc_stream_id(session->ng), NGHTTP2_NO_ERROR, NULL, 0);

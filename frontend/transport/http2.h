@@ -1,4 +1,5 @@
-/* One HTTP/2 server connection without any I/O: bytes in, bytes out, streams as events.
+/* One HTTP server connection without any I/O: bytes in, bytes out, streams as events. HTTP/2, after which things
+ * are named; a port may allow HTTP/1.1 too, where each request is a stream.
  *
  * The transport feeds what it read and pulls what to write; the application above (frontend/grpc) is told of
  * streams through struct h2_app and answers them with headers, body blocks and trailers. Everything happens
@@ -44,11 +45,20 @@ struct h2_stream {
     bool is_closed : 1; /* by nghttp2; the application hears of it when the output has been handed over */
 };
 
+/* What a port is for: the application answers each on its own terms. */
+enum h2_port {
+    H2_PORT_GRPC,
+    H2_PORT_WEB,      /* browsers: gRPC-web, pages */
+    H2_PORT_OPERATOR, /* metrics and probes */
+    H2_PORT_COUNT,
+};
+
 /* Who is at the other end; the strings live as long as the session. */
 struct h2_peer {
     struct str address;     /* "127.0.0.1:1234" */
     struct str certificate; /* common name of the verified client certificate, or empty */
     bool is_tls;
+    enum h2_port port;
 };
 
 struct h2_app {
@@ -76,6 +86,7 @@ struct h2_config {
     uint32_t header_list_max;   /* bytes, announced; the application enforces; 0: 64 KiB */
     uint64_t reset_burst;       /* client resets before the rapid-reset defence; 0: 100000 */
     uint64_t reset_rate;        /* ... refilled per second; 0: 10000 */
+    bool allows_http1;          /* else a client that speaks it is told off */
 };
 
 /* wake(arg) is called when output appears outside of feed. The config is only read here. */
@@ -94,12 +105,14 @@ void h2_session_sent(struct h2_session *session);
 /* True when nothing will be read or written any more: close. */
 bool h2_session_is_done(const struct h2_session *session);
 
-/* True once the client's preface has been seen. */
+/* True once the client's preface, or its first HTTP/1.1 request, has been seen. */
 bool h2_session_is_ready(const struct h2_session *session);
 size_t h2_session_streams(const struct h2_session *session);
 /* Response body bytes waiting to be taken. */
 size_t h2_session_queued(const struct h2_session *session);
 
+/* Can a client that has nothing to say be asked for a sign of life? Not over HTTP/1.1. */
+bool h2_session_can_ping(const struct h2_session *session);
 /* Asks the peer for a sign of life (any input is one). */
 void h2_session_ping(struct h2_session *session);
 /* Graceful end: a shutdown notice now, and after one round trip (or h2_session_drain_now) a GOAWAY that

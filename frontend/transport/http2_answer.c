@@ -36,7 +36,6 @@ static size_t fill_headers(const struct h2_header *headers, size_t count, nghttp
 static ssize_t on_body(nghttp2_session *ng, int32_t id, uint8_t *to, size_t room, uint32_t *flags,
         nghttp2_data_source *source, void *arg)
 {
-    struct h2_session *s = arg;
     struct h2_stream *st = source->ptr;
     size_t got = 0;
     while (st->out_first && got < room) {
@@ -44,21 +43,14 @@ static ssize_t on_body(nghttp2_session *ng, int32_t id, uint8_t *to, size_t room
         size_t n = b->len - st->out_off < room - got ? b->len - st->out_off : room - got;
         memcpy(to + got, b->bytes + st->out_off, n);
         got += n;
-        st->out_off += n;
-        if (st->out_off == b->len) {
-            st->out_first = b->next;
-            st->out_last = b->next ? st->out_last : NULL;
-            st->out_off = 0;
-            s->queued -= b->len;
-            h2_block_free(b);
-        }
-    }
-    if (got && !st->is_body_taken) {
-        st->is_body_taken = true;
-        list_append(&s->unsent, &st->in_unsent);
+        h2_stream_took(st, n);
     }
     if (!st->out_first && st->is_finished) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (!st->trailer_count) {
+            return (ssize_t)got;
+        }
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         nghttp2_nv nv[RESPONSE_HEADERS_MAX];
         size_t count = fill_headers(st->trailers, st->trailer_count, nv);
         if (nghttp2_submit_trailer(ng, id, nv, count) != 0) {
@@ -77,6 +69,13 @@ void h2_stream_respond(
     if (!stream->is_open || stream->is_answering) {
         return;
     }
+    if (stream->session->h1) {
+        stream->is_answering = true;
+        stream->is_finished = is_last;
+        h1_respond(stream->session->h1, stream, headers, count, is_last);
+        h2_session_wake(stream->session);
+        return;
+    }
     nghttp2_nv nv[RESPONSE_HEADERS_MAX];
     fill_headers(headers, count, nv);
     nghttp2_data_provider body = { .source.ptr = stream, .read_callback = on_body };
@@ -91,7 +90,9 @@ void h2_stream_respond(
 
 static void stream_resume(struct h2_stream *st)
 {
-    if (st->is_deferred) {
+    if (st->session->h1) {
+        h2_session_wake(st->session);
+    } else if (st->is_deferred) {
         st->is_deferred = false;
         nghttp2_session_resume_data(st->session->ng, st->id);
         h2_session_wake(st->session);
@@ -130,6 +131,11 @@ void h2_stream_reset(struct h2_stream *stream, uint32_t code)
 {
     if (stream->is_open) {
         stream->is_finished = true;
+        if (stream->session->h1) {
+            h1_reset(stream->session->h1);
+            h2_session_wake(stream->session);
+            return;
+        }
         nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, code);
         h2_session_wake(stream->session);
     }

@@ -13,6 +13,7 @@ struct transport;
 struct transport_config {
     const struct h2_app *app;
     void *app_ctx;
+    enum h2_port port;
     struct h2_config h2;
     const struct tls_config *tls;      /* NULL: plain text; borrowed, outlives the transport */
     unsigned connections_max;          /* beyond it connections are closed at once; 0: 20000 */

@@ -13,6 +13,7 @@
  *   heartbeat, or at once when there may be no second attempt. Event 11 is written just before the closing one.
  *
  * Leaves timeouts to activity_timeout.c and retry arithmetic to retry.c. */
+#include "history/engine/priority.h"
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 #include "history/engine/tally.h"
@@ -20,10 +21,13 @@
 static const char not_found[] =
         "invalid activityID or activity already timed out or invoking workflow is completed";
 
-struct task_offer activity_offer_of(const struct activity *a)
+struct task_offer activity_offer_of(
+        const struct workflow *wf, const struct activity *a, struct arena *arena)
 {
+    struct str priority = priority_merge(arena, wf->start.priority, a->priority);
     return (struct task_offer){ .type = TASK_QUEUE_ACTIVITY,
-        .queue = a->task_queue.name,
+        .queue = str_dup(arena, a->task_queue.name),
+        .priority = priority.len ? str_dup(arena, priority) : priority,
         .scheduled_event_id = a->scheduled_event_id,
         .attempt = a->attempt,
         .stamp = a->stamp,
@@ -32,8 +36,7 @@ struct task_offer activity_offer_of(const struct activity *a)
 
 static void offer(struct step *st, const struct activity *a)
 {
-    struct task_offer o = activity_offer_of(a);
-    o.queue = str_dup(st->fx->arena, o.queue);
+    struct task_offer o = activity_offer_of(st->wf, a, st->fx->arena);
     vec_push(st->fx->arena, &st->fx->offers, o);
 }
 

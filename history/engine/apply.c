@@ -240,12 +240,14 @@ static bool apply_activity_scheduled(
         .identity = old.identity,
         .request_id = old.request_id,
         .task_queue.name = old.task_queue.name,
-        .scheduled_event = old.scheduled_event };
+        .scheduled_event = old.scheduled_event,
+        .priority = old.priority };
     state_keep(wf, &a->activity_id, he->activity_id);
     state_keep(wf, &a->activity_type, he->activity_type);
     state_keep(wf, &a->task_queue.name, he->task_queue.name);
     state_keep(wf, &a->scheduled_event,
             bytes.len <= SCHEDULED_EVENT_KEPT_MAX ? bytes : (struct str){ 0 });
+    state_keep(wf, &a->priority, he->priority);
     a->schedule_to_close = he->schedule_to_close;
     a->schedule_to_start = he->schedule_to_start;
     a->start_to_close = he->start_to_close;

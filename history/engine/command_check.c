@@ -3,6 +3,7 @@
 #include "history/engine/command_check.h"
 
 #include "history/engine/cron.h"
+#include "history/engine/priority.h"
 
 /* --- shared by all rules ------------------------------------------------------------------------------ */
 
@@ -145,6 +146,7 @@ static const char *child_problem(const struct check *c, const struct command_sta
     }
     const char *why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
     why = why ? why : retry_policy_problem(&in->retry);
+    why = why ? why : priority_problem(in->priority);
     return why ? why : command_queue_problem(c, in->task_queue);
 }
 

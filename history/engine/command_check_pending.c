@@ -1,6 +1,7 @@
 /* The rules of commands that leave something pending in the run: activities, timers, signals and cancel requests
  * to others. See command_check.c for the rest and for the order of things. */
 #include "history/engine/command_check.h"
+#include "history/engine/priority.h"
 
 /* --- activities --------------------------------------------------------------------------------------- */
 
@@ -27,6 +28,10 @@ static bool refuse_attributes(struct check *c, const struct command_schedule_act
     if (in->activity_type.len > max) {
         return command_refuse(c, bad, "ActivityType exceeds length limit. Length=%zu Limit=%zu",
                 in->activity_type.len, max);
+    }
+    why = priority_problem(in->priority);
+    if (why) {
+        return command_refuse(c, bad, "invalid priorities: %s", why);
     }
     if (!activity_defaults(c->st->wf, in, &he, &why)) {
         return command_refuse(c, bad, "%s ActivityId=" STR_FMT " ActivityType=" STR_FMT, why,

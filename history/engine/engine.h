@@ -53,6 +53,8 @@ struct engine_limits {
     struct search_attribute_limits search_attribute_limits;
     const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
     bool cross_namespace; /* commands may name other namespaces; default false */
+    /* Nothing is handed out with the answer to a start or completion, whatever the client asks; default false. */
+    bool no_eager_start, no_eager_activities;
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
@@ -316,6 +318,7 @@ struct task_offer {
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since; /* for the age of the backlog */
+    struct str priority;  /* the public message; empty: the normal one */
 };
 
 /* A workflow task handed to a worker: by a claim, or inline with a completion. */
@@ -439,6 +442,9 @@ struct instant workflow_durable_need(const struct workflow *wf);
 /* The tasks that are waiting for a worker now: after a load, when the offers of earlier steps are
  * lost. */
 void workflow_offers(const struct workflow *wf, struct arena *arena, struct effects *fx);
+/* Is that task one of them? Whatever its attempt. */
+bool workflow_offers_task(
+        const struct workflow *wf, enum task_queue_type type, int64_t scheduled_event_id);
 /* The outbox messages that are not settled. */
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx);
 

@@ -7,18 +7,27 @@ void workflow_offers(const struct workflow *wf, struct arena *arena, struct effe
         return;
     }
     if (wf->task.state == WORKFLOW_TASK_SCHEDULED) {
-        struct task_offer o = workflow_task_offer_of(wf);
-        o.queue = str_dup(arena, o.queue);
+        struct task_offer o = workflow_task_offer_of(wf, arena);
         vec_push(arena, &fx->offers, o);
     }
     activity_each(wf, a)
     {
         if (a->state == ACTIVITY_SCHEDULED && !a->needs_dispatch) {
-            struct task_offer o = activity_offer_of(a);
-            o.queue = str_dup(arena, o.queue);
+            struct task_offer o = activity_offer_of(wf, a, arena);
             vec_push(arena, &fx->offers, o);
         }
     }
+}
+
+bool workflow_offers_task(
+        const struct workflow *wf, enum task_queue_type type, int64_t scheduled_event_id)
+{
+    if (type == TASK_QUEUE_WORKFLOW) {
+        return wf->task.state == WORKFLOW_TASK_SCHEDULED &&
+               wf->task.scheduled_event_id == scheduled_event_id;
+    }
+    const struct activity *a = workflow_activity(wf, scheduled_event_id);
+    return a && a->state == ACTIVITY_SCHEDULED && !a->needs_dispatch;
 }
 
 void workflow_messages(const struct workflow *wf, struct arena *arena, struct effects *fx)

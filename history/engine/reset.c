@@ -174,8 +174,7 @@ static void send_all(struct step *st)
     workflow_messages(st->wf, fx->arena, fx);
     activity_each(st->wf, a)
     {
-        struct task_offer o = activity_offer_of(a);
-        o.queue = str_dup(fx->arena, o.queue);
+        struct task_offer o = activity_offer_of(st->wf, a, fx->arena);
         vec_push(fx->arena, &fx->offers, o);
     }
 }

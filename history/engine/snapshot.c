@@ -101,6 +101,7 @@ static const struct field activity_fields[] = {
     ACT(17, STR, last_failure),
     ACT(18, I64, cancel_requested_event_id),
     ACT(60, NS, last_complete),
+    ACT(61, STR, priority),
 };
 static const struct field activity_started_fields[] = {
     /* only when the start is stored */

@@ -103,7 +103,7 @@ void workflow_task_timeout(struct step *st, enum timeout_type type);
 /* True when the token names the task that is out; rebuilds a start that a crash has lost. */
 bool workflow_task_accept(struct step *st, const struct workflow_task_token *token);
 void workflow_task_offer(struct step *st);
-struct task_offer workflow_task_offer_of(const struct workflow *wf);
+struct task_offer workflow_task_offer_of(const struct workflow *wf, struct arena *arena);
 
 /* commands */
 struct command_refusal {
@@ -129,7 +129,9 @@ bool activity_defaults(const struct workflow *wf, const struct command_schedule_
         struct history_event *he, const char **why);
 void activity_time(struct step *st);
 void activity_timed_out(struct step *st, struct activity *a, enum timeout_type type);
-struct task_offer activity_offer_of(const struct activity *a);
+/* In the arena. */
+struct task_offer activity_offer_of(
+        const struct workflow *wf, const struct activity *a, struct arena *arena);
 struct failure_info;
 /* Schedules the next attempt (IN_PROGRESS), or says why there is none. */
 enum retry_state activity_retry(

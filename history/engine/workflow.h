@@ -47,6 +47,7 @@ struct activity {
     struct duration schedule_to_close, schedule_to_start, start_to_close, heartbeat;
     struct retry_policy retry;
     struct str scheduled_event; /* encoded; empty when too large to keep */
+    struct str priority;        /* message: what it says itself; the rest is the workflow's */
     enum activity_state state;
     bool is_start_volatile;    /* started, and no record says so yet */
     struct instant durable_at; /* volatile start: when it is to be stored */

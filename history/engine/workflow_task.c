@@ -52,11 +52,13 @@ static struct duration grown_timeout(const struct step *st, int32_t attempt)
 
 /* --- scheduling ------------------------------------------------------------------------------------- */
 
-struct task_offer workflow_task_offer_of(const struct workflow *wf)
+struct task_offer workflow_task_offer_of(const struct workflow *wf, struct arena *arena)
 {
+    struct str priority = wf->start.priority;
     const struct workflow_task *t = &wf->task;
     return (struct task_offer){ .type = TASK_QUEUE_WORKFLOW,
-        .queue = t->is_sticky ? wf->sticky_queue : wf->start.task_queue.name,
+        .queue = str_dup(arena, t->is_sticky ? wf->sticky_queue : wf->start.task_queue.name),
+        .priority = priority.len ? str_dup(arena, priority) : priority,
         .is_sticky = t->is_sticky,
         .sticky_schedule_to_start = t->schedule_to_start,
         .scheduled_event_id = t->scheduled_event_id,
@@ -66,8 +68,7 @@ struct task_offer workflow_task_offer_of(const struct workflow *wf)
 
 void workflow_task_offer(struct step *st)
 {
-    struct task_offer offer = workflow_task_offer_of(st->wf);
-    offer.queue = str_dup(st->fx->arena, offer.queue);
+    struct task_offer offer = workflow_task_offer_of(st->wf, st->fx->arena);
     vec_push(st->fx->arena, &st->fx->offers, offer);
 }
 

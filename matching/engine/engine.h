@@ -11,8 +11,9 @@
  *
  * A queue is known by namespace, name, type and whether it is sticky.
  *
- * Order. The offer that has waited longest by its `since` goes first, whoever advertised it; equal ones in the
- * order of arrival. Polls are served in the order of their arrival.
+ * Order. The lowest priority level goes first, whoever advertised it. Within a level the keys of fairness share by
+ * weight; within a key the offer that has waited longest by its `since` goes first, equal ones in the order of
+ * arrival. Polls are served in the order of their arrival. See order.c.
  *
  * Sticky queues hold nothing for a worker that is not there: see sticky.c.
  *
@@ -25,19 +26,23 @@
 #include "common/base/heap.h"
 #include "common/base/list.h"
 #include "common/base/vec.h"
+#include "common/model/priority.h"
 #include "common/model/task.h"
 
 struct matching_engine;
 struct queue;
 
 struct matching_limits {
-    size_t queues;                /* 100000; more: polls are refused, offers dropped */
-    size_t polls;                 /* parked; 200000 */
-    size_t pollers_per_queue;     /* remembered identities: 1000, the longest unseen is forgotten */
-    uint32_t credit_initial;      /* DEMAND_INITIAL of the messages: 16 */
-    uint32_t credit_extra;        /* granted beyond it for waiting polls, at most: 1024 */
-    uint32_t offers_held;         /* per advertiser and queue, whatever it sends: 4096 */
-    struct duration sticky_alive; /* a worker whose poll was seen within this is alive: 10 s */
+    size_t queues;            /* 100000; more: polls are refused, offers dropped */
+    size_t polls;             /* parked; 200000 */
+    size_t pollers_per_queue; /* remembered identities: 1000, the longest unseen is forgotten */
+    uint32_t credit_initial;  /* DEMAND_INITIAL of the messages: 16 */
+    uint32_t credit_extra;    /* granted beyond it for waiting polls, at most: 1024 */
+    uint32_t
+            credit_fair; /* and for a level with keys of fairness, so that each key has one here: 112 */
+    uint32_t offers_held;             /* per advertiser and queue, whatever it sends: 4096 */
+    uint32_t fair_keys;               /* remembered per level though nothing of them waits: 1000 */
+    struct duration sticky_alive;     /* a worker whose poll was seen within this is alive: 10 s */
     struct duration sticky_cut_alive; /* after its last poll was cut off: 1 s */
     struct duration idle;             /* an unused queue is forgotten after: 5 min */
     struct duration pollers_kept;     /* 5 min */
@@ -55,10 +60,11 @@ struct queue_id {
 };
 
 /* A parked poll: embedded in its owner, zeroed before it is given to the engine, which keeps it linked until
- * an effect answers it or MATCHING_POLL_GONE takes it back. 24 bytes. */
+ * an effect answers it or MATCHING_POLL_GONE takes it back. 32 bytes. */
 struct matching_poll {
     struct list_node node; /* the queue's, in order of arrival */
     struct queue *queue;   /* NULL: not parked */
+    struct instant since;
 };
 static inline bool matching_poll_parked(const struct matching_poll *poll)
 {
@@ -69,6 +75,14 @@ struct matching_offer {
     struct task_ref task;
     struct instant since;
     struct duration sticky_schedule_to_start;
+    struct priority priority; /* its meaning; zeroed: the normal one */
+};
+
+/* What of an advertiser's queue has another priority than the normal one. */
+struct matching_level_figures {
+    uint32_t level;
+    uint64_t backlog;
+    struct instant oldest;
 };
 
 /* A history lane. */
@@ -87,8 +101,27 @@ enum matching_event_kind {
     /* The queues for which keeps() says no belong to somebody else now: their polls leave, their
      * offers after foreign_kept. Whoever advertised them may know it better than we do. */
     MATCHING_OWNERSHIP,
-    MATCHING_TIME, /* now has passed matching_next_need */
+    MATCHING_CONFIG, /* what is set for queues has changed: all are looked up */
+    MATCHING_TIME,   /* now has passed matching_next_need */
 };
+
+/* A poll that says nothing of a rate. */
+#define MATCHING_NO_RATE (-1.0)
+
+struct matching_weight {
+    struct str key;
+    float weight;
+};
+
+/* What an operator has set for a queue. Zeroed: nothing. */
+struct matching_queue_config {
+    bool has_rate, has_key_rate;
+    double rate;                           /* tasks per second; 0: none at all */
+    double key_rate;                       /* of each key of fairness, times its weight */
+    const struct matching_weight *weights; /* instead of what the tasks say */
+    size_t weight_count;                   /* at most MATCHING_WEIGHTS_MAX are heeded */
+};
+enum { MATCHING_WEIGHTS_MAX = 1000 };
 
 struct matching_event {
     enum matching_event_kind kind;
@@ -99,9 +132,10 @@ struct matching_event {
             struct queue_id queue;
             bool is_sticky;
             struct str identity;
-            double max_tasks_per_second; /* activity queues; 0: not given; the last one given holds */
-            struct str details;          /* of the worker, kept for describe; opaque */
-            bool refund;                 /* the task before was obsolete: it counts for no rate */
+            /* Activity queues: the last poll's word holds. 0 stops the queue, MATCHING_NO_RATE lifts the limit. */
+            double max_tasks_per_second;
+            struct str details; /* of the worker, kept for describe; opaque */
+            bool refund;        /* the task before was obsolete: it counts for no rate */
         } poll;
         struct matching_poll *gone; /* POLL_EXPIRED, POLL_GONE */
         struct {
@@ -109,8 +143,10 @@ struct matching_event {
             uint64_t incarnation; /* another than before: what it advertised earlier is void */
             struct queue_id queue;
             bool is_sticky;
-            uint64_t backlog; /* absolute, without the offers sent */
+            uint64_t backlog; /* of the normal level; absolute, without the offers sent */
             struct instant oldest;
+            const struct matching_level_figures *levels; /* the others that have a backlog */
+            size_t level_count;
             const struct matching_offer *offers;
             size_t offer_count;
         } advertise;
@@ -137,6 +173,7 @@ struct matching_answer {
     struct matching_poll *poll; /* no longer the engine's */
     struct task_ref task;       /* workflow_id lives in the effects' arena */
     uint64_t backlog;           /* tasks that still wait in the queue */
+    int32_t scaling; /* pollers the worker should have more, or less; 0: nothing to say */
 };
 
 struct matching_effects {
@@ -144,9 +181,14 @@ struct matching_effects {
     VEC(struct matching_answer) answers;
 };
 
+struct matching_level_more {
+    uint32_t level, more;
+};
+
 struct matching_demanded_queue {
     struct queue_id queue;
-    uint32_t more;                /* so many more offers may be sent */
+    uint32_t more; /* so many more offers of the normal level may be sent */
+    VEC(struct matching_level_more) more_at; /* and of others */
     VEC(struct task_ref) gone;    /* handed to a poll, expired or dropped: no longer held here */
     VEC(struct task_ref) refused; /* sticky: no live worker, use the normal queue */
 };
@@ -167,6 +209,10 @@ struct matching_demands {
 
 struct matching_engine *matching_engine_new(const struct matching_limits *limits);
 void matching_engine_free(struct matching_engine *engine);
+/* Who knows what is set for a queue: asked when a queue comes to be, and at MATCHING_CONFIG. False: nothing is. */
+void matching_set_lookup(struct matching_engine *engine,
+        bool (*lookup)(void *ctx, const struct queue_id *id, struct matching_queue_config *ret),
+        void *ctx);
 
 /* ERR_RESOURCE_EXHAUSTED (MATCHING_POLL only): a limit is reached, the poll is not parked. Nothing else fails. */
 enum err matching_step(struct matching_engine *engine, const struct matching_event *ev,
@@ -182,16 +228,25 @@ struct instant matching_next_need(const struct matching_engine *engine);
 struct matching_poller_info {
     struct str identity; /* in the arena */
     struct instant last_access;
-    double rate_per_second;
-    struct str details; /* in the arena */
+    double rate_per_second; /* MATCHING_NO_RATE: not given */
+    struct str details;     /* in the arena */
 };
+struct matching_level_info {
+    uint32_t level;
+    uint64_t backlog; /* here and at the advertisers */
+    struct instant oldest;
+    double add_rate, dispatch_rate;
+};
+enum matching_rate_source { MATCHING_RATE_NONE, MATCHING_RATE_CONFIG, MATCHING_RATE_POLL };
 struct matching_queue_info {
     VEC(struct matching_poller_info) pollers; /* of the last five minutes, latest first */
     uint64_t backlog;                         /* here and at the advertisers */
     struct instant oldest;                    /* {0}: no backlog */
     double add_rate, dispatch_rate;           /* per second, last 30 s */
-    double rate_limit;                        /* per second; 0: none */
-    bool is_limited;                          /* tasks wait for it now */
+    VEC(struct matching_level_info) levels;   /* those that are in use, the first to go first */
+    enum matching_rate_source rate_source;
+    double rate_limit; /* per second; if there is a source */
+    bool is_limited;   /* tasks wait for it now */
 };
 /* A queue that is not known is an empty one. */
 void matching_describe(const struct matching_engine *engine, const struct queue_id *id,

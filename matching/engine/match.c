@@ -1,4 +1,4 @@
-/* Who gets what: the longest waiting poll gets the oldest offer. */
+/* Who gets what: the longest waiting poll gets the offer whose turn it is. */
 #include "matching/engine/state.h"
 
 void poll_unpark(struct matching_engine *e, struct matching_poll *poll)
@@ -19,21 +19,32 @@ void poll_answer(struct matching_engine *e, struct matching_poll *poll,
     vec_push(fx->arena, &fx->answers, answer);
 }
 
+static void count_handed(struct queue *q, const struct offer *o, struct instant now)
+{
+    rate_count_add(&q->handed, now, 1);
+    if (o->level != PRIORITY_NORMAL) {
+        rate_count_add(&q->levels[o->level - 1]->handed, now, 1);
+    }
+}
+
 void queue_match(
         struct matching_engine *e, struct queue *q, struct instant now, struct matching_effects *fx)
 {
-    while (q->poll_count > 0 && q->offers.len > 0) {
-        if (sticky_is_closed(q, now) || !rate_limit_take(&q->limit, now)) {
+    while (q->poll_count > 0 && q->offer_count > 0) {
+        struct offer *o = sticky_is_closed(q, now) ? NULL : order_next(q, now);
+        if (!o || !rate_limit_take(&q->limit, now)) {
             return;
         }
         struct matching_poll *poll = list_entry(list_first(&q->polls), struct matching_poll, node);
-        struct offer *o = container_of(heap_min(&q->offers), struct offer, by_since);
+        struct instant poll_since = poll->since;
+        order_turn(e, o, now);
+        count_handed(q, o, now);
         offer_leave(e, o, false);
         poll_answer(e, poll, MATCHING_ANSWER_TASK, fx);
-        struct task_ref *task = &fx->answers.ptr[fx->answers.len - 1].task;
-        *task = o->task;
-        task->workflow_id = str_dup(fx->arena, task->workflow_id);
-        rate_count_add(&q->handed, now, 1);
+        struct matching_answer *answer = &fx->answers.ptr[fx->answers.len - 1];
+        answer->task = o->task;
+        answer->task.workflow_id = str_dup(fx->arena, o->task.workflow_id);
+        answer->scaling = scaling_decide(q, poll_since, o->since, now);
         e->totals.handed++;
     }
 }

@@ -36,7 +36,7 @@ struct queue *queue_find(const struct matching_engine *e, const struct queue_id 
 
 bool queue_is_idle(const struct queue *q)
 {
-    return q->poll_count == 0 && q->offers.len == 0 && q->backlog == 0;
+    return q->poll_count == 0 && q->offer_count == 0 && q->backlog == 0;
 }
 
 bool queue_may_go(const struct queue *q)
@@ -90,6 +90,13 @@ struct queue *queue_get(
         list_init(&q->sources);
         map_init(&q->pollers, NULL);
         map_put(&e->queues, &q->by_key, str_of(q->key, key.len));
+        q->poll_rate = MATCHING_NO_RATE;
+        rate_count_begin(&q->added, now);
+        rate_count_begin(&q->handed, now);
+        order_init(e, q);
+        if (e->lookup && !is_sticky) {
+            queue_configure(e, q, now);
+        }
     }
     q->used_at = now;
     return q;
@@ -113,6 +120,7 @@ void queue_forget(struct matching_engine *e, struct queue *q)
         poller_forget(e, q, map_entry(n, struct poller, by_identity));
     }
     map_deinit(&q->pollers);
+    order_deinit(e, q);
     heap_remove(&e->needs, &q->need);
     list_remove(&q->idle);
     map_remove(&e->queues, &q->by_key);
@@ -160,19 +168,74 @@ void queue_saw_poller(struct matching_engine *e, struct queue *q, struct str ide
 
 uint64_t queue_backlog(const struct queue *q)
 {
-    return q->backlog + q->offers.len;
+    return q->backlog + q->offer_count;
+}
+
+void queue_set_limit(struct queue *q, struct instant now)
+{
+    if (q->has_rate) {
+        rate_limit_set(&q->limit, q->config_rate, now);
+    } else if (q->poll_rate >= 0) {
+        rate_limit_set(&q->limit, q->poll_rate, now);
+    } else {
+        rate_limit_lift(&q->limit);
+    }
+}
+
+void queue_configure(struct matching_engine *e, struct queue *q, struct instant now)
+{
+    struct matching_queue_config config = { 0 };
+    bool is_configured = e->lookup(e->lookup_ctx, &q->id, &config);
+    if (!is_configured && !q->has_rate && !q->has_key_rate && q->weights.len == 0) {
+        return;
+    }
+    q->has_rate = config.has_rate;
+    q->config_rate = config.rate;
+    queue_set_limit(q, now);
+    order_configure(e, q, &config);
+}
+
+bool queue_is_limited(const struct queue *q, struct instant now)
+{
+    return q->poll_count > 0 && q->offer_count > 0 &&
+           instant_before(now, rate_limit_next(&q->limit, now));
+}
+
+/* A level whose tasks are not here though others' are: an offer or a grant may have been lost. */
+static bool has_silent_level(const struct queue *q)
+{
+    for (size_t i = 0; q->offer_count > 0 && q->backlog > 0 && i < PRIORITY_LEVELS; i++) {
+        const struct level *l = q->levels[i];
+        if (l && l->backlog > 0 && l->held == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When an offer may meet the poll that waits beside it. */
+static struct instant match_at(struct queue *q, struct instant now)
+{
+    if (q->is_sticky) {
+        return q->closed_until;
+    }
+    struct instant at = rate_limit_next(&q->limit, now);
+    if (q->has_key_rate && !order_next(q, now)) {
+        at = instant_max(at, order_wait(q));
+    }
+    return at;
 }
 
 void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
 {
     struct instant at = INSTANT_NEVER;
-    if (q->poll_count > 0 && q->offers.len > 0) {
-        at = q->is_sticky ? q->closed_until : rate_limit_next(&q->limit, now);
+    if (q->poll_count > 0 && q->offer_count > 0) {
+        at = match_at(q, now);
     }
-    if (q->is_cut && q->offers.len > 0) {
+    if (q->is_cut && q->offer_count > 0) {
         at = instant_min(at, q->alive_until);
     }
-    if (q->poll_count > 0 && q->backlog > 0) {
+    if ((q->poll_count > 0 && q->backlog > 0) || has_silent_level(q)) {
         at = instant_min(at, instant_add(now, e->limits.stall));
     }
     list_remove(&q->idle);
@@ -189,6 +252,36 @@ void queue_plan(struct matching_engine *e, struct queue *q, struct instant now)
     if (at.ns != INT64_MAX && !(q->need.linked && q->need.key <= at.ns)) {
         heap_remove(&e->needs, &q->need);
         heap_insert(&e->needs, &q->need, at.ns);
+    }
+}
+
+struct instant queue_oldest(const struct queue *q, uint32_t level)
+{
+    struct instant oldest = order_oldest(q, level);
+    for (struct list_node *n = list_first(&q->sources); n; n = list_next(&q->sources, n)) {
+        const struct source_level *s = &list_entry(n, struct source, in_queue)->levels[level - 1];
+        if (s->backlog > 0 && instant_is_set(s->oldest)) {
+            oldest = instant_min(oldest, s->oldest);
+        }
+    }
+    return oldest;
+}
+
+/* The normal one is always there, the others when they have, or lately had, something. */
+static void describe_level(const struct queue *q, uint32_t level, const struct rate_count *added,
+        const struct rate_count *handed, struct instant now, struct arena *arena,
+        struct matching_queue_info *ret)
+{
+    struct matching_level_info info = { .level = level,
+        .backlog = q->levels[level - 1]->backlog + q->levels[level - 1]->held,
+        .oldest = queue_oldest(q, level),
+        .add_rate = rate_count_per_second(added, now),
+        .dispatch_rate = rate_count_per_second(handed, now) };
+    if (level == PRIORITY_NORMAL || info.backlog > 0 || info.add_rate > 0 ||
+            info.dispatch_rate > 0) {
+        ret->oldest = instant_min(ret->oldest, info.oldest);
+        info.oldest = info.oldest.ns == INT64_MAX ? (struct instant){ 0 } : info.oldest;
+        vec_push(arena, &ret->levels, info);
     }
 }
 
@@ -220,21 +313,28 @@ void matching_describe(const struct matching_engine *e, const struct queue_id *i
         *b = t;
     }
     ret->backlog = queue_backlog(q);
-    struct instant oldest = INSTANT_NEVER;
-    if (heap_min(&q->offers)) {
-        oldest = container_of(heap_min(&q->offers), struct offer, by_since)->since;
-    }
-    list_each(&q->sources, n)
-    {
-        struct source *s = list_entry(n, struct source, in_queue);
-        if (s->backlog > 0 && instant_is_set(s->oldest)) {
-            oldest = instant_min(oldest, s->oldest);
+    ret->oldest = INSTANT_NEVER;
+    struct rate_count added = q->added, handed = q->handed;
+    for (uint32_t level = 1; level <= PRIORITY_LEVELS; level++) {
+        const struct level *l = q->levels[level - 1];
+        if (l && l != &q->normal) {
+            added = rate_count_without(&added, &l->added, now);
+            handed = rate_count_without(&handed, &l->handed, now);
         }
     }
-    ret->oldest = oldest.ns == INT64_MAX ? (struct instant){ 0 } : oldest;
+    for (uint32_t level = 1; level <= PRIORITY_LEVELS; level++) {
+        if (q->levels[level - 1]) {
+            bool is_normal = level == PRIORITY_NORMAL;
+            describe_level(q, level, is_normal ? &added : &q->levels[level - 1]->added,
+                    is_normal ? &handed : &q->levels[level - 1]->handed, now, arena, ret);
+        }
+    }
+    ret->oldest = ret->oldest.ns == INT64_MAX ? (struct instant){ 0 } : ret->oldest;
+    ret->rate_source = q->has_rate       ? MATCHING_RATE_CONFIG
+                       : q->limit.is_set ? MATCHING_RATE_POLL
+                                         : MATCHING_RATE_NONE;
     ret->rate_limit = q->limit.per_second;
-    ret->is_limited = q->poll_count > 0 && q->offers.len > 0 &&
-                      instant_before(now, rate_limit_next(&q->limit, now));
+    ret->is_limited = queue_is_limited(q, now);
     ret->add_rate = rate_count_per_second(&q->added, now);
     ret->dispatch_rate = rate_count_per_second(&q->handed, now);
 }

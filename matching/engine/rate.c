@@ -14,18 +14,35 @@ static int64_t slack_ns(const struct rate_limit *limit)
     return (int64_t)((capacity - 1) * interval_ns(limit));
 }
 
-void rate_limit_set(struct rate_limit *limit, double per_second)
+void rate_limit_set(struct rate_limit *limit, double per_second, struct instant now)
 {
-    if (!(per_second > 0)) { /* also not a number */
+    if (per_second != per_second) { /* not a number */
         return;
     }
-    limit->per_second = per_second < 1e-6 ? 1e-6 : per_second > 1e9 ? 1e9 : per_second;
+    double before = limit->per_second;
+    limit->is_set = true;
+    limit->per_second = per_second <= 0     ? 0
+                        : per_second < 1e-6 ? 1e-6
+                        : per_second > 1e9  ? 1e9
+                                            : per_second;
+    if (limit->per_second > 0 && limit->per_second != before) {
+        int64_t last = time_add_saturating(now.ns, slack_ns(limit) + (int64_t)interval_ns(limit));
+        limit->empty_at = limit->empty_at < last ? limit->empty_at : last;
+    }
+}
+
+void rate_limit_lift(struct rate_limit *limit)
+{
+    *limit = (struct rate_limit){ 0 };
 }
 
 struct instant rate_limit_next(const struct rate_limit *limit, struct instant now)
 {
-    if (!(limit->per_second > 0)) {
+    if (!limit->is_set) {
         return now;
+    }
+    if (!(limit->per_second > 0)) {
+        return INSTANT_NEVER;
     }
     struct instant at = { time_add_saturating(limit->empty_at, -slack_ns(limit)) };
     return instant_max(at, now);
@@ -33,7 +50,7 @@ struct instant rate_limit_next(const struct rate_limit *limit, struct instant no
 
 bool rate_limit_take(struct rate_limit *limit, struct instant now)
 {
-    if (!(limit->per_second > 0)) {
+    if (!limit->is_set) {
         return true;
     }
     if (instant_before(now, rate_limit_next(limit, now))) {
@@ -60,12 +77,17 @@ static int64_t slot_of(struct instant now)
 static void forget_old(struct rate_count *rate, int64_t slot)
 {
     if (slot - rate->slot >= RATE_SLOTS || slot < rate->slot) {
-        *rate = (struct rate_count){ .slot = slot };
+        *rate = (struct rate_count){ .began = rate->began, .slot = slot };
     }
     while (rate->slot < slot) {
         rate->slot++;
         rate->count[rate->slot % RATE_SLOTS] = 0;
     }
+}
+
+void rate_count_begin(struct rate_count *rate, struct instant now)
+{
+    *rate = (struct rate_count){ .began = now, .slot = slot_of(now) };
 }
 
 void rate_count_add(struct rate_count *rate, struct instant now, uint64_t n)
@@ -86,6 +108,18 @@ void rate_count_take_back(struct rate_count *rate, struct instant now)
     }
 }
 
+struct rate_count rate_count_without(
+        const struct rate_count *from, const struct rate_count *other, struct instant now)
+{
+    struct rate_count a = *from, b = *other;
+    forget_old(&a, slot_of(now));
+    forget_old(&b, slot_of(now));
+    for (int i = 0; i < RATE_SLOTS; i++) {
+        a.count[i] -= b.count[i] < a.count[i] ? b.count[i] : a.count[i];
+    }
+    return a;
+}
+
 double rate_count_per_second(const struct rate_count *rate, struct instant now)
 {
     struct rate_count copy = *rate;
@@ -94,5 +128,8 @@ double rate_count_per_second(const struct rate_count *rate, struct instant now)
     for (int i = 0; i < RATE_SLOTS; i++) {
         sum += copy.count[i];
     }
-    return (double)sum / (RATE_SLOTS * RATE_SLOT_SECONDS);
+    int64_t first = (copy.slot - RATE_SLOTS + 1) * RATE_SLOT_SECONDS * INT64_C(1000000000);
+    int64_t from = rate->began.ns > first ? rate->began.ns : first;
+    double seconds = (double)(now.ns - from) / 1e9;
+    return (double)sum / (seconds > 1 ? seconds : 1);
 }

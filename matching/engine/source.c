@@ -5,6 +5,8 @@
  *
  *     credit not used + offers held  =  credit_initial + (waiting polls, while it has a backlog)
  *
+ * for each priority level by itself, so that what is urgent never waits for the credit of what is not; a level with
+ * keys of fairness gets credit_fair more, so that each of its keys can have a task here
  * so a task is prefetched before a poll asks for it, and what is held here stays bounded. An advertiser that
  * sends more than it may is served all the same up to offers_held; beyond that its offers are dropped. */
 #include "matching/engine/state.h"
@@ -82,16 +84,19 @@ static struct offer *offer_new(
     }
     o->task.workflow_id.ptr = o->workflow_id;
     o->since = from->since;
+    o->level = level_of(&from->priority);
+    o->weight = from->priority.weight;
     return o;
 }
 
 /* Out of everything that finds held offers; stays in the list of its source. */
 static void offer_unhold(struct matching_engine *e, struct offer *o)
 {
-    heap_remove(&o->source->queue->offers, &o->by_since);
+    order_remove(e, o);
     heap_remove(&e->expiries, &o->expiry);
     map_remove(&e->offers, &o->by_key);
     list_remove(&o->in_source);
+    o->source->levels[o->level - 1].held--;
     o->source->held_count--;
 }
 
@@ -103,13 +108,20 @@ void offer_leave(struct matching_engine *e, struct offer *o, bool is_refused)
     source_mark_dirty(e, o->source);
 }
 
+static struct str fairness_key_of(const struct priority *p)
+{
+    return p->fairness_key.len <= FAIRNESS_KEY_MAX ? p->fairness_key
+                                                   : str_of(p->fairness_key.ptr, FAIRNESS_KEY_MAX);
+}
+
 struct offer *source_take_offer(struct matching_engine *e, struct source *s,
         const struct matching_offer *from, struct instant now)
 {
     struct queue *q = s->queue;
-    s->credit -= s->credit > 0;
-    s->heard_at = now;
-    s->stalls = 0;
+    struct source_level *level = &s->levels[level_of(&from->priority) - 1];
+    level->credit -= level->credit > 0;
+    level->heard_at = now;
+    level->stalls = 0;
     source_mark_dirty(e, s); /* the credit comes back, one way or another */
     if (from->task.workflow_id.len > NAME_MAX_BYTES) {
         e->totals.dropped++;
@@ -128,7 +140,8 @@ struct offer *source_take_offer(struct matching_engine *e, struct source *s,
     }
     o->key = key;
     map_put(&e->offers, &o->by_key, str_of(&o->key, sizeof(o->key)));
-    heap_insert(&q->offers, &o->by_since, o->since.ns);
+    order_add(e, o, fairness_key_of(&from->priority));
+    level->held++;
     if (q->is_sticky) {
         struct duration wait = from->sticky_schedule_to_start.ns > 0
                                        ? from->sticky_schedule_to_start
@@ -155,8 +168,10 @@ struct source *source_get(struct matching_engine *e, struct queue *q, struct adv
     s->key = key;
     s->queue = q;
     s->advertiser = a;
-    s->credit = e->limits.credit_initial;
-    s->heard_at = now;
+    for (size_t i = 0; i < PRIORITY_LEVELS; i++) {
+        s->levels[i].credit = e->limits.credit_initial;
+        s->levels[i].heard_at = now;
+    }
     list_init(&s->held);
     list_init(&s->leaving);
     list_append(&q->sources, &s->in_queue);
@@ -175,6 +190,19 @@ static void source_drop_leaving(struct matching_engine *e, struct source *s)
     }
 }
 
+static void source_set_level(struct matching_engine *e, struct source *s, size_t i,
+        uint64_t backlog, struct instant oldest)
+{
+    struct source_level *level = &s->levels[i];
+    if (backlog != level->backlog) {
+        order_level(e, s->queue, (uint32_t)i + 1)->backlog += backlog - level->backlog;
+        s->queue->backlog += backlog - level->backlog;
+        s->backlog += backlog - level->backlog;
+    }
+    level->backlog = backlog;
+    level->oldest = oldest;
+}
+
 void source_forget(struct matching_engine *e, struct source *s)
 {
     list_each(&s->held, n)
@@ -184,7 +212,9 @@ void source_forget(struct matching_engine *e, struct source *s)
         pool_free(&e->pool, o, o->size);
     }
     source_drop_leaving(e, s);
-    source_set_backlog(s, 0, (struct instant){ 0 });
+    for (size_t i = 0; i < PRIORITY_LEVELS; i++) {
+        source_set_level(e, s, i, 0, (struct instant){ 0 });
+    }
     list_remove(&s->dirty);
     list_remove(&s->in_queue);
     list_remove(&s->in_advertiser);
@@ -192,11 +222,41 @@ void source_forget(struct matching_engine *e, struct source *s)
     pool_free(&e->pool, s, sizeof(*s));
 }
 
-void source_set_backlog(struct source *s, uint64_t backlog, struct instant oldest)
+/* Tasks that came since the last figures: the backlog's growth and what was sent out of it. */
+static uint64_t tasks_added(uint64_t before, bool is_new, uint64_t backlog, uint64_t offers)
 {
-    s->queue->backlog += backlog - s->backlog;
-    s->backlog = backlog;
-    s->oldest = oldest;
+    if (is_new) {
+        return offers; /* how much of its backlog is old is not known */
+    }
+    return backlog + offers > before ? backlog + offers - before : 0;
+}
+
+void source_take_figures(
+        struct matching_engine *e, struct source *s, const struct matching_event *ev, bool is_new)
+{
+    struct matching_level_figures now[PRIORITY_LEVELS] = { 0 };
+    uint64_t offers[PRIORITY_LEVELS] = { 0 };
+    now[PRIORITY_NORMAL - 1].backlog = ev->advertise.backlog;
+    now[PRIORITY_NORMAL - 1].oldest = ev->advertise.oldest;
+    for (size_t i = 0; i < ev->advertise.level_count; i++) {
+        const struct matching_level_figures *f = &ev->advertise.levels[i];
+        if (f->level >= 1 && f->level <= PRIORITY_LEVELS && f->level != PRIORITY_NORMAL) {
+            now[f->level - 1] = *f;
+        }
+    }
+    for (size_t i = 0; i < ev->advertise.offer_count; i++) {
+        offers[level_of(&ev->advertise.offers[i].priority) - 1]++;
+    }
+    for (size_t i = 0; i < PRIORITY_LEVELS; i++) {
+        uint64_t added = tasks_added(s->levels[i].backlog, is_new, now[i].backlog, offers[i]);
+        source_set_level(e, s, i, now[i].backlog, now[i].oldest);
+        if (added > 0) {
+            rate_count_add(&s->queue->added, ev->now, added);
+            if (i != PRIORITY_NORMAL - 1) {
+                rate_count_add(&order_level(e, s->queue, (uint32_t)i + 1)->added, ev->now, added);
+            }
+        }
+    }
 }
 
 void source_mark_dirty(struct matching_engine *e, struct source *s)
@@ -211,7 +271,7 @@ void source_mark_dirty(struct matching_engine *e, struct source *s)
 
 void queue_ask_for_more(struct matching_engine *e, struct queue *q)
 {
-    if (q->backlog == 0 || q->offers.len > 0) {
+    if (q->backlog == 0 || q->offer_count > 0) {
         return;
     }
     list_each(&q->sources, n)
@@ -223,41 +283,62 @@ void queue_ask_for_more(struct matching_engine *e, struct queue *q)
     }
 }
 
+static void source_level_unstall(
+        struct matching_engine *e, struct source *s, size_t i, struct instant now)
+{
+    struct source_level *l = &s->levels[i];
+    int64_t patience = e->limits.stall.ns << l->stalls;
+    if (l->backlog == 0 || instant_since(now, l->heard_at).ns < patience) {
+        return;
+    }
+    if (s->queue->offer_count == 0 || s->queue->levels[i]->held == 0) {
+        l->credit = 0;
+        l->stalls += l->stalls < STALLS_MAX;
+        l->heard_at = now;
+        source_mark_dirty(e, s);
+    }
+}
+
 void queue_unstall(struct matching_engine *e, struct queue *q, struct instant now)
 {
-    if (q->poll_count == 0 || q->offers.len > 0) {
+    if (q->backlog == 0 || (q->poll_count == 0 && q->offer_count == 0)) {
         return;
     }
     list_each(&q->sources, n)
     {
         struct source *s = list_entry(n, struct source, in_queue);
-        int64_t patience = e->limits.stall.ns << s->stalls;
-        if (s->backlog > 0 && instant_since(now, s->heard_at).ns >= patience) {
-            s->credit = 0;
-            s->stalls += s->stalls < STALLS_MAX;
-            s->heard_at = now;
-            source_mark_dirty(e, s);
+        for (size_t i = 0; s->backlog > 0 && i < PRIORITY_LEVELS; i++) {
+            source_level_unstall(e, s, i, now);
         }
     }
 }
 
 /* ---- what advertisers are told ------------------------------------------------------------------------- */
 
-static uint32_t source_grant(const struct matching_engine *e, struct source *s)
+static uint32_t source_grant(const struct matching_engine *e, struct source *s, size_t i)
 {
+    struct source_level *l = &s->levels[i];
+    const struct level *order = s->queue->levels[i];
     uint64_t want = e->limits.credit_initial;
-    uint64_t extra = s->queue->poll_count < s->backlog ? s->queue->poll_count : s->backlog;
+    uint64_t extra = s->queue->poll_count < l->backlog ? s->queue->poll_count : l->backlog;
     want += extra < e->limits.credit_extra ? extra : e->limits.credit_extra;
-    uint64_t have = (uint64_t)s->credit + s->held_count;
+    want += order && order->keys.len > 0 ? e->limits.credit_fair : 0;
+    uint64_t have = (uint64_t)l->credit + l->held;
     uint32_t more = have < want ? (uint32_t)(want - have) : 0;
-    s->credit += more;
+    l->credit += more;
     return more;
 }
 
 static void source_flush(struct matching_engine *e, struct source *s, struct arena *arena,
         struct matching_demand *ret)
 {
-    struct matching_demanded_queue told = { .more = source_grant(e, s) };
+    struct matching_demanded_queue told = { .more = source_grant(e, s, PRIORITY_NORMAL - 1) };
+    for (size_t i = 0; i < PRIORITY_LEVELS; i++) {
+        uint32_t more = i != PRIORITY_NORMAL - 1 && s->queue->levels[i] ? source_grant(e, s, i) : 0;
+        if (more > 0) {
+            vec_push(arena, &told.more_at, ((struct matching_level_more){ (uint32_t)i + 1, more }));
+        }
+    }
     list_each(&s->leaving, n)
     {
         struct offer *o = list_entry(n, struct offer, in_source);
@@ -270,7 +351,7 @@ static void source_flush(struct matching_engine *e, struct source *s, struct are
         }
     }
     source_drop_leaving(e, s);
-    if (told.more > 0 || told.gone.len > 0 || told.refused.len > 0) {
+    if (told.more > 0 || told.more_at.len > 0 || told.gone.len > 0 || told.refused.len > 0) {
         told.queue = s->queue->id;
         told.queue.name = str_dup(arena, told.queue.name);
         vec_push(arena, &ret->queues, told);

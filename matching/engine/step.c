@@ -7,7 +7,9 @@ const struct matching_limits matching_limits_default = {
     .pollers_per_queue = 1000,
     .credit_initial = 16,
     .credit_extra = 1024,
+    .credit_fair = 112,
     .offers_held = 4096,
+    .fair_keys = 1000,
     .sticky_alive = DURATION_SECONDS(10),
     .sticky_cut_alive = DURATION_SECONDS(1),
     .idle = DURATION_SECONDS(300),
@@ -29,6 +31,14 @@ struct matching_engine *matching_engine_new(const struct matching_limits *limits
     list_init(&e->idle);
     list_init(&e->dirty);
     return e;
+}
+
+void matching_set_lookup(struct matching_engine *e,
+        bool (*lookup)(void *ctx, const struct queue_id *id, struct matching_queue_config *ret),
+        void *ctx)
+{
+    e->lookup = lookup;
+    e->lookup_ctx = ctx;
 }
 
 /* Parked polls belong to their owners, who free them. */
@@ -71,10 +81,12 @@ static enum err step_poll(struct matching_engine *e, const struct matching_event
         rate_limit_refund(&q->limit);
         rate_count_take_back(&q->handed, ev->now);
     }
-    if (q->id.type == TASK_QUEUE_ACTIVITY) {
-        rate_limit_set(&q->limit, ev->poll.max_tasks_per_second);
+    if (q->id.type == TASK_QUEUE_ACTIVITY && q->poll_rate != ev->poll.max_tasks_per_second) {
+        q->poll_rate = ev->poll.max_tasks_per_second;
+        queue_set_limit(q, ev->now);
     }
     poll->queue = q;
+    poll->since = ev->now;
     list_append(&q->polls, &poll->node);
     q->poll_count++;
     e->totals.polls++;
@@ -105,16 +117,6 @@ static void step_poll_over(
     queue_plan(e, q, ev->now);
 }
 
-/* Tasks that came since the last figures: the backlog's growth and what was sent out of it. */
-static uint64_t tasks_added(const struct source *s, bool is_new, uint64_t backlog, size_t offers)
-{
-    if (is_new) {
-        return offers; /* how much of its backlog is old is not known */
-    }
-    uint64_t after = backlog + offers;
-    return after > s->backlog ? after - s->backlog : 0;
-}
-
 static void step_advertise(
         struct matching_engine *e, const struct matching_event *ev, struct matching_effects *fx)
 {
@@ -126,9 +128,7 @@ static void step_advertise(
     }
     bool is_new;
     struct source *s = source_get(e, q, a, ev->now, &is_new);
-    rate_count_add(&q->added, ev->now,
-            tasks_added(s, is_new, ev->advertise.backlog, ev->advertise.offer_count));
-    source_set_backlog(s, ev->advertise.backlog, ev->advertise.oldest);
+    source_take_figures(e, s, ev, is_new);
     bool was_alive = q->poll_count > 0 || instant_before(ev->now, q->alive_until);
     for (size_t i = 0; i < ev->advertise.offer_count; i++) {
         struct offer *o = source_take_offer(e, s, &ev->advertise.offers[i], ev->now);
@@ -192,6 +192,19 @@ static void step_ownership(
     }
 }
 
+static void step_config(struct matching_engine *e, struct instant now, struct matching_effects *fx)
+{
+    map_each(&e->queues, n)
+    {
+        struct queue *q = map_entry(n, struct queue, by_key);
+        if (e->lookup && !q->is_sticky) {
+            queue_configure(e, q, now);
+            queue_match(e, q, now, fx);
+            queue_plan(e, q, now);
+        }
+    }
+}
+
 /* For so long that nobody can be about to say that it is ours. */
 static bool queue_is_foreign(
         const struct matching_engine *e, const struct queue *q, struct instant now)
@@ -249,6 +262,9 @@ enum err matching_step(struct matching_engine *e, const struct matching_event *e
         return ERR_NONE;
     case MATCHING_OWNERSHIP:
         step_ownership(e, ev, fx);
+        return ERR_NONE;
+    case MATCHING_CONFIG:
+        step_config(e, ev->now, fx);
         return ERR_NONE;
     case MATCHING_TIME:
         step_time(e, ev->now, fx);

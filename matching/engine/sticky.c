@@ -34,8 +34,8 @@ void sticky_poll_cut(struct matching_engine *e, struct queue *q, struct instant 
 
 static void refuse_all(struct matching_engine *e, struct queue *q)
 {
-    for (struct heap_node *n; (n = heap_min(&q->offers));) {
-        offer_leave(e, container_of(n, struct offer, by_since), true);
+    for (struct offer *o; (o = order_any(q));) {
+        offer_leave(e, o, true);
         e->totals.refused++;
     }
 }
@@ -56,7 +56,7 @@ void sticky_goodbye(
  * its event are what SDKs expect. Only a cut ends it early. */
 void sticky_settle(struct matching_engine *e, struct queue *q, struct instant now)
 {
-    if (!q->is_sticky || q->offers.len == 0) {
+    if (!q->is_sticky || q->offer_count == 0) {
         return;
     }
     bool is_alive = q->poll_count > 0 || instant_before(now, q->alive_until);

@@ -1,8 +1,10 @@
-/* Bytes of a client into an HTTP/2 session with gRPC on top: echo, parked calls, the standard services.
+/* Bytes of a client into an HTTP session with gRPC on top: echo, parked calls, the standard services; on the port for
+ * browsers and on that for operators HTTP/1.1, gRPC-web and pages too.
  *
  * The input: one byte of switches, one byte that says how the rest is cut, then what the client sends.
  *   1: the preface and an empty SETTINGS are put in front    2: tiny limits    4: gzipped replies
- *   8: the socket takes nothing until the end               16: parked calls are answered after each piece */
+ *   8: the socket takes nothing until the end               16: parked calls are answered after each piece
+ *  32: the port for browsers                                64: that for operators */
 #include "tests/fuzz/fuzz.h"
 
 #include "frontend/grpc/grpc.h"
@@ -10,7 +12,7 @@
 #include "frontend/grpc/reflection.h"
 #include "tests/support/lane_manual.h"
 
-enum { WITH_PREFACE = 1, TINY = 2, GZIP = 4, STUCK = 8, ANSWER = 16 };
+enum { WITH_PREFACE = 1, TINY = 2, GZIP = 4, STUCK = 8, ANSWER = 16, WEB = 32, OPERATOR = 64 };
 
 struct parked {
     struct list_node node;
@@ -56,6 +58,12 @@ static void answer_parked(void)
     while ((n = list_pop(&parked)) != NULL) {
         grpc_call_reply(list_entry(n, struct parked, node)->call, STR("reply"));
     }
+}
+
+static void on_page(void *ctx, struct grpc_call *call)
+{
+    struct str path = grpc_call_metadata(call, STR(":path"));
+    grpc_call_http(call, &(struct http_answer){ .status = 200, .body = path });
 }
 
 static const struct grpc_method methods[] = {
@@ -106,12 +114,16 @@ static void converse(struct h2_session *session, struct lane *lane, uint8_t swit
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct h2_config h2 = { 0 };
-    static const struct h2_peer peer = { STR_INIT("fuzz"), STR_INIT(""), false };
+    static struct h2_config h2;
+    static struct h2_peer peer = { STR_INIT("fuzz"), STR_INIT(""), false, H2_PORT_GRPC };
     if (size < 2) {
         return 0;
     }
-    struct grpc_config config = { .gzip_min = data[0] & GZIP ? 1 : 0 };
+    peer.port = data[0] & WEB ? H2_PORT_WEB : data[0] & OPERATOR ? H2_PORT_OPERATOR : H2_PORT_GRPC;
+    h2.allows_http1 = peer.port != H2_PORT_GRPC;
+    struct grpc_config config = { .gzip_min = data[0] & GZIP ? 1 : 0,
+        .web_origins = STR("https://a, http://b:1"),
+        .http = on_page };
     if (data[0] & TINY) {
         config.message_max = 64;
         config.header_max = 300;

@@ -83,10 +83,25 @@ def check_manifest():
             continue
         settings = yaml.safe_load(done.stdout)
         ports = {p["name"]: p["containerPort"] for p in container["ports"]}
-        listens = {"rpc": settings["rpc"]["listen"], "grpc": settings["frontend"]["listen"]}
+        listens = {
+            "rpc": settings["rpc"]["listen"],
+            "grpc": settings["frontend"]["listen"],
+            "metrics": settings["metrics"]["listen"],
+        }
         for port, number in ports.items():
             if not listens[port].endswith(f":{number}"):
                 complaints.append(f"{name}: port {port} is {number}, the settings say {listens[port]}")
+        for kind in ("livenessProbe", "readinessProbe"):
+            probe = container.get(kind, {})
+            port = probe.get("httpGet", {}).get("port", "grpc" if "grpc" in probe else None)
+            if port not in ports:
+                complaints.append(f"{name}: no {kind}, or its port is not there")
+            page = probe.get("httpGet", {}).get("path", "/healthz")
+            if page not in ("/healthz", "/readyz"):
+                complaints.append(f"{name}: {page} is no page of ours")
+        scraped = d["spec"]["template"]["metadata"].get("annotations", {}).get("prometheus.io/port")
+        if scraped != str(ports.get("metrics")):
+            complaints.append(f"{name}: Prometheus is sent to port {scraped}")
         version = subprocess.run([PERDURE, "version"], capture_output=True, text=True).stdout.split()[1]
         if not container["image"].endswith(":" + version):
             complaints.append(f"{name}: image {container['image']} is not version {version}")

@@ -80,6 +80,7 @@ common/rpc/rpc_nng.c listeners and dialers, handed to a foreign library
 common/rpc/rpc_tls.c sessions around a foreign library
 common/store/pg.c a refusal that is told later
 common/store/pg_conn.c connections, with buffers that libpq frees
+deploy/pages.c a question to all lanes lives until the slowest has answered
 frontend/frontend.c one per lane
 frontend/grpc/call.c calls, kept for reuse
 frontend/grpc/frame.c the growing body of a message, bounded
@@ -91,6 +92,7 @@ frontend/grpc/server.c one per lane
 frontend/namespace_change.c the start's own request
 frontend/poll.c a poll that waits
 frontend/transport/conn.c connections
+frontend/transport/http1.c sessions that turned out to be HTTP/1.1
 frontend/transport/http2.c sessions around a foreign library
 frontend/transport/http2_answer.c header blocks that wait for the session
 frontend/transport/server.c listeners, handed to a foreign library

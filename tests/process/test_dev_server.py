@@ -1,12 +1,19 @@
 """The dev server as its users meet it: up at once, ends at once, keeps its file."""
 
+import json
 import os
+import re
 import signal
+import socket
+import sqlite3
 import threading
 import time
+import uuid
 
 import wire
 from perdure import Case, free_port, wait_until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class DevServer(Case):
@@ -109,6 +116,115 @@ class DevServer(Case):
         third = self.ready_dev_server("--db-filename", file, name="third")
         self.check_things(third, run_id)
         self.assertEqual(wire.describe_workflow(third.port, "w2")[0], wire.OK)
+
+    def test_an_old_file_is_brought_up_to_date(self):
+        file = os.path.join(self.dir, "old.db")
+        with sqlite3.connect(file) as db, open(os.path.join(HERE, "schema_002.sql"), encoding="utf-8") as dump:
+            db.executescript(dump.read())
+            ended = [row[0] for row in db.execute("SELECT workflow_id FROM runs WHERE status = 2")]
+            open_run = db.execute("SELECT run_id FROM runs WHERE workflow_id = 'w1'").fetchone()[0]
+        self.assertEqual(len(ended), 3)
+        for name in ("first", "second"):  # and again, when it is
+            p = self.ready_dev_server("--db-filename", file, name=name)
+            self.check_things(p, str(uuid.UUID(bytes=open_run)).encode())
+            for workflow_id in ended:
+                status, text, reply = wire.describe_workflow(p.port, workflow_id)
+                self.assertEqual((status, text, wire.get(reply, 2, 5)), (wire.OK, "", 2))
+            self.assertEqual(wire.start_workflow(p.port, name)[0], wire.OK)
+            self.assertEqual(p.stop(signal.SIGINT)[0], 0)
+        # once something newer has worked on it, it is not touched
+        with sqlite3.connect(file) as db:
+            db.execute("INSERT INTO schema_version (version, name) VALUES (999, 'future')")
+        status, _, err = self.run_to_end("server", "start-dev", "--headless", "--port", str(free_port()), "-f", file)
+        self.assertNotEqual(status, 0)
+        self.assertIn("999", err)
+
+    def test_start_after_a_crash_is_quick(self):
+        file = os.path.join(self.dir, "perdure.db")
+        p = self.ready_dev_server("--db-filename", file)
+        for i in range(500):
+            self.assertEqual(wire.start_workflow(p.port, f"w{i}")[0], wire.OK)
+        p.stop(signal.SIGKILL)
+        for i in range(3):
+            p = self.dev_server("--db-filename", file, name=f"again{i}")
+            wait_until("first answered call", lambda: wire.first_answer(p.port) or self.fail_if_ended(p))
+            took = (time.monotonic() - p.started) * 1000
+            self.assertEqual(wire.describe_workflow(p.port, "w499")[0], wire.OK)
+            print(f"dev server: first answered call {took:.0f} ms after kill -9")
+            p.stop(signal.SIGKILL)
+
+    def test_the_command_line_is_that_of_the_reference(self):
+        p = self.ready_dev_server(
+            "--ip", "127.0.0.1", "--namespace", "default", "--log-format", "pretty", "--log-level", "warn",
+            "--ui-ip", "127.0.0.1", "--ui-asset-path", "/x", "--ui-public-path", "/y", "--ui-disable-news-fetch",
+            "--ui-codec-endpoint", "http://x", "--codec-endpoint", "http://x", "--output", "json", "--color", "never",
+            "--time-format", "iso", "--env", "e", "--command-timeout", "10s", "--log-config",
+            "--search-attribute", "Color=Keyword", "--search-attribute", "Size=Int",
+            "--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal",
+        )
+        self.assertIn("listen: \"127.0.0.1:", p.text())  # --log-config
+        self.assertEqual(wire.describe_namespace(p.port, "default")[0], wire.OK)
+
+    def test_dynamic_config(self):
+        p = self.dev_server(
+            "--log-format", "json",
+            *(word for value in (
+                "limit.blobSize.error=2048", "LIMIT.maxidlength=20", "history.longPollExpirationInterval=\"1m0s\"",
+                "history.longPollExpirationInterval=30", "history.longPollExpirationInterval=\"2.5s\"",
+                "history.MaxBufferedQueryCount=10000", "limit.historyCount.suggestContinueAsNew=50",
+                "frontend.enableUpdateWorkflowExecution=true", "frontend.persistenceMaxQPS=10000",
+                "system.enableActivityEagerExecution=false", "system.enableEagerWorkflowStart=false",
+                "frontend.enableSchedules=false", "no.such=[{\"a\":1}]",
+            ) for word in ("--dynamic-config-value", value)),
+            "--log-config",
+        )
+        self.wait_ready(p)
+        text = p.text()
+        for setting in (
+            "blob: 2048", "id_length: 20", "long_poll: 2500ms", "buffered_queries: 10000",
+            "history_count_suggest_continue_as_new: 50", "eager_activities: false", "eager_start: false",
+        ):
+            self.assertIn(f" {setting}\n", text)
+        warnings = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        ignored = {w["key"]: w["why"] for w in warnings if w["event"] == "dynamic_config_ignored"}
+        self.assertEqual(ignored, {"no.such": "unknown", "frontend.enableSchedules": "this feature cannot be switched off"})
+        long_id = "w" * 21
+        self.assertEqual(wire.start_workflow(p.port, long_id)[0], 3)
+        for wrong, part in (
+            ("limit.maxIDLength", "is not of the form KEY=JSON"),
+            ("limit.maxIDLength=", "is not of the form KEY=JSON"),
+            ("limit.maxIDLength=many", "limits.id_length: 'many' is not a whole number"),
+            ("history.longPollExpirationInterval=\"soon\"", "history.long_poll: 'soon' is not a time"),
+        ):
+            status, _, err = self.run_to_end("server", "start-dev", "--dynamic-config-value", wrong)
+            self.assertEqual(status, 2)
+            self.assertIn(part, err)
+
+    def test_log_formats(self):
+        for form, pattern in (
+            ("text", r"^\d{4}-\d\d-\d\dT[\d:.]+Z info ready lanes=1 "),
+            ("pretty", r"^\d\d:\d\d:\d\d\.\d{3} INFO  ready  lanes=1 "),
+            ("json", r'^\{"time":"[^"]+","level":"info","event":"ready","lanes":1,'),
+        ):
+            p = self.ready_dev_server("--log-level", "info", "--log-format", form, name=form)
+            self.assertRegex(p.text(), re.compile(pattern, re.M))
+            p.stop()
+        p = self.ready_dev_server("--log-level", "never", "--dynamic-config-value", "no.such=1", name="never")
+        self.assertNotIn("no.such", p.text())
+        status, _, err = self.run_to_end("server", "start-dev", "--log-level", "loud")
+        self.assertEqual(status, 2)
+        self.assertIn("'loud' is not debug, info, warn, error or never", err)
+
+    def test_it_is_reachable_as_localhost(self):
+        p = self.ready_dev_server()
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            try:
+                with socket.socket(family) as s:
+                    s.bind((host, 0))
+            except OSError:
+                continue  # this machine has no such address
+            with socket.create_connection((host, p.port), timeout=5):
+                pass
 
     def test_a_file_has_one_server(self):
         file = os.path.join(self.dir, "perdure.db")

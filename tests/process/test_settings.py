@@ -76,7 +76,7 @@ class Settings(Case):
         self.refuses("lanes: [1]\n", "FILE: line 1, column 8: lists are not used here")
         self.refuses("lanes: 1\n\tx: 1\n", "FILE: line 2, column 1: ")
         self.refuses("log:\n  level: loud\n", "FILE: line 2, column 3: log.level: 'loud' is not debug")
-        self.refuses("log:\n  format: xml\n", "FILE: line 2, column 3: log.format: 'xml' is not text or json")
+        self.refuses("log:\n  format: xml\n", "FILE: line 2, column 3: log.format: 'xml' is not text, json or pretty")
         status, _, err = self.run_to_end("history", "--config", "/nowhere/perdure.yaml")
         self.assertEqual(status, 2)
         self.assertIn("/nowhere/perdure.yaml: No such file", err)

@@ -25,7 +25,7 @@ static void print_tasks(const struct host *h, const struct execution *ex)
                 "  task %lld attempt %d %s in " STR_FMT
                 ": credit %u, told h%d lane %u, owner h%d\n",
                 (long long)t->scheduled_event_id, t->attempt, states[t->state],
-                STR_ARG(t->queue->name), t->queue->credit, owner ? (int)owner->number : -1,
+                STR_ARG(t->queue->name), t->key->level->credit, owner ? (int)owner->number : -1,
                 (unsigned)(t->queue->hash % h->lane_count), now ? (int)now->number : -1);
     }
 }
@@ -57,10 +57,15 @@ static void print_queues(const struct history *history)
         if (q->waiting_count + q->sent_count + q->handed_count + q->cold_count + q->lent_count) {
             fprintf(stderr,
                     "\n  queue " STR_FMT " type %d: %zu wait, %zu sent, %zu handed, %llu cold, "
-                    "%llu lent, credit %u%s",
+                    "%llu lent%s",
                     STR_ARG(q->name), (int)q->type, q->waiting_count, q->sent_count,
                     q->handed_count, (unsigned long long)q->cold_count,
-                    (unsigned long long)q->lent_count, q->credit, q->scanning ? ", scanning" : "");
+                    (unsigned long long)q->lent_count, q->scanning ? ", scanning" : "");
+            dispatch_levels_each(q, l)
+            {
+                fprintf(stderr, "; level %u: %zu wait, %llu cold, credit %u", l->level,
+                        l->waiting_count, (unsigned long long)l->cold_count, l->credit);
+            }
         }
     }
 }

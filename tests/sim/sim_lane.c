@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/obs/metrics.h"
 #include "tests/sim/host.h"
 
 struct task_list {
@@ -22,6 +23,7 @@ struct lane {
     struct lane_hook *hooks, **hooks_end;
     struct arena scratch;
     struct rand rand;
+    struct metrics metrics;
     struct sim_event turn;
 };
 
@@ -190,6 +192,11 @@ unsigned lane_index(const struct lane *lane)
 struct rand *lane_rand(struct lane *lane)
 {
     return &lane->rand;
+}
+
+struct metrics *lane_metrics(struct lane *lane)
+{
+    return &lane->metrics;
 }
 
 struct arena *lane_scratch(struct lane *lane)

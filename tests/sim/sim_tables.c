@@ -220,6 +220,7 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         r->close_time = row->close_time;
         r->backlog_queue = str_dup(&db->arena, row->backlog_queue);
         r->backlog_type = row->backlog_type;
+        r->backlog_level = row->backlog_level;
     }
     apply_views(db, b);
     for (size_t i = 0; i < b->currents.len; i++) {
@@ -385,7 +386,9 @@ static void scan_backlog(struct sim_db *db, struct store_scan_backlog *s, struct
     {
         const struct store_run_row *r = &map_entry(n, struct sim_run, node)->row;
         bool queue = str_empty(s->queue) ||
-                     (str_eq(s->queue, r->backlog_queue) && s->type == r->backlog_type &&
+                     (str_eq(s->queue, r->backlog_queue) &&
+                             store_backlog_class(s->type, s->level) ==
+                                     store_backlog_class(r->backlog_type, r->backlog_level) &&
                              uuid_eq(s->namespace_id, r->namespace_id));
         if (r->status == WORKFLOW_RUNNING && !str_empty(r->backlog_queue) && queue &&
                 r->key > s->after_key && has_shard(s->shards, s->shard_count, r->shard)) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/obs/metrics.h"
 
 struct lane {
     struct instant now;
@@ -11,6 +12,7 @@ struct lane {
     struct heap timers;
     struct arena scratch;
     struct rand rand;
+    struct metrics metrics;
     struct lane_task *tasks, **tasks_end;
     struct lane_hook *hooks, **hooks_end;
 };
@@ -82,6 +84,11 @@ unsigned lane_index(const struct lane *lane)
 struct rand *lane_rand(struct lane *lane)
 {
     return &lane->rand;
+}
+
+struct metrics *lane_metrics(struct lane *lane)
+{
+    return &lane->metrics;
 }
 
 struct arena *lane_scratch(struct lane *lane)

@@ -10,6 +10,7 @@
     X(eager_starts)                                     \
     X(eager_starts_survive_a_crash)                     \
     X(eager_starts_are_ignored_with_a_delay)            \
+    X(eager_tasks_can_be_switched_off)                  \
     X(requests_are_attached)                            \
     X(attached_requests_are_bounded)                    \
     X(starts_are_checked_before_the_id)                 \
@@ -98,6 +99,10 @@
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \
+    X(offers_lost_without_a_word_come_again)            \
+    X(offers_that_matching_keeps_are_told_once)         \
+    X(overtaken_sticky_tasks_do_not_hide_the_next_one)  \
+    X(overtaken_tasks_that_nobody_has_are_not_offered)  \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

@@ -50,6 +50,34 @@ void eager_starts(void)
     world_free(w);
 }
 
+static void switch_eager_off(struct history_config *config)
+{
+    config->limits.no_eager_start = config->limits.no_eager_activities = true;
+}
+
+void eager_tasks_can_be_switched_off(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        bool off = i == 1;
+        struct world *w = off ? world_new_with(switch_eager_off) : world_new();
+        Api__StartWorkflowExecutionRequest *r = start_request(w, "order", "req-1");
+        r->request_eager_execution = true;
+        Api__StartWorkflowExecutionResponse *a = started(w, r);
+        expect(a->started && (a->eager_workflow_task == NULL) == off);
+        Api__PollWorkflowTaskQueueResponse *task =
+                off ? poll_workflow(w, "q") : a->eager_workflow_task;
+        Api__Command *c = schedule_activity(w, "a");
+        c->schedule_activity_task_command_attributes->request_eager_execution = true;
+        c->schedule_activity_task_command_attributes->task_queue->name = "q";
+        struct pending *p = complete_task_begin(w, "order", task, &c, 1, NULL);
+        Api__RespondWorkflowTaskCompletedResponse *done =
+                answer_of(w, p, &api__respond_workflow_task_completed_response__descriptor);
+        expect((done->n_activity_tasks == 0) == off);
+        expect(off ? poll_activity(w, "q") != NULL : !find_offer(w, "q"));
+        world_free(w);
+    }
+}
+
 void eager_starts_survive_a_crash(void)
 {
     struct world *w = world_new();

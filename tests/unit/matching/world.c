@@ -59,7 +59,7 @@ enum err world_poll_by(struct world *w, unsigned poll, const char *queue, enum t
     cr_assert(!matching_poll_parked(&w->polls[poll]));
     return step(w, (struct matching_event){ .kind = MATCHING_POLL,
                            .poll = { &w->polls[poll], world_queue(queue, type), is_sticky,
-                                   str_from_cstr(identity), rate } });
+                                   str_from_cstr(identity), rate > 0 ? rate : MATCHING_NO_RATE } });
 }
 
 void world_poll(struct world *w, unsigned poll, const char *queue)
@@ -102,10 +102,15 @@ void world_advertise_as(struct world *w, unsigned member, unsigned incarnation, 
         enum task_queue_type type, bool is_sticky, uint64_t backlog,
         const struct matching_offer *offers, size_t count)
 {
-    world_event(w,
-            (struct matching_event){ .kind = MATCHING_ADVERTISE,
-                    .advertise = { { world_id(member), 0 }, incarnation, world_queue(queue, type),
-                            is_sticky, backlog, { 5 }, offers, count } });
+    world_event(w, (struct matching_event){ .kind = MATCHING_ADVERTISE,
+                           .advertise = { .from = { world_id(member), 0 },
+                                   .incarnation = incarnation,
+                                   .queue = world_queue(queue, type),
+                                   .is_sticky = is_sticky,
+                                   .backlog = backlog,
+                                   .oldest = { 5 },
+                                   .offers = offers,
+                                   .offer_count = count } });
 }
 
 void world_advertise(struct world *w, unsigned member, unsigned incarnation, const char *queue,
