@@ -1,5 +1,6 @@
-/* The shorthand of payloads: the value that one holds instead of its encoding and bytes. For output; a list is short
- * only when each of its payloads is. */
+/* The shorthand of payloads: the value that one holds instead of its encoding and bytes. For output. A list becomes a
+ * list of values only when each of its payloads has a short form; otherwise it stays {"payloads": [...]}, as the
+ * reference does. */
 #include "common/apijson/json_print.h"
 
 struct short_payload {
