@@ -237,6 +237,7 @@ static enum err call_path(
     for (;;) {
         struct duration left = time_left(c, wait.ns ? wait : usual_wait);
         if (left.ns <= 0) {
+            c->call.status = -1; /* nobody tries that again */
             return fail(f, ERR_DEADLINE_EXCEEDED, "the command's time (--command-timeout) is over");
         }
         attempt(c, path, body, left);

@@ -140,6 +140,9 @@ int cli_main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[0], "complete") && !strcmp(argv[1], "--")) {
         return help_complete_main(argc - 2, argv + 2);
     }
+    if (argc == 1 && !strcmp(argv[0], "manual")) {
+        return manual_main();
+    }
     if (is_help) {
         command = command_find(argc - 1, argv + 1, &used);
         help_print(command ? command->path : "");

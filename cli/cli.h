@@ -87,6 +87,8 @@ enum err options_parse(struct cli *cli, int argc, char **argv, struct fail *f) M
 void help_print(const char *path);
 enum err help_completion(struct cli *cli, struct fail *f);
 int help_complete_main(int argc, char **argv);
+/* manual.c: perdure(1) on standard output. */
+int manual_main(void);
 /* The best command for these words; *used says how many of them name it. NULL: none. */
 const struct command *command_find(int argc, char **argv, int *used);
 

@@ -226,13 +226,8 @@ static bool is_closing(struct message_ref event)
     return false;
 }
 
-enum err history_show(
-        struct history_reader *r, bool detailed, struct message_ref *closing, struct fail *f)
+static void show_heading(struct cli *cli, bool detailed)
 {
-    struct cli *cli = r->cli;
-    struct message_ref event;
-    enum err err;
-    bool is_first = true;
     out_heading(&cli->out, "Progress:");
     if (!detailed) {
         out_line(&cli->out, "  " STR_FMT "  " STR_FMT "                  " STR_FMT,
@@ -240,8 +235,20 @@ enum err history_show(
                 STR_ARG(out_colored(&cli->out, COLOR_HEADING, STR("Time"))),
                 STR_ARG(out_colored(&cli->out, COLOR_HEADING, STR("Type"))));
     }
+}
+
+enum err history_show(
+        struct history_reader *r, bool detailed, struct message_ref *closing, struct fail *f)
+{
+    struct cli *cli = r->cli;
+    struct message_ref event;
+    enum err err;
+    bool is_first = true;
     *closing = (struct message_ref){ 0 };
     while (history_read(r, &event, &err, f)) {
+        if (is_first) {
+            show_heading(cli, detailed);
+        }
         if (detailed) {
             show_section(cli, event, is_first);
         } else {

@@ -70,7 +70,9 @@ static enum err parse_field_mask(struct json_parser *p, struct str value)
             }
             out[n++] = up ? (char)(c - 'A' + 'a') : c;
         }
-        wire_put_bytes(p->out, 1, str_of(out, n));
+        if (n) {
+            wire_put_bytes(p->out, 1, str_of(out, n));
+        }
     }
     return ERR_NONE;
 }

@@ -58,14 +58,14 @@ static void print_field_mask(struct json_printer *p, struct message_ref m)
     struct buf text;
     buf_init_arena(&text, p->arena, p->out->max);
     while (message_next(&iter, &v)) {
-        if (text.len) {
+        if (text.len && v.bytes.len) {
             buf_append_byte(&text, ',');
         }
         for (size_t i = 0; i < v.bytes.len; i++) {
-            bool up = v.bytes.ptr[i] == '_' && i + 1 < v.bytes.len;
+            char next = i + 1 < v.bytes.len ? v.bytes.ptr[i + 1] : 0;
+            bool up = v.bytes.ptr[i] == '_' && next >= 'a' && next <= 'z';
+            buf_append_byte(&text, (uint8_t)(up ? next - 'a' + 'A' : v.bytes.ptr[i]));
             i += up;
-            char c = v.bytes.ptr[i];
-            buf_append_byte(&text, (uint8_t)(up && c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
         }
     }
     json_quote(p->out, buf_str(&text));
