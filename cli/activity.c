@@ -8,9 +8,7 @@ static enum err put_json(
 {
     struct str json = cli_text(cli, flag);
     if (!json_is_valid(json)) {
-        return cli_usage(cli, f,
-                "--%s is not JSON: " STR_FMT "; a text needs double quotes inside of the shell's",
-                flag, STR_ARG(json));
+        return input_not_json(cli, f, str_printf(cli->arena, "--%s", flag), json);
     }
     message_put_encoded(message_at(m, path), "payloads", input_json_payload(cli, json));
     return ERR_NONE;

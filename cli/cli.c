@@ -145,7 +145,7 @@ int cli_main(int argc, char **argv)
     }
     if (is_help) {
         command = command_find(argc - 1, argv + 1, &used);
-        help_print(command ? command->path : "");
+        help_print(stdout, command ? command->path : "");
         return 0;
     }
     bool is_group = command && !command->run && !command->is_server;
@@ -154,8 +154,9 @@ int cli_main(int argc, char **argv)
         return complain_about_command(argc, argv, used);
     }
     if (wants_help(argc, argv) || !command || !command->run) {
-        help_print(command ? command->path : "");
-        return wants_help(argc, argv) ? 0 : 2;
+        bool is_asked = wants_help(argc, argv);
+        help_print(is_asked ? stdout : stderr, command ? command->path : "");
+        return is_asked ? 0 : 2;
     }
     signal(SIGPIPE, SIG_IGN);
     struct arena arena = { 0 };

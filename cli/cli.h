@@ -2,6 +2,8 @@
  * cli_main is called by deploy/main.c for every command that is not the server's own. */
 #pragma once
 
+#include <stdio.h>
+
 #include "cli/args.h"
 #include "cli/out.h"
 #include "common/apijson/message.h"
@@ -10,8 +12,8 @@ struct option {
     const char *name;
     char letter;
     enum flag_kind kind;
-    const char *value_name, *doc;
-    const char *fallback; /* the value when nothing is given; NULL: zero */
+    const char *value_name, *doc; /* doc NULL: accepted, not shown */
+    const char *fallback;         /* the value when nothing is given; NULL: zero */
     const char *choices, *alias;
     const char *env;  /* the variable that speaks when the command line does not */
     bool is_required; /* an empty text counts as missing */
@@ -84,7 +86,7 @@ enum err options_parse(struct cli *cli, int argc, char **argv, struct fail *f) M
 
 /* help.c: of one command or group ("" for all of it); the completion script of a shell; the list that scripts complete
  * from. */
-void help_print(const char *path);
+void help_print(FILE *out, const char *path);
 enum err help_completion(struct cli *cli, struct fail *f);
 int help_complete_main(int argc, char **argv);
 /* manual.c: perdure(1) on standard output. */
@@ -122,6 +124,7 @@ enum err input_json_map(struct cli *cli, const char *flag, struct message *messa
 /* KEY=VALUE pairs; values as they stand. */
 enum err input_header(struct cli *cli, struct message *message, struct fail *f) MUST_USE;
 struct str input_json_payload(struct cli *cli, struct str json);
+enum err input_not_json(struct cli *cli, struct fail *f, struct str what, struct str value);
 /* Asks on the terminal; true with --yes. On no terminal without --yes: an error. */
 enum err input_confirm(
         struct cli *cli, const char *question, const char *answer, struct fail *f) MUST_USE;

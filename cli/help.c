@@ -14,7 +14,7 @@ static const char *child_of(const struct command *command, const char *group)
     return *word && !strchr(word, ' ') ? word : NULL;
 }
 
-static void print_children(const char *group)
+static void print_children(FILE *out, const char *group)
 {
     size_t width = 0;
     for (size_t i = 0; i < command_count; i++) {
@@ -23,73 +23,77 @@ static void print_children(const char *group)
         width = n > width ? n : width;
     }
     if (width) {
-        printf("\nCommands:\n");
+        fprintf(out, "\nCommands:\n");
     }
     for (size_t i = 0; i < command_count; i++) {
         const char *word = child_of(&commands[i], group);
         if (word) {
-            printf("  %-*s  %s\n", (int)width, word, commands[i].doc);
+            fprintf(out, "  %-*s  %s\n", (int)width, word, commands[i].doc);
         }
     }
 }
 
-static void print_option(const struct option *o)
+static void print_option(FILE *out, const struct option *o)
 {
     char head[96], letter[8] = "    ";
+    if (!o->doc) {
+        return;
+    }
     if (o->letter) {
         snprintf(letter, sizeof(letter), "-%c, ", o->letter);
     }
     snprintf(head, sizeof(head), "%s--%s%s%s", letter, o->name, o->value_name ? " " : "",
             o->value_name ? o->value_name : "");
-    printf("  %-44s %s", head, o->doc);
+    fprintf(out, "  %-44s %s", head, o->doc);
     if (o->choices) {
-        printf(" [%s]", o->choices);
+        fprintf(out, " [%s]", o->choices);
     }
     if (o->fallback && *o->fallback) {
-        printf(" (%s)", o->fallback);
+        fprintf(out, " (%s)", o->fallback);
     }
     if (o->kind == FLAG_LIST) {
-        printf("; repeatable");
+        fprintf(out, "; repeatable");
     }
     if (o->is_required) {
-        printf("; needed");
+        fprintf(out, "; needed");
     }
     if (o->env) {
-        printf(" [%s]", o->env);
+        fprintf(out, " [%s]", o->env);
     }
-    printf("\n");
+    fprintf(out, "\n");
 }
 
-static void print_options(const struct command *command)
+static void print_options(FILE *out, const struct command *command)
 {
     for (size_t s = 0; s < OPTION_SETS_MAX && command->sets[s]; s++) {
         const struct option_set *set = command->sets[s];
-        printf("\n%s:\n", set->title ? set->title : "Options");
+        fprintf(out, "\n%s:\n", set->title ? set->title : "Options");
         for (size_t i = 0; i < set->count; i++) {
-            print_option(&set->options[i]);
+            print_option(out, &set->options[i]);
         }
     }
 }
 
-void help_print(const char *path)
+void help_print(FILE *out, const char *path)
 {
     const struct command *command = NULL;
     for (size_t i = 0; i < command_count; i++) {
         command = !strcmp(commands[i].path, path) ? &commands[i] : command;
     }
     if (!command) {
-        printf("Perdure %s: durable execution, and the command line for it.\n\n"
-               "usage: perdure COMMAND [options]\n",
+        fprintf(out,
+                "Perdure %s: durable execution, and the command line for it.\n\n"
+                "usage: perdure COMMAND [options]\n",
                 PERDURE_VERSION);
-        print_children("");
-        printf("\n'perdure COMMAND --help' says more about each; see also perdure(1).\n");
+        print_children(out, "");
+        fprintf(out, "\n'perdure COMMAND --help' says more about each; see also perdure(1).\n");
         return;
     }
     bool is_group = !command->run && !command->is_server;
-    printf("%s\n\nusage: perdure %s%s%s\n", command->doc, path, is_group ? " COMMAND" : "",
+    fprintf(out, "%s\n\nusage: perdure %s%s%s\n", command->doc, path, is_group ? " COMMAND" : "",
             command->takes_word ? " [NAME] [options]" : " [options]");
-    print_children(path);
-    print_options(command);
+    print_children(out, path);
+    print_options(out, command);
 }
 
 /* Both scripts ask the executable itself, so that they never grow stale. */
@@ -145,7 +149,7 @@ static void complete_flags(const struct command *command, struct str before, str
                             (before.len > 2 && str_eq(str_drop(before, 2), name));
             if (is_value && before.ptr[0] == '-' && o->choices) {
                 complete_choices(o, begun);
-            } else if (begun.len >= 2 && str_starts_with(name, str_drop(begun, 2))) {
+            } else if (o->doc && begun.len >= 2 && str_starts_with(name, str_drop(begun, 2))) {
                 printf("--%s\n", o->name);
             }
         }

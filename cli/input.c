@@ -71,6 +71,19 @@ static enum err read_metadata(struct cli *cli, const struct flag_list *given, si
     return ERR_NONE;
 }
 
+/* Most often it is a text without its quotes. */
+enum err input_not_json(struct cli *cli, struct fail *f, struct str what, struct str value)
+{
+    bool is_word = value.len && value.len <= 80 && str_is_utf8(value) &&
+                   str_find(value, '"') == value.len && str_find(value, '{') == value.len;
+    if (is_word) {
+        return cli_usage(cli, f,
+                STR_FMT " is not JSON: " STR_FMT "; a text is written as '\"" STR_FMT "\"'",
+                STR_ARG(what), STR_ARG(value), STR_ARG(value));
+    }
+    return cli_usage(cli, f, STR_FMT " is not JSON", STR_ARG(what));
+}
+
 static enum err add_payload(struct cli *cli, struct message *payloads, struct str data,
         size_t index, const struct metadata *all, size_t count, bool is_base64, struct fail *f)
 {
@@ -93,11 +106,7 @@ static enum err add_payload(struct cli *cli, struct message *payloads, struct st
         return cli_usage(cli, f, "input %zu is not base64", index + 1);
     }
     if (str_starts_with(encoding, STR("json/")) && !json_is_valid(data)) {
-        bool is_short = data.len <= 80 && str_is_utf8(data);
-        return cli_usage(cli, f,
-                "input %zu is not JSON%s" STR_FMT
-                "%s; a text needs double quotes inside of the shell's",
-                index + 1, is_short ? ": " : "", STR_ARG(is_short ? data : STR("")), "");
+        return input_not_json(cli, f, str_printf(cli->arena, "input %zu", index + 1), data);
     }
     message_put_text(payload, "data", data);
     return ERR_NONE;
@@ -159,10 +168,9 @@ enum err input_json_map(struct cli *cli, const char *flag, struct message *messa
             return cli_usage(cli, f, "--%s: '" STR_FMT "' is not KEY=JSON", flag, STR_ARG(pair));
         }
         if (!json_is_valid(value)) {
-            return cli_usage(cli, f,
-                    "--%s: the value of " STR_FMT " is not JSON: " STR_FMT
-                    "; a text needs double quotes inside of the shell's",
-                    flag, STR_ARG(key), STR_ARG(value));
+            struct str what =
+                    str_printf(cli->arena, "--%s: the value of " STR_FMT, flag, STR_ARG(key));
+            return input_not_json(cli, f, what, value);
         }
         message_put_entry(message, field, key, input_json_payload(cli, value));
     }

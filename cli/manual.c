@@ -47,7 +47,9 @@ static void print_option(const struct option *o)
 static void print_set(const struct option_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
-        print_option(&set->options[i]);
+        if (set->options[i].doc) {
+            print_option(&set->options[i]);
+        }
     }
 }
 

@@ -12,6 +12,12 @@ static const struct option common_options[] = {
             "payloads with their encoding and bytes in JSON" },
     { "command-timeout", 0, FLAG_DURATION, "DURATION", "give up after" },
     { "help", 'h', FLAG_SWITCH, NULL, "this text" },
+    /* Of the reference's command line; there is nothing here that they would change. */
+    { "log-level", 0, FLAG_STR },
+    { "log-format", 0, FLAG_STR },
+    { "client-connect-timeout", 0, FLAG_DURATION },
+    { "disable-config-file", 0, FLAG_SWITCH },
+    { "disable-config-env", 0, FLAG_SWITCH },
 };
 const struct option_set set_common = { "Output", OPTIONS(common_options) };
 
