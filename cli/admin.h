@@ -8,6 +8,7 @@ enum err activity_fail_run(struct cli *cli, struct fail *f);
 enum err task_queue_describe_run(struct cli *cli, struct fail *f);
 enum err task_queue_list_partition_run(struct cli *cli, struct fail *f);
 enum err task_queue_config_get_run(struct cli *cli, struct fail *f);
+enum err task_queue_config_set_run(struct cli *cli, struct fail *f);
 enum err namespace_create_run(struct cli *cli, struct fail *f);
 enum err namespace_describe_run(struct cli *cli, struct fail *f);
 enum err namespace_list_run(struct cli *cli, struct fail *f);

@@ -117,6 +117,16 @@ static const struct option queue_config_options[] = {
             .choices = "workflow|activity|nexus", .is_required = true },
 };
 SET(set_queue_config, queue_config_options);
+static const struct option queue_config_set_options[] = {
+    { "queue-rps-limit", 0, FLAG_STR, "N|default", "tasks per second, of all" },
+    { "queue-rps-limit-reason", 0, FLAG_STR, "TEXT", "why" },
+    { "fairness-key-rps-limit-default", 0, FLAG_STR, "N|default",
+            "tasks per second, of each fairness key" },
+    { "fairness-key-rps-limit-reason", 0, FLAG_STR, "TEXT", "why" },
+    { "fairness-key-weight", 0, FLAG_LIST, "KEY=N|default", "the weight of a fairness key" },
+    { "fairness-key-weight-clear-all", 0, FLAG_SWITCH, NULL, "no weights" },
+};
+SET(set_queue_config_set, queue_config_set_options);
 static const struct option namespace_options[] = {
     { "description", 0, FLAG_STR, "TEXT", "what it is for" },
     { "email", 0, FLAG_STR, "ADDRESS", "whose it is" },
@@ -231,6 +241,8 @@ const struct command commands[] = {
     { "task-queue config", "a task queue's limits", GROUP },
     { "task-queue config get", "show them", task_queue_config_get_run,
             { &set_queue, &set_queue_config, USUAL } },
+    { "task-queue config set", "change them", task_queue_config_set_run,
+            { &set_queue, &set_queue_config, &set_queue_config_set, USUAL } },
     { "operator", "administration", GROUP },
     { "operator namespace", "namespaces", GROUP },
     { "operator namespace create", "create a namespace", namespace_create_run,

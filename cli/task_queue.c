@@ -178,27 +178,3 @@ enum err task_queue_list_partition_run(struct cli *cli, struct fail *f)
     }
     return err;
 }
-
-enum err task_queue_config_get_run(struct cli *cli, struct fail *f)
-{
-    struct message *m = cli_request(cli, "DescribeTaskQueue");
-    struct message_ref reply;
-    struct str type = cli_text(cli, "task-queue-type");
-    message_put_text(m, "task_queue.name", cli_text(cli, "task-queue"));
-    message_put_int(m, "task_queue.kind", 1);
-    message_put_int(m, "report_config", 1);
-    for (size_t t = 0; t < ARRAY_LEN(types); t++) {
-        if (str_eq(type, str_from_cstr(types[t].name))) {
-            message_put_int(m, "task_queue_type", types[t].number);
-        }
-    }
-    enum err err = cli_call(cli, "DescribeTaskQueue", m, (struct duration){ 0 }, &reply, f);
-    if (err || !message_has(reply, "config")) {
-        out_line(&cli->out, "%s", err ? "" : "No configuration found for task queue");
-        return err;
-    }
-    out_line(&cli->out, STR_FMT,
-            STR_ARG(out_json_of(&cli->out, message_sub(reply, "config"), true, 0)));
-    out_message(&cli->out, message_sub(reply, "config"));
-    return ERR_NONE;
-}

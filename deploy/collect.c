@@ -75,6 +75,7 @@ static void collect_matching(const struct process_lane *pl, struct metrics *m)
     metric_set(m, METRIC_MATCHING_QUEUES, s.engine.queues);
     metric_set(m, METRIC_MATCHING_POLLS, s.engine.polls);
     metric_set(m, METRIC_MATCHING_OFFERS, s.engine.offers);
+    metric_set(m, METRIC_MATCHING_BACKLOG, s.engine.backlog);
     metric_set(m, METRIC_MATCHING_HANDED, s.engine.handed);
     metric_set(m, METRIC_MATCHING_EMPTY, s.engine.answered_empty);
     metric_set(m, METRIC_MATCHING_REFUSED, s.engine.refused);

@@ -16,6 +16,7 @@
 #include "deploy/open_store.h"
 #include "deploy/process_lane.h"
 #include "deploy/settings.h"
+#include "frontend/quota.h"
 
 enum { LANES_DEFAULT_MAX = 8, FLUSH_SECONDS = 3 };
 
@@ -314,6 +315,7 @@ enum err process_run(const struct process_options *options, struct fail *f)
         p.shared = (struct frontend_shared){
             .config = p.config,
             .store_name = p.config->store_postgres.len ? "postgresql" : "sqlite",
+            .quotas = quotas_new(),
         };
         set_history_config(&p);
         start_lanes(&p);
@@ -326,6 +328,7 @@ enum err process_run(const struct process_options *options, struct fail *f)
         }
         close_lanes(&p);
     }
+    quotas_free(p.shared.quotas);
     tls_config_free(p.tls);
     rpc_tls_free(p.rpc_tls);
     if (p.store) {

@@ -9,6 +9,7 @@
 #include "common/api/view.h"
 #include "common/obs/log.h"
 #include "common/obs/metrics.h"
+#include "frontend/admission.h"
 #include "frontend/api.h"
 #include "frontend/client_version.h"
 #include "frontend/validate.h"
@@ -19,7 +20,7 @@
 static struct api_row rows[] = {
 #define METHOD(service, Name, c_name, handler, arg, flags)                                     \
     { SERVICE_##service, #Name, &api__##c_name##_request__descriptor, frontend_##handler, arg, \
-        flags, { -1, -1, -1, -1 } },
+        flags, { -1, -1, -1, -1 }, 0 },
 #include "frontend/methods.def"
 #undef METHOD
 };
@@ -72,6 +73,7 @@ size_t frontend_method_names(const char *names[METRIC_METHODS])
 void request_reply_bytes(struct request *rq, struct str bytes)
 {
     rq->fe->stats.calls++;
+    admission_over(rq);
     count_answer(rq, 0);
     grpc_call_reply(rq->call, bytes);
 }
@@ -85,6 +87,7 @@ void request_fail(struct request *rq)
 {
     rq->fe->stats.calls++;
     rq->fe->stats.failed++;
+    admission_over(rq);
     count_answer(rq, err_grpc_status(rq->fail.err));
     if (err_is_fault(rq->fail.err)) {
         log_error("call_failed", LOG_CSTR("method", rq->row->name), LOG_FAIL(&rq->fail));
@@ -178,6 +181,10 @@ static void handle(struct request *rq, const struct namespace_entry *ns)
         }
         rq->namespace_id = ns->id;
         rq->namespace_name = str_dup(&rq->call->arena, ns->name);
+    }
+    if (admit(rq, ns)) {
+        request_fail(rq);
+        return;
     }
     if (validate_request(rq, ns ? ns->config : rq->fe->shared->config)) {
         request_fail(rq);
@@ -278,14 +285,17 @@ void dispatch_register(struct frontend *fe)
 {
     static char paths[ARRAY_LEN(rows)][160];
     static bool made;
+    unsigned waits = 0;
     for (size_t i = 0; !made && i < ARRAY_LEN(rows); i++) {
         int n = snprintf(paths[i], sizeof(paths[i]), "/%s/%s", rows[i].service, rows[i].name);
         check(n > 0 && n < (int)sizeof(paths[i]));
         rows[i].route = find_route(rows[i].input);
+        rows[i].wait = rows[i].flags & (WAITS | WATCH) ? waits++ : 0;
         methods[i] = (struct grpc_method){
             .path = str_of(paths[i], (size_t)n), .handler = on_call, .row = &rows[i]
         };
     }
+    check(waits <= QUOTA_WAITS);
     made = true;
     grpc_server_add(fe->grpc, methods, ARRAY_LEN(methods), fe);
 }

@@ -22,12 +22,18 @@ struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct sto
         .grpc = grpc,
         .shared = shared,
     };
+    if (shared->quotas) {
+        quotas_lane_init(&fe->quotas, shared->quotas);
+    }
     dispatch_register(fe);
     return fe;
 }
 
 void frontend_free(struct frontend *fe)
 {
+    if (fe && fe->quotas.quotas) {
+        quotas_lane_deinit(&fe->quotas);
+    }
     free(fe);
 }
 

@@ -5,6 +5,7 @@
 #include "common/model/wire.h"
 #include "common/visibility/filter.h"
 #include "frontend/api.h"
+#include "frontend/visibility.h"
 
 enum {
     PAGE_BYTES_MAX = 3 << 20, /* of memos and attributes: clients refuse answers above 4 MiB */
@@ -116,7 +117,7 @@ struct listing {
     struct store_list_runs op;
 };
 
-static bool find_custom(const void *ctx, struct str name, enum attribute_type *ret)
+static bool find_custom(const void *ctx, struct str name, enum search_attribute_type *ret)
 {
     const struct request *rq = ctx;
     const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
@@ -125,15 +126,14 @@ static bool find_custom(const void *ctx, struct str name, enum attribute_type *r
             search_attribute_find(&ns->search_attributes, name, &type) != SEARCH_ATTRIBUTE_CUSTOM) {
         return false;
     }
-    *ret = (enum attribute_type)type; /* both have the API's numbers */
+    *ret = (enum search_attribute_type)type; /* both have the API's numbers */
     return true;
 }
 
-static bool parse(struct request *rq, const char *query, bool may_group, struct filter_query *ret)
+static bool parse(struct request *rq, struct str query, bool may_group, struct filter_query *ret)
 {
     struct filter_names names = { find_custom, rq };
-    return filter_parse(&rq->call->arena, str_from_cstr(query), &names, may_group, ret,
-                   &rq->fail) == ERR_NONE;
+    return filter_parse(&rq->call->arena, query, &names, may_group, ret, &rq->fail) == ERR_NONE;
 }
 
 static void on_listed(struct store_op *op, enum err err, const struct fail *f)
@@ -161,22 +161,23 @@ static void on_listed(struct store_op *op, enum err err, const struct fail *f)
     request_reply(rq, &m.base);
 }
 
-static void list(
-        struct request *rq, const struct filter *filter, int32_t page_size, struct str token)
+void visibility_list(struct request *rq, struct str query, int32_t page_size, struct str token)
 {
     struct listing *l = NEW(&rq->call->arena, struct listing, 1);
     int64_t max = request_config(rq)->limit_list_page;
+    struct filter_query parsed;
+    if (!parse(rq, query, false, &parsed)) {
+        request_fail(rq);
+        return;
+    }
     l->rq = rq;
     l->op = (struct store_list_runs){
         .op.done = on_listed,
         .namespace_id = rq->namespace_id,
-        .filter = filter,
+        .filter = parsed.filter,
         .limit = page_size > 0 && page_size < max ? (size_t)page_size : (size_t)max,
     };
-    if (page_size < 0) {
-        fail(&rq->fail, ERR_INVALID_ARGUMENT, "PageSize must not be negative.");
-        request_fail(rq);
-    } else if (!place_of(str_dup(&rq->call->arena, token), &l->op.after)) {
+    if (!place_of(str_dup(&rq->call->arena, token), &l->op.after)) {
         fail(&rq->fail, ERR_INVALID_ARGUMENT, "Invalid NextPageToken.");
         request_fail(rq);
     } else {
@@ -187,12 +188,7 @@ static void list(
 void frontend_list_workflow_executions(struct request *rq)
 {
     const Api__ListWorkflowExecutionsRequest *ask = (const void *)rq->message;
-    struct filter_query query;
-    if (parse(rq, ask->query, false, &query)) {
-        list(rq, query.filter, ask->page_size, api_bytes(ask->next_page_token));
-    } else {
-        request_fail(rq);
-    }
+    visibility_list(rq, str_from_cstr(ask->query), ask->page_size, api_bytes(ask->next_page_token));
 }
 
 /* ---- count ---- */
@@ -258,7 +254,7 @@ void frontend_count_workflow_executions(struct request *rq)
 {
     const Api__CountWorkflowExecutionsRequest *ask = (const void *)rq->message;
     struct filter_query query;
-    if (!parse(rq, ask->query, true, &query)) {
+    if (!parse(rq, str_from_cstr(ask->query), true, &query)) {
         request_fail(rq);
         return;
     }

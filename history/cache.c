@@ -4,7 +4,12 @@
 
 #include "history/history.h"
 
-enum { TRIM_PER_TURN = 256, CHECKPOINTS_PER_TICK = 500, LOOKS_PER_TICK = 4000 };
+enum {
+    TRIM_PER_TURN = 256,
+    CHECKPOINTS_PER_TICK = 500,
+    LOOKS_PER_TICK = 4000,
+    COMPACT_PER_TURN = 16
+};
 
 static void cache_tick(struct lane_timer *timer);
 static void cache_trim(struct lane_timer *timer);
@@ -14,12 +19,14 @@ void cache_init(struct cache *cache, struct history *h)
     *cache = (struct cache){ .history = h };
     list_init(&cache->open);
     list_init(&cache->closed);
+    list_init(&cache->swollen);
 }
 
 void cache_deinit(struct cache *cache)
 {
     lane_timer_stop(cache->history->lane, &cache->timer);
     lane_timer_stop(cache->history->lane, &cache->trim_timer);
+    lane_timer_stop(cache->history->lane, &cache->compact_timer);
 }
 
 static size_t execution_bytes(const struct execution *ex)
@@ -66,6 +73,32 @@ void cache_remove(struct cache *cache, struct execution *ex)
     cache->count--;
     cache->bytes -= ex->size;
     list_remove(&ex->in_lru);
+    list_remove(&ex->in_swollen);
+}
+
+static void cache_compact(struct lane_timer *timer)
+{
+    struct cache *cache = container_of(timer, struct cache, compact_timer);
+    struct list_node *n;
+    for (int i = 0; i < COMPACT_PER_TURN && (n = list_pop(&cache->swollen)); i++) {
+        struct execution *ex = list_entry(n, struct execution, in_swollen);
+        execution_compact(ex);
+        cache_count(cache, ex);
+    }
+    if (!list_empty(&cache->swollen)) {
+        lane_timer_start(cache->history->lane, timer, DURATION_MS(1), cache_compact);
+    }
+}
+
+static void cache_want_compaction(struct cache *cache, struct execution *ex)
+{
+    if (!list_linked(&ex->in_swollen)) {
+        list_append(&cache->swollen, &ex->in_swollen);
+    }
+    if (!lane_timer_running(&cache->compact_timer)) {
+        lane_timer_start(
+                cache->history->lane, &cache->compact_timer, DURATION_MS(1), cache_compact);
+    }
 }
 
 void cache_resized(struct cache *cache, struct execution *ex)
@@ -73,7 +106,9 @@ void cache_resized(struct cache *cache, struct execution *ex)
     if (!ex->key) {
         return;
     }
-    execution_compact(ex);
+    if (execution_is_swollen(ex)) {
+        cache_want_compaction(cache, ex);
+    }
     cache_count(cache, ex);
     cache_touch(cache, ex);
     cache_wake(cache);

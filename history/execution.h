@@ -17,6 +17,7 @@ struct execution {
     struct map_node by_key; /* in history.runs, key: the bytes of `key` */
     struct list_node in_chain;
     struct list_node in_lru;
+    struct list_node in_swollen; /* waits to be compacted: cache.h */
     struct wheel_node wheel;
     struct chain *chain;
     run_key key;
@@ -49,6 +50,7 @@ struct execution {
     struct instant touched;   /* monotonic: last use */
     struct instant last_time; /* of the last step: event times never run backwards within a run */
     size_t size;              /* as counted by the cache */
+    size_t compacted_size;    /* bytes of its state after the last compaction; 0: none yet */
     struct list queries;      /* parked struct call: queries.h */
     struct list updates;      /* parked struct call: updates.h */
     bool queries_held;
@@ -91,7 +93,10 @@ void execution_wake_polls(struct execution *ex);
 struct execution *execution_new(struct chain *chain);
 /* Gives it its ids: from now on it is found by key. */
 void execution_name(struct execution *ex, run_key key, struct uuid run_id);
-/* A smaller copy of the state when its arena is mostly garbage. */
+/* Its arena has grown to a multiple of what the last compaction has left. */
+bool execution_is_swollen(const struct execution *ex);
+/* Moves the state into a fresh arena. Between turns only: whoever looks at the state in a turn may keep what it has
+ * seen until the turn ends. Longer than that, nobody may borrow from a run's state. */
 void execution_compact(struct execution *ex);
 /* Remembers events that were appended. */
 void execution_keep_events(struct execution *ex, int64_t first_event_id, struct str events);

@@ -213,29 +213,29 @@ enum err execution_load(
 
 /* ---- compaction: the arena of a run that has lived long is mostly garbage --------------------------------- */
 
+bool execution_is_swollen(const struct execution *ex)
+{
+    enum {
+        TIMES = 4,
+        AT_LEAST = 128 << 10
+    }; /* so that each byte that is copied has been paid for */
+    return workflow_size(ex->wf) > ex->compacted_size * TIMES + AT_LEAST;
+}
+
 void execution_compact(struct execution *ex)
 {
-    size_t size = workflow_size(ex->wf);
-    if (ex->arenas[ex->arena_index].total < size * 4 + (128 << 10) ||
-            workflow_has_volatile(ex->wf)) {
-        return;
-    }
-    struct buf bytes;
-    buf_init(&bytes, (size_t)64 << 20);
-    workflow_encode(ex->wf, &bytes);
+    struct arena scratch = { 0 };
     struct arena *old = &ex->arenas[ex->arena_index];
     struct arena *fresh = &ex->arenas[!ex->arena_index];
-    struct workflow *wf = workflow_new(fresh);
-    struct fail f = { 0 };
-    if (bytes.overflow || workflow_decode(wf, buf_str(&bytes), &f)) {
-        check(bytes.overflow); /* what we encode we can read */
-        arena_deinit(fresh);
-    } else {
+    struct workflow *wf = workflow_compact(ex->wf, fresh, &scratch);
+    if (wf) {
         arena_deinit(old);
         ex->arena_index = !ex->arena_index;
         ex->wf = wf;
+        ex->chain->history->stats.compactions++;
     }
-    buf_deinit(&bytes);
+    ex->compacted_size = workflow_size(ex->wf);
+    arena_deinit(&scratch);
 }
 
 /* ---- recent events ----------------------------------------------------------------------------------- */

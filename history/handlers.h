@@ -8,6 +8,7 @@
 #include "common/api/errors.h"
 #include "common/api/token.h"
 #include "common/api/view.h"
+#include "history/engine/start_decide.h"
 #include "history/history.h"
 
 typedef void (*api_handler)(struct call *call);

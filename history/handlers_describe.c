@@ -30,7 +30,8 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->type = api_new(arena, &api__workflow_type__descriptor);
     m->type->name = str_cstr(arena, wf->start.workflow_type);
     m->start_time = api_timestamp(arena, wf->start_time);
-    m->execution_time = api_timestamp(arena, workflow_execution_time(wf));
+    struct instant began = workflow_execution_time(wf);
+    m->execution_time = api_timestamp(arena, began);
     m->status = (Api__WorkflowExecutionStatus)wf->status;
     m->history_length = wf->next_event_id - 1;
     m->history_size_bytes = wf->history_size;
@@ -50,7 +51,8 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
     m->first_run_id = uuid_text(arena, engine_view_existing(wf).first_run_id);
     if (ex->status != WORKFLOW_RUNNING) {
         m->close_time = api_timestamp(arena, ex->close_time);
-        m->execution_duration = api_duration(arena, instant_since(ex->close_time, wf->start_time));
+        struct duration took = instant_since(ex->close_time, began);
+        m->execution_duration = api_duration(arena, took);
     }
     return m;
 }
@@ -150,9 +152,10 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
                : started ? API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_STARTED
                          : API__PENDING_ACTIVITY_STATE__PENDING_ACTIVITY_STATE_SCHEDULED;
     m->heartbeat_details = api_data(a->heartbeat_details);
+    m->last_heartbeat_time = api_timestamp(arena, a->last_heartbeat);
     m->attempt = a->attempt;
     m->maximum_attempts = a->retry.maximum_attempts;
-    m->scheduled_time = api_timestamp(arena, a->scheduled_time);
+    m->scheduled_time = api_timestamp(arena, a->attempt_scheduled_time);
     if (a->schedule_to_close.ns) {
         m->expiration_time =
                 api_timestamp(arena, instant_add(a->scheduled_time, a->schedule_to_close));
@@ -161,7 +164,6 @@ static Api__PendingActivityInfo *pending_activity(struct arena *arena, const str
     m->last_worker_identity = str_cstr(arena, started ? a->identity : a->last_identity);
     if (started) {
         m->last_started_time = api_timestamp(arena, a->started_time);
-        m->last_heartbeat_time = api_timestamp(arena, a->last_heartbeat);
     } else if (instant_before(now, a->attempt_scheduled_time)) {
         m->next_attempt_schedule_time = api_timestamp(arena, a->attempt_scheduled_time);
         m->current_retry_interval =

@@ -21,6 +21,12 @@ bool handler_belongs_to(struct call *call, struct execution *ex, const char *fir
     return false;
 }
 
+/* Who names a chain means its current run, whatever run id comes with it. */
+static const char *run_id_of(const Api__WorkflowExecution *execution, const char *first_run_id)
+{
+    return execution && !*first_run_id ? execution->run_id : NULL;
+}
+
 /* A parent may mean its children only, not whoever has the workflow id now. */
 static bool is_meant(struct call *call, struct execution *ex, const struct msg_outbox *from)
 {
@@ -106,8 +112,12 @@ static void cancel_run(struct call *call, const Api__RequestCancelWorkflowExecut
     struct execution *ex;
     struct event ev;
     struct effects fx;
-    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            !handler_belongs_to(call, ex, r->first_execution_run_id) || !is_meant(call, ex, from)) {
+    if (!handler_find(call, run_id_of(r->workflow_execution, r->first_execution_run_id), &ex)) {
+        return;
+    }
+    bool is_open = ex->status == WORKFLOW_RUNNING; /* otherwise it is done, whoever is meant */
+    if (is_open && (!handler_belongs_to(call, ex, r->first_execution_run_id) ||
+                           !is_meant(call, ex, from))) {
         return;
     }
     execution_event(call->history, ex, EVENT_REQUEST_CANCEL, &ev);
@@ -139,7 +149,7 @@ static void terminate_run(struct call *call, const Api__TerminateWorkflowExecuti
     struct execution *ex;
     struct event ev;
     struct effects fx;
-    if (!handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
+    if (!handler_find(call, run_id_of(r->workflow_execution, r->first_execution_run_id), &ex) ||
             !handler_belongs_to(call, ex, r->first_execution_run_id)) {
         return;
     }

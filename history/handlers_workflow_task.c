@@ -23,7 +23,67 @@ static struct workflow_task_token task_token(const struct api_token *t)
 
 /* ---- completion ---------------------------------------------------------------------------------------- */
 
-/* Fields that pass into the completed event untouched, with that event's numbers. */
+/* What the worker says of the version that it is: in the old form, in the new one, in both, or not at all. */
+struct deployment {
+    struct str name, build_id;
+    uint64_t mode; /* of the new form */
+    bool is_set;
+};
+
+static struct deployment deployment_of(struct str message)
+{
+    struct deployment d = { .is_set = message.len > 0 };
+    struct wire_field f;
+    while (wire_next(&message, &f)) {
+        if (f.number == 1 && f.type == WIRE_LEN) {
+            d.name = f.bytes;
+        } else if (f.number == 2 && f.type == WIRE_LEN) {
+            d.build_id = f.bytes;
+        } else if (f.number == 3 && f.type == WIRE_VARINT) {
+            d.mode = f.varint;
+        }
+    }
+    return d;
+}
+
+enum { VERSIONED = 2 };
+
+/* What this server cannot take is better refused than taken for something else. */
+static enum err check_completion(const Api__RespondWorkflowTaskCompletedRequest *r, struct fail *f)
+{
+    if (r->intermediate_page || r->page_number > 0) {
+        return fail(f, ERR_FAILED_PRECONDITION,
+                "completions of workflow tasks in several pages are not enabled");
+    }
+    if (!r->versioning_behavior || r->deployment.len ||
+            deployment_of(api_bytes(r->deployment_options)).mode == VERSIONED) {
+        return ERR_NONE;
+    }
+    return fail(f, ERR_INVALID_ARGUMENT,
+            "versioning behavior cannot be specified without deployment options being set with "
+            "versioned mode");
+}
+
+/* An old worker may report a behavior that it has for a default, though it is not versioned: that counts as none. */
+static void put_versioning(struct buf *out, const Api__RespondWorkflowTaskCompletedRequest *r)
+{
+    struct deployment new_form = deployment_of(api_bytes(r->deployment_options));
+    struct deployment old_form = deployment_of(api_bytes(r->deployment));
+    bool is_versioned = new_form.mode == VERSIONED;
+    if (!new_form.is_set || is_versioned) {
+        wire_opt_varint(out, 8, (uint64_t)r->versioning_behavior);
+    }
+    wire_opt_bytes(out, 10, new_form.name.len ? new_form.name : old_form.name);
+    const struct deployment *d = is_versioned ? &new_form : &old_form;
+    if (is_versioned || old_form.is_set) {
+        size_t mark = wire_begin(out, 11);
+        wire_opt_bytes(out, 1, d->build_id);
+        wire_opt_bytes(out, 2, d->name);
+        wire_end(out, mark);
+    }
+}
+
+/* Fields that pass into the completed event, with that event's numbers. */
 static struct str completed_fields(
         struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
 {
@@ -32,8 +92,7 @@ static struct str completed_fields(
     wire_opt_bytes(&out, 4, text(r->binary_checksum));
     wire_opt_bytes(&out, 5, api_bytes(r->worker_version_stamp));
     wire_opt_bytes(&out, 6, api_bytes(r->sdk_metadata));
-    wire_opt_bytes(&out, 7, api_bytes(r->deployment));
-    wire_opt_varint(&out, 8, (uint64_t)r->versioning_behavior);
+    put_versioning(&out, r);
     wire_opt_bytes(&out, 13, api_bytes(r->metering_metadata));
     return buf_str(&out);
 }
@@ -57,8 +116,8 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
 {
     struct event_workflow_task_completed *c = &ev->workflow_task_completed;
     struct fail f = { 0 };
-    if (!commands_decode(&call->arena, &call->history->zones, r->commands, r->n_commands,
-                &c->commands, &f)) {
+    if (check_completion(r, &f) || !commands_decode(&call->arena, &call->history->zones,
+                                           r->commands, r->n_commands, &c->commands, &f)) {
         call_fail_now(call, &f);
         return false;
     }

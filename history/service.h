@@ -65,7 +65,7 @@ struct history_config {
 struct history_stats {
     uint64_t calls, steps, started, closed, timers_fired, failed_timers;
     uint64_t commits, committed_rows, poisoned_groups, shed;
-    uint64_t loads, evictions, checkpoints, snapshots, corrupt_runs, stuck_runs;
+    uint64_t loads, evictions, compactions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
     uint64_t lent_reread;              /* runs read because of lent_patience */
     uint64_t updates, tasks_discarded; /* admitted; speculative tasks that left no trace */

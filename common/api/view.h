@@ -12,6 +12,7 @@
 #include "proto/enums.pb-c.h"
 #include "proto/errordetails.pb-c.h"
 #include "proto/failure.pb-c.h"
+#include "proto/filter.pb-c.h"
 #include "proto/google.pb-c.h"
 #include "proto/health.pb-c.h"
 #include "proto/history.pb-c.h"

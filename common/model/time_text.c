@@ -125,11 +125,13 @@ static bool take_unit(struct cursor *c, int64_t *ns)
     } units[] = {
         { STR_INIT("ns"), 1 },
         { STR_INIT("us"), 1000 },
-        { STR_INIT("\xc2\xb5s"), 1000 },
+        { STR_INIT("\xc2\xb5s"), 1000 }, /* micro sign, and the Greek letter */
+        { STR_INIT("\xce\xbcs"), 1000 },
         { STR_INIT("ms"), 1000000 },
         { STR_INIT("s"), 1000000000 },
         { STR_INIT("m"), 60 * (int64_t)1000000000 },
         { STR_INIT("h"), 3600 * (int64_t)1000000000 },
+        { STR_INIT("d"), 86400 * (int64_t)1000000000 },
     };
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         if (str_starts_with(c->rest, units[i].name)) {

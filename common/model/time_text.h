@@ -6,7 +6,7 @@
 
 /* "2026-01-02T03:04:05.123456789+02:00" as an instant. */
 bool time_parse_rfc3339(struct str s, struct instant *ret);
-/* "1h5m", "-1.5s", "300ms"; as Go writes durations. */
+/* "1h5m", "-1.5s", "300ms", "2d"; as Go writes durations, and days of 24 hours. */
 bool duration_parse(struct str s, struct duration *ret);
 
 enum { TIME_TEXT_BYTES = 48 };

@@ -59,19 +59,20 @@ static const char run_id_of_sqlite[] =
         " substr(hex(r.run_id), 21)))";
 
 /* The JSON type names of the two databases. */
-static const char *json_types(const struct writer *w, enum attribute_type type)
+static const char *json_types(const struct writer *w, enum search_attribute_type type)
 {
     switch (type) {
-    case ATTRIBUTE_KEYWORD:
+    case SEARCH_ATTRIBUTE_KEYWORD:
         return is_pg(w) ? "('string')" : "('text')";
-    case ATTRIBUTE_INT:
-    case ATTRIBUTE_DOUBLE:
-    case ATTRIBUTE_DATETIME:
+    case SEARCH_ATTRIBUTE_INT:
+    case SEARCH_ATTRIBUTE_DOUBLE:
+    case SEARCH_ATTRIBUTE_DATETIME:
         return is_pg(w) ? "('number')" : "('integer', 'real')";
-    case ATTRIBUTE_BOOL:
+    case SEARCH_ATTRIBUTE_BOOL:
         return is_pg(w) ? "('boolean')" : "('true', 'false')";
-    case ATTRIBUTE_TEXT:
-    case ATTRIBUTE_KEYWORD_LIST:
+    case SEARCH_ATTRIBUTE_TEXT:
+    case SEARCH_ATTRIBUTE_KEYWORD_LIST:
+    case SEARCH_ATTRIBUTE_UNSPECIFIED:
         break;
     }
     return "('array')";
@@ -89,12 +90,13 @@ static void document_value(struct writer *w, const struct attribute *a)
 {
     const char *types = json_types(w, a->type);
     if (is_pg(w)) {
-        static const char *const casts[] = { [ATTRIBUTE_INT] = "::numeric",
-            [ATTRIBUTE_DOUBLE] = "::float8",
-            [ATTRIBUTE_BOOL] = "::boolean",
-            [ATTRIBUTE_DATETIME] = "::numeric",
-            [ATTRIBUTE_KEYWORD_LIST] = NULL };
-        bool is_list = a->type == ATTRIBUTE_TEXT || a->type == ATTRIBUTE_KEYWORD_LIST;
+        static const char *const casts[] = { [SEARCH_ATTRIBUTE_INT] = "::numeric",
+            [SEARCH_ATTRIBUTE_DOUBLE] = "::float8",
+            [SEARCH_ATTRIBUTE_BOOL] = "::boolean",
+            [SEARCH_ATTRIBUTE_DATETIME] = "::numeric",
+            [SEARCH_ATTRIBUTE_KEYWORD] = " COLLATE \"C\"",
+            [SEARCH_ATTRIBUTE_KEYWORD_LIST] = NULL };
+        bool is_list = a->type == SEARCH_ATTRIBUTE_TEXT || a->type == SEARCH_ATTRIBUTE_KEYWORD_LIST;
         put_member(w, "(CASE WHEN jsonb_typeof(r.search->", a->name, ") IN ");
         put(w, types);
         put_member(w, is_list ? " THEN r.search->" : " THEN (r.search->>", a->name,
@@ -128,21 +130,27 @@ static void value_of(struct writer *w, const struct attribute *a)
 
 static void literal(struct writer *w, const struct attribute *a, const struct filter_value *v)
 {
-    switch (a->source == SOURCE_STATUS ? ATTRIBUTE_INT : a->type) {
-    case ATTRIBUTE_KEYWORD:
-    case ATTRIBUTE_KEYWORD_LIST:
-    case ATTRIBUTE_TEXT:
+    switch (a->source == SOURCE_STATUS ? SEARCH_ATTRIBUTE_INT : a->type) {
+    case SEARCH_ATTRIBUTE_KEYWORD:
+    case SEARCH_ATTRIBUTE_KEYWORD_LIST:
+    case SEARCH_ATTRIBUTE_TEXT:
         sql_quote(w->out, v->text);
         break;
-    case ATTRIBUTE_INT:
-    case ATTRIBUTE_DATETIME:
+    case SEARCH_ATTRIBUTE_INT:
+    case SEARCH_ATTRIBUTE_DATETIME:
+        if (v->is_real) {
+            buf_printf(w->out, is_pg(w) ? "(%.17g)::float8" : "(%.17g)", v->real);
+            break;
+        }
         buf_printf(w->out, v->number < 0 ? "(%lld)" : "%lld", (long long)v->number);
         break;
-    case ATTRIBUTE_DOUBLE:
+    case SEARCH_ATTRIBUTE_DOUBLE:
         buf_printf(w->out, is_pg(w) ? "(%.17g)::float8" : "(%.17g)", v->real);
         break;
-    case ATTRIBUTE_BOOL:
+    case SEARCH_ATTRIBUTE_BOOL:
         put(w, is_pg(w) ? (v->number ? "true" : "false") : (v->number ? "1" : "0"));
+        break;
+    case SEARCH_ATTRIBUTE_UNSPECIFIED:
         break;
     }
 }
@@ -153,7 +161,7 @@ static struct filter_value *wanted(struct writer *w, const struct filter *f, siz
     VEC(struct filter_value) list = { 0 };
     for (size_t i = 0; i < f->value_count; i++) {
         struct filter_value v = f->values[i];
-        if (f->attribute.type != ATTRIBUTE_TEXT) {
+        if (f->attribute.type != SEARCH_ATTRIBUTE_TEXT) {
             vec_push(w->arena, &list, v);
             continue;
         }
@@ -178,7 +186,7 @@ static void separated(struct writer *w, const struct attribute *a,
 static void contains(
         struct writer *w, const struct filter *f, const struct filter_value *values, size_t count)
 {
-    bool is_list = f->attribute.type != ATTRIBUTE_KEYWORD;
+    bool is_list = f->attribute.type != SEARCH_ATTRIBUTE_KEYWORD;
     for (size_t i = 0; i < count; i++) {
         struct buf json;
         buf_init_arena(&json, w->arena, (size_t)1 << 20);
@@ -225,10 +233,10 @@ static void any_of_list(struct writer *w, const struct filter *f, bool positive)
 static void equals(struct writer *w, const struct filter *f, bool positive)
 {
     const struct attribute *a = &f->attribute;
-    if (a->type == ATTRIBUTE_TEXT || a->type == ATTRIBUTE_KEYWORD_LIST) {
+    if (a->type == SEARCH_ATTRIBUTE_TEXT || a->type == SEARCH_ATTRIBUTE_KEYWORD_LIST) {
         any_of_list(w, f, positive);
     } else if (is_pg(w) && positive && a->source == SOURCE_DOCUMENT &&
-               a->type == ATTRIBUTE_KEYWORD) {
+               a->type == SEARCH_ATTRIBUTE_KEYWORD) {
         contains(w, f, f->values, f->value_count);
     } else {
         value_of(w, a);

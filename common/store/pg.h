@@ -38,7 +38,7 @@ struct pg_store {
 
 /* ---- values (pg_value.c) ---- */
 
-enum { PG_PARAM_MAX = 24, PG_BYTES_MAX = 512 << 20 };
+enum { PG_PARAM_MAX = 25, PG_BYTES_MAX = 512 << 20 };
 
 struct pg_params {
     struct arena *arena;

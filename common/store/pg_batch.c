@@ -337,22 +337,24 @@ static enum pg_statement delete_runs(struct pg_params *p, const struct store_bat
     return PG_DELETE_RUN;
 }
 
-static size_t batch_messages(const struct store_batch *b, struct arena *arena, struct message *ret)
+static size_t batch_messages(
+        const struct store_batch *b, uint32_t writer, struct arena *arena, struct message *ret)
 {
     const struct {
         size_t count;
         enum pg_statement (*encode)(struct pg_params *p, const struct store_batch *b);
+        bool counts; /* changes the counters: the writer's are the last parameter */
     } tables[TABLES] = {
-        { b->log.len, log_rows },
-        { b->run_inserts.len, run_rows },
-        { b->run_updates.len, run_changes },
-        { b->views.len, view_rows },
-        { currents_of(b, false), current_rows },
-        { currents_of(b, true), currents_gone },
-        { b->snapshots.len, snapshot_rows },
-        { b->deletes.len, delete_log },
-        { whole_deletes(b), delete_snapshots },
-        { whole_deletes(b), delete_runs },
+        { b->log.len, log_rows, false },
+        { b->run_inserts.len, run_rows, true },
+        { b->run_updates.len, run_changes, true },
+        { b->views.len, view_rows, true },
+        { currents_of(b, false), current_rows, false },
+        { currents_of(b, true), currents_gone, false },
+        { b->snapshots.len, snapshot_rows, false },
+        { b->deletes.len, delete_log, false },
+        { whole_deletes(b), delete_snapshots, false },
+        { whole_deletes(b), delete_runs, false },
     };
     size_t count = 0;
     for (size_t i = 0; i < TABLES; i++) {
@@ -360,6 +362,9 @@ static size_t batch_messages(const struct store_batch *b, struct arena *arena, s
             struct message *m = &ret[count++];
             m->params = (struct pg_params){ .arena = arena };
             m->statement = tables[i].encode(&m->params, b);
+            if (tables[i].counts) {
+                pg_put_i32(&m->params, (int32_t)writer);
+            }
         }
     }
     return count;
@@ -371,7 +376,7 @@ bool pg_batch_send(struct pg_conn *conn, struct pg_writer *w, bool dry)
     struct message messages[TABLES];
     arena_reset(arena);
     w->overflow = false;
-    size_t count = batch_messages(&w->batch, arena, messages);
+    size_t count = batch_messages(&w->batch, w->writer, arena, messages);
     for (size_t i = 0; i < count; i++) {
         w->overflow |= messages[i].params.overflow;
     }

@@ -222,6 +222,7 @@ static enum err namespaces_read(struct pg_op *op, struct fail *f)
             .state = pg_i32(r, i, 3),
             .data = pg_str(r, i, 4),
             .version = pg_i64(r, i, 5),
+            .task_queues = pg_str(r, i, 6),
         };
     }
     l->rows = out;
@@ -236,6 +237,7 @@ static bool put_namespace_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_str(&p, n->name);
     pg_put_i32(&p, n->state);
     pg_put_str(&p, n->data);
+    pg_put_str(&p, n->task_queues);
     if (n->version == 0) {
         return pg_send(conn, PG_NAMESPACE_INSERT, &p);
     }

@@ -191,7 +191,7 @@ bool pg_conn_submit(struct pg_conn *c, struct pg_request *r)
 bool pg_send(struct pg_conn *c, enum pg_statement statement, const struct pg_params *p)
 {
     static const int binary[PG_PARAM_MAX] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-        1, 1, 1, 1, 1, 1 };
+        1, 1, 1, 1, 1, 1, 1 };
     return PQsendQueryPrepared(c->pg, pg_statements[statement].name, p ? p->count : 0,
                    p ? p->values : NULL, p ? p->lengths : NULL, binary, 1) == 1;
 }

@@ -1,6 +1,7 @@
-/* The SQLite store: one thread works for all lanes, in the order of asking; a second one writes the
- * log back into the file, so that commits need not wait for it. Operations travel as jobs; only
- * work() touches the database. */
+/* The SQLite store: one thread works for all lanes, in the order of asking; a second one reads lists and counts on a
+ * connection of its own, so that none of them can delay a commit; a third one writes the log back into the file.
+ * Operations travel as jobs; only work() touches the database. A store in memory has one connection, and lists
+ * wait their turn on it. */
 #include "common/store/sqlite.h"
 
 #include <errno.h>
@@ -24,20 +25,36 @@ static struct sqlite_lane *lane_of(const struct store_lane *sl)
 
 /* ---- on the database's thread ---- */
 
+static bool is_list(enum store_kind kind)
+{
+    return kind == STORE_LIST_RUNS || kind == STORE_COUNT_RUNS;
+}
+
+static void list_work(struct offload_job *oj)
+{
+    struct sqlite_job *job = container_of(oj, struct sqlite_job, job);
+    struct sqlite_store *s = job->sl->store;
+    atomic_store(&s->listing, true);
+    job->err = sqlite_list_works[job->kind](s->reader.db ? &s->reader : &s->db, job, &job->f);
+    atomic_store(&s->listing, false);
+    sem_post(&job->sl->worked);
+}
+
 static void job_work(struct offload_job *oj)
 {
     struct sqlite_job *job = container_of(oj, struct sqlite_job, job);
-    struct sqlite_db *db = &job->sl->store->db;
-    bool is_list = job->kind == STORE_LIST_RUNS || job->kind == STORE_COUNT_RUNS;
+    struct sqlite_store *s = job->sl->store;
+    struct sqlite_db *db = &s->db;
     sqlite_work *work = job->kind == STORE_COMMIT ? sqlite_commit_work
-                        : is_list                 ? sqlite_list_works[job->kind]
                         : job->kind >= STORE_LOAD && job->kind <= STORE_SCAN_CLOSED
                                 ? sqlite_read_works[job->kind]
                                 : sqlite_cluster_works[job->kind];
     job->err = work(db, job, &job->f);
     job->wal_pages = db->wal_pages;
-    if (db->wal_pages > WAL_LIMIT_PAGES) {
-        sqlite3_wal_checkpoint_v2(db->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    if (db->wal_pages > WAL_LIMIT_PAGES) { /* never waiting for a list to end */
+        sqlite3_wal_checkpoint_v2(db->db, NULL,
+                atomic_load(&s->listing) ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART,
+                NULL, NULL);
         db->wal_pages = 0;
     }
     sem_post(&job->sl->worked);
@@ -174,7 +191,8 @@ static void start(struct store_lane *lane, enum store_kind kind, struct store_op
     job->sl = sl;
     job->kind = kind;
     job->op = op;
-    job->job = (struct offload_job){ .work = job_work, .done = job_done };
+    job->job =
+            (struct offload_job){ .work = is_list(kind) ? list_work : job_work, .done = job_done };
     list_append(&sl->jobs, &job->node);
     if (kind == STORE_COMMIT) {
         check(!sl->committing);
@@ -185,7 +203,8 @@ static void start(struct store_lane *lane, enum store_kind kind, struct store_op
             job->job.work = refused_work;
         }
     }
-    offload_submit(sl->store->thread, lane->lane, &job->job);
+    bool apart = is_list(kind) && sl->store->list_thread;
+    offload_submit(apart ? sl->store->list_thread : sl->store->thread, lane->lane, &job->job);
 }
 
 static struct store_lane *lane_open(struct store *store, struct lane *lane)
@@ -266,6 +285,10 @@ static void store_free_sqlite(struct store *store)
 {
     struct sqlite_store *s = container_of(store, struct sqlite_store, store);
     offload_free(s->thread);
+    if (s->list_thread) {
+        offload_free(s->list_thread);
+        sqlite_db_close(&s->reader);
+    }
     offload_free(s->checkpoint_thread);
     sqlite3_close(s->checkpointer);
     sqlite_db_close(&s->db);
@@ -305,6 +328,13 @@ enum err store_sqlite_new(
     if (!err) {
         err = sqlite_db_open(config->path, config->pragmas, &db, f);
     }
+    struct sqlite_db reader = { 0 };
+    if (!err && config->path) {
+        err = sqlite_db_open(config->path, config->pragmas, &reader, f);
+        if (err) {
+            sqlite_db_close(&db);
+        }
+    }
     if (err) {
         unlock_file(lock);
         return err;
@@ -314,7 +344,9 @@ enum err store_sqlite_new(
     s->store.ops = &sqlite_ops;
     s->db = db;
     s->lock = lock;
+    s->reader = reader;
     s->thread = offload_new(1, "sqlite");
+    s->list_thread = config->path ? offload_new(1, "sqlite-list") : NULL;
     if (config->path && sqlite3_open_v2(config->path, &s->checkpointer,
                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         sqlite3_close(s->checkpointer);

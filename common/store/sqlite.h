@@ -34,8 +34,11 @@ struct sqlite_store {
     struct arena arena;
     const char *path;    /* NULL: in memory */
     struct sqlite_db db; /* used by the database's thread, before the lanes by whoever migrates */
+    struct sqlite_db
+            reader; /* of lists, used by their thread; none in memory, where they take the other */
     sqlite3 *checkpointer;
-    struct offload *thread, *checkpoint_thread;
+    struct offload *thread, *list_thread, *checkpoint_thread;
+    atomic_bool listing;
     atomic_bool checkpointing;
     _Atomic(struct sqlite_lane *) planner;
 };

@@ -1,15 +1,26 @@
-/* Lists and counts on SQLite, on the database's thread: statements made for each call, stopped when they take too
- * long. Rows are copied into the job's arena. */
+/* Lists and counts on SQLite, on a thread and connection of their own (in memory: on the database's): statements made
+ * for each call, stopped when they take too long. Rows are copied into the job's arena. */
 #include "common/store/list_sql.h"
 #include "common/store/sqlite.h"
 
-enum { SQL_MAX = 4 << 20, STEPS_BETWEEN_LOOKS = 10000, LIMIT_SECONDS = 2 };
+enum {
+    SQL_MAX = 4 << 20,
+    STEPS_BETWEEN_LOOKS = 10000,
+    LIMIT_MS = 10000,      /* as in PostgreSQL */
+    LIMIT_MEMORY_MS = 500, /* commits wait for it */
+};
 
 #define OP(type) container_of(job->op, struct type, op)
 
 static int is_late(void *arg)
 {
     return sq_now().ns > *(const int64_t *)arg;
+}
+
+static int64_t limit_from(const struct sqlite_job *job, struct instant now)
+{
+    bool apart = job->sl->store->reader.db;
+    return now.ns + DURATION_MS(apart ? LIMIT_MS : LIMIT_MEMORY_MS).ns;
 }
 
 static void view_row(sqlite3_stmt *q, struct arena *arena, struct store_view *ret)
@@ -69,7 +80,7 @@ static enum err list(struct sqlite_db *db, struct sqlite_job *job, struct fail *
         return err;
     }
     struct instant now = sq_now();
-    int64_t until = now.ns + DURATION_SECONDS(LIMIT_SECONDS).ns;
+    int64_t until = limit_from(job, now);
     sqlite3_progress_handler(db->db, STEPS_BETWEEN_LOOKS, is_late, &until);
     int rc = SQLITE_OK;
     struct str moment = { "", 0 };
@@ -98,7 +109,7 @@ static enum err count(struct sqlite_db *db, struct sqlite_job *job, struct fail 
     if (err) {
         return err;
     }
-    int64_t until = sq_now().ns + DURATION_SECONDS(LIMIT_SECONDS).ns;
+    int64_t until = limit_from(job, sq_now());
     sqlite3_progress_handler(db->db, STEPS_BETWEEN_LOOKS, is_late, &until);
     memset(c->counts, 0, sizeof(c->counts));
     int rc = SQLITE_OK;

@@ -330,7 +330,8 @@ void store_list_runs(struct store_lane *sl, struct store_list_runs *op);
 /* The place behind any row of a page. */
 struct store_place store_place_behind(const struct store_list_runs *page, size_t row);
 
-/* How many there are, by status. */
+/* How many there are, by status. Filters that ask for statuses only (filter_statuses) are answered from counters,
+ * which every commit keeps, at the same cost whatever the number of runs. */
 enum { STORE_STATUS_MAX = 16 };
 struct store_count_runs {
     struct store_op op;
@@ -466,6 +467,7 @@ struct store_namespace {
     struct str name;
     int state;       /* temporal.api.enums.v1.NamespaceState */
     struct str data; /* encoded description, owned by the namespace code */
+    struct str task_queues; /* what is set for its task queues: common/model/queue_configs.h */
     int64_t version; /* of the row: compare-and-set */
 };
 /* All namespaces, with the version of the whole set (grows with every change). */

@@ -1,88 +1,43 @@
-/* The table of built-in search attributes and the small words around types. Pure; the search document is
- * document.c's. */
+/* The names of built-in search attributes, as queries may write them, and the words of a text. Pure; the names
+ * themselves are common/model's, the search document is document.c's. */
 #include "common/visibility/attribute.h"
 
-#include "common/base/check.h"
-
-static const struct attribute built_in[] = {
-#define SYSTEM(name, type, source)                        \
-    {                                                     \
-        STR_INIT(name), ATTRIBUTE_##type, SOURCE_##source \
+static bool find_exact(struct str name, struct attribute *ret)
+{
+    enum search_attribute_kind kind;
+    struct search_attribute a;
+    for (size_t i = 0; search_attribute_builtin(i, &a, &kind); i++) {
+        if (str_eq(a.name, name)) {
+            enum attribute_source source = i < SEARCH_ATTRIBUTE_SYSTEM_COUNT
+                                                   ? (enum attribute_source)(i + 1)
+                                                   : SOURCE_DOCUMENT;
+            *ret = (struct attribute){ a.name, a.type, source };
+            return true;
+        }
     }
-    SYSTEM("WorkflowId", KEYWORD, WORKFLOW_ID),
-    SYSTEM("RunId", KEYWORD, RUN_ID),
-    SYSTEM("WorkflowType", KEYWORD, WORKFLOW_TYPE),
-    SYSTEM("ExecutionStatus", KEYWORD, STATUS),
-    SYSTEM("TaskQueue", KEYWORD, TASK_QUEUE),
-    SYSTEM("ParentWorkflowId", KEYWORD, PARENT_WORKFLOW_ID),
-    SYSTEM("ParentRunId", KEYWORD, PARENT_RUN_ID),
-    SYSTEM("RootWorkflowId", KEYWORD, ROOT_WORKFLOW_ID),
-    SYSTEM("RootRunId", KEYWORD, ROOT_RUN_ID),
-    SYSTEM("StartTime", DATETIME, START_TIME),
-    SYSTEM("ExecutionTime", DATETIME, EXECUTION_TIME),
-    SYSTEM("CloseTime", DATETIME, CLOSE_TIME),
-    SYSTEM("HistoryLength", INT, HISTORY_LENGTH),
-    SYSTEM("HistorySizeBytes", INT, HISTORY_SIZE),
-    SYSTEM("StateTransitionCount", INT, STATE_TRANSITIONS),
-    SYSTEM("ExecutionDuration", INT, DURATION),
-    SYSTEM("TemporalChangeVersion", KEYWORD_LIST, DOCUMENT),
-    SYSTEM("BinaryChecksums", KEYWORD_LIST, DOCUMENT),
-    SYSTEM("BuildIds", KEYWORD_LIST, DOCUMENT),
-    SYSTEM("TemporalPauseInfo", KEYWORD_LIST, DOCUMENT),
-    SYSTEM("TemporalReportedProblems", KEYWORD_LIST, DOCUMENT),
-    SYSTEM("TemporalUsedWorkerDeploymentVersions", KEYWORD_LIST, DOCUMENT),
-    SYSTEM("BatcherNamespace", KEYWORD, DOCUMENT),
-    SYSTEM("BatcherUser", KEYWORD, DOCUMENT),
-    SYSTEM("TemporalScheduledById", KEYWORD, DOCUMENT),
-    SYSTEM("TemporalNamespaceDivision", KEYWORD, DOCUMENT),
-    SYSTEM("TemporalWorkerDeployment", KEYWORD, DOCUMENT),
-    SYSTEM("TemporalWorkerDeploymentVersion", KEYWORD, DOCUMENT),
-    SYSTEM("TemporalWorkflowVersioningBehavior", KEYWORD, DOCUMENT),
-    SYSTEM("TemporalScheduledStartTime", DATETIME, DOCUMENT),
-    SYSTEM("TemporalSchedulePaused", BOOL, DOCUMENT),
-    SYSTEM("TemporalExternalPayloadCount", INT, DOCUMENT),
-    SYSTEM("TemporalExternalPayloadSizeBytes", INT, DOCUMENT),
-#undef SYSTEM
-};
+    return false;
+}
 
 bool attribute_find_built_in(struct str name, struct attribute *ret)
 {
-    for (size_t i = 0; i < ARRAY_LEN(built_in); i++) {
-        struct str full = built_in[i].name;
-        bool is_short = str_starts_with(full, STR("Temporal")) &&
-                        str_eq(str_drop(full, strlen("Temporal")), name);
-        if (str_eq(full, name) || is_short) {
-            *ret = built_in[i];
-            return true;
-        }
+    static const struct str prefix = STR_INIT("Temporal");
+    char longer[64];
+    if (find_exact(name, ret)) {
+        return true;
     }
-    return false;
-}
-
-static const struct str type_names[] = {
-    [ATTRIBUTE_TEXT] = STR_INIT("Text"),
-    [ATTRIBUTE_KEYWORD] = STR_INIT("Keyword"),
-    [ATTRIBUTE_INT] = STR_INIT("Int"),
-    [ATTRIBUTE_DOUBLE] = STR_INIT("Double"),
-    [ATTRIBUTE_BOOL] = STR_INIT("Bool"),
-    [ATTRIBUTE_DATETIME] = STR_INIT("Datetime"),
-    [ATTRIBUTE_KEYWORD_LIST] = STR_INIT("KeywordList"),
-};
-
-struct str attribute_type_name(enum attribute_type type)
-{
-    return type > 0 && (size_t)type < ARRAY_LEN(type_names) ? type_names[type] : STR("");
-}
-
-bool attribute_type_of_name(struct str name, enum attribute_type *ret)
-{
-    for (size_t i = 1; i < ARRAY_LEN(type_names); i++) {
-        if (str_eq(type_names[i], name)) {
-            *ret = (enum attribute_type)i;
-            return true;
-        }
+    struct str bare = str_starts_with(name, prefix) ? str_drop(name, prefix.len) : name;
+    if (str_eq(bare, STR("ScheduleId"))) {
+        return find_exact(STR("WorkflowId"), ret);
     }
-    return false;
+    if (bare.len < name.len) {
+        return find_exact(bare, ret);
+    }
+    if (name.len > sizeof(longer) - prefix.len) {
+        return false;
+    }
+    memcpy(longer, prefix.ptr, prefix.len);
+    memcpy(longer + prefix.len, name.ptr, name.len);
+    return find_exact(str_of(longer, prefix.len + name.len), ret);
 }
 
 static bool is_word_byte(char c)

@@ -9,51 +9,40 @@
 #include "common/base/buf.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/model/search_attributes.h"
 
-/* Numbers of the public enum IndexedValueType. */
-enum attribute_type {
-    ATTRIBUTE_TEXT = 1,
-    ATTRIBUTE_KEYWORD = 2,
-    ATTRIBUTE_INT = 3,
-    ATTRIBUTE_DOUBLE = 4,
-    ATTRIBUTE_BOOL = 5,
-    ATTRIBUTE_DATETIME = 6,
-    ATTRIBUTE_KEYWORD_LIST = 7,
-};
-
-/* Where the value of an attribute is found. */
+/* Where the value of an attribute is found: system ones in the order of enum search_attribute_system, all others in
+ * the document by their name. */
 enum attribute_source {
-    SOURCE_DOCUMENT, /* predefined and custom ones: in the search document, by name */
-    SOURCE_WORKFLOW_ID,
-    SOURCE_RUN_ID,
-    SOURCE_WORKFLOW_TYPE,
-    SOURCE_STATUS,
-    SOURCE_TASK_QUEUE,
-    SOURCE_PARENT_WORKFLOW_ID,
-    SOURCE_PARENT_RUN_ID,
-    SOURCE_ROOT_WORKFLOW_ID,
-    SOURCE_ROOT_RUN_ID,
-    SOURCE_START_TIME,
-    SOURCE_EXECUTION_TIME,
-    SOURCE_CLOSE_TIME,
-    SOURCE_HISTORY_LENGTH,
-    SOURCE_HISTORY_SIZE,
-    SOURCE_STATE_TRANSITIONS,
-    SOURCE_DURATION,
-    SOURCE_COUNT,
+    SOURCE_DOCUMENT,
+    SOURCE_WORKFLOW_ID = 1 + SEARCH_ATTRIBUTE_WORKFLOW_ID,
+    SOURCE_RUN_ID = 1 + SEARCH_ATTRIBUTE_RUN_ID,
+    SOURCE_WORKFLOW_TYPE = 1 + SEARCH_ATTRIBUTE_WORKFLOW_TYPE,
+    SOURCE_START_TIME = 1 + SEARCH_ATTRIBUTE_START_TIME,
+    SOURCE_EXECUTION_TIME = 1 + SEARCH_ATTRIBUTE_EXECUTION_TIME,
+    SOURCE_CLOSE_TIME = 1 + SEARCH_ATTRIBUTE_CLOSE_TIME,
+    SOURCE_STATUS = 1 + SEARCH_ATTRIBUTE_EXECUTION_STATUS,
+    SOURCE_TASK_QUEUE = 1 + SEARCH_ATTRIBUTE_TASK_QUEUE,
+    SOURCE_HISTORY_LENGTH = 1 + SEARCH_ATTRIBUTE_HISTORY_LENGTH,
+    SOURCE_DURATION = 1 + SEARCH_ATTRIBUTE_EXECUTION_DURATION,
+    SOURCE_STATE_TRANSITIONS = 1 + SEARCH_ATTRIBUTE_STATE_TRANSITION_COUNT,
+    SOURCE_HISTORY_SIZE = 1 + SEARCH_ATTRIBUTE_HISTORY_SIZE_BYTES,
+    SOURCE_PARENT_WORKFLOW_ID = 1 + SEARCH_ATTRIBUTE_PARENT_WORKFLOW_ID,
+    SOURCE_PARENT_RUN_ID = 1 + SEARCH_ATTRIBUTE_PARENT_RUN_ID,
+    SOURCE_ROOT_WORKFLOW_ID = 1 + SEARCH_ATTRIBUTE_ROOT_WORKFLOW_ID,
+    SOURCE_ROOT_RUN_ID = 1 + SEARCH_ATTRIBUTE_ROOT_RUN_ID,
+    SOURCE_COUNT = 1 + SEARCH_ATTRIBUTE_SYSTEM_COUNT,
 };
 
 struct attribute {
     struct str name;
-    enum attribute_type type;
+    enum search_attribute_type type;
     enum attribute_source source;
 };
 
-/* System and predefined attributes, with or without the "Temporal" in front where that is unambiguous. */
+/* System and predefined attributes; "Temporal" in front may be left out or added, and ScheduleId is the workflow id of
+ * a schedule. The name of the answer is the full one. */
 bool attribute_find_built_in(struct str name, struct attribute *ret);
-/* "Keyword", "KeywordList", ...; "" for an unknown number. */
-struct str attribute_type_name(enum attribute_type type);
-bool attribute_type_of_name(struct str name, enum attribute_type *ret);
 
 /* The words of a text: runs of letters, digits and bytes of other scripts; ASCII in lower case. False at the end. */
 bool text_next_word(struct str *rest, struct arena *arena, struct str *word);

@@ -185,31 +185,31 @@ static void put_real(struct json *j, struct buf *out)
 }
 
 static void put_scalar(
-        struct json *j, enum attribute_type type, struct arena *arena, struct buf *out)
+        struct json *j, enum search_attribute_type type, struct arena *arena, struct buf *out)
 {
     bool is_array = take(j, STR("["));
     struct instant t = { 0 };
     int64_t n = 0;
     struct str s;
     switch (type) {
-    case ATTRIBUTE_KEYWORD:
+    case SEARCH_ATTRIBUTE_KEYWORD:
         s = take_string(j, arena);
         j->bad |= !str_is_utf8(s);
         json_put_string(out, s);
         break;
-    case ATTRIBUTE_INT:
+    case SEARCH_ATTRIBUTE_INT:
         j->bad |= !str_to_i64(take_number(j), &n);
         buf_printf(out, "%lld", (long long)n);
         break;
-    case ATTRIBUTE_DOUBLE:
+    case SEARCH_ATTRIBUTE_DOUBLE:
         put_real(j, out);
         break;
-    case ATTRIBUTE_BOOL:
+    case SEARCH_ATTRIBUTE_BOOL:
         n = take(j, STR("true"));
         j->bad |= !n && !take(j, STR("false"));
         buf_append_str(out, n ? STR("true") : STR("false"));
         break;
-    case ATTRIBUTE_DATETIME:
+    case SEARCH_ATTRIBUTE_DATETIME:
         j->bad |= !time_parse_rfc3339(take_string(j, arena), &t);
         buf_printf(out, "%lld", (long long)t.ns);
         break;
@@ -220,11 +220,11 @@ static void put_scalar(
 }
 
 static bool put_value(
-        struct str data, enum attribute_type type, struct arena *arena, struct buf *out)
+        struct str data, enum search_attribute_type type, struct arena *arena, struct buf *out)
 {
     struct json j = { data, false };
-    if (type == ATTRIBUTE_KEYWORD_LIST || type == ATTRIBUTE_TEXT) {
-        put_list(&j, arena, out, type == ATTRIBUTE_TEXT);
+    if (type == SEARCH_ATTRIBUTE_KEYWORD_LIST || type == SEARCH_ATTRIBUTE_TEXT) {
+        put_list(&j, arena, out, type == SEARCH_ATTRIBUTE_TEXT);
     } else {
         put_scalar(&j, type, arena, out);
     }
@@ -266,7 +266,7 @@ void search_document(struct buf *out, struct arena *arena, struct str message)
     struct wire_field f;
     while (wire_next(&message, &f)) { /* SearchAttributes.indexed_fields = 1 */
         struct str name = { "", 0 }, payload = { "", 0 }, type_name = { "", 0 }, data = { "", 0 };
-        enum attribute_type type;
+        enum search_attribute_type type;
         struct attribute known;
         if (f.type != WIRE_LEN) {
             continue;
@@ -275,7 +275,10 @@ void search_document(struct buf *out, struct arena *arena, struct str message)
         read_payload(payload, &type_name, &data);
         if (attribute_find_built_in(name, &known)) {
             type = known.type;
-        } else if (!attribute_type_of_name(type_name, &type)) {
+        } else {
+            type = search_attribute_type_of(type_name);
+        }
+        if (type == SEARCH_ATTRIBUTE_UNSPECIFIED) {
             continue;
         }
         size_t before = out->len;

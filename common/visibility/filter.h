@@ -35,11 +35,12 @@ enum filter_kind {
 };
 
 /* By the attribute's type: text (Keyword, KeywordList, Text), number (Int, Datetime in ns since 1970, Bool 0/1,
- * ExecutionStatus by number, ExecutionDuration in ns), real (Double). */
+ * ExecutionStatus by number, ExecutionDuration in ns), real (Double; of an Int only with is_real). */
 struct filter_value {
     struct str text;
     int64_t number;
     double real;
+    bool is_real; /* an Int is compared with a number that is none: as reals */
 };
 
 struct filter {
@@ -52,7 +53,7 @@ struct filter {
 
 /* What a query may name beside the built-in attributes. */
 struct filter_names {
-    bool (*find)(const void *ctx, struct str name, enum attribute_type *ret);
+    bool (*find)(const void *ctx, struct str name, enum search_attribute_type *ret);
     const void *ctx;
 };
 
@@ -65,6 +66,10 @@ struct filter_query {
  * texts live in the arena. Without a mention of TemporalNamespaceDivision the query gets `IS NULL` of it. */
 enum err filter_parse(struct arena *arena, struct str text, const struct filter_names *names,
         bool may_group, struct filter_query *ret, struct fail *f) MUST_USE;
+
+/* Whether the filter asks for statuses only, of runs without a namespace division: what counters answer. wanted[i],
+ * of count, says then whether it accepts status i. */
+bool filter_statuses(const struct filter *filter, bool *wanted, size_t count);
 
 /* "Running", ...; "" for an unknown one. */
 struct str filter_status_name(int status);

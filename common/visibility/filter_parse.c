@@ -41,15 +41,20 @@ static const struct filter *refuse(struct parser *p, struct str why)
 static const struct filter *unexpected(struct parser *p, const char *wanted)
 {
     const struct token *t = &p->token;
+    size_t n = t->text.len < 60 ? t->text.len : 60;
     if (t->kind == TOKEN_BAD) {
-        return REFUSE(p, "%s, at position %zu", p->lexer.why, t->at + 1);
+        return REFUSE(p, "malformed SQL query: syntax error at position %zu: %s", t->at + 1,
+                p->lexer.why);
     }
     if (t->kind == TOKEN_END) {
-        return REFUSE(p, "it ends where %s is expected", wanted);
+        return REFUSE(p,
+                "malformed SQL query: syntax error at position %zu: it ends where %s is "
+                "expected",
+                t->at + 1, wanted);
     }
-    size_t n = t->text.len < 60 ? t->text.len : 60;
-    return REFUSE(p, "'%.*s' at position %zu where %s is expected", (int)n, t->text.ptr, t->at + 1,
-            wanted);
+    return REFUSE(p,
+            "malformed SQL query: syntax error at position %zu near '%.*s': %s is expected",
+            t->at + 1, (int)n, t->text.ptr, wanted);
 }
 
 static struct filter *node(struct parser *p, enum filter_kind kind)
@@ -71,13 +76,9 @@ static const struct filter *negate(struct parser *p, const struct filter *of)
 
 static bool resolve(struct parser *p, struct str name, struct attribute *ret)
 {
-    enum attribute_type type;
+    enum search_attribute_type type;
     if (p->names && p->names->find(p->names->ctx, name, &type)) {
         *ret = (struct attribute){ name, type, SOURCE_DOCUMENT };
-        return true;
-    }
-    if (str_eq(name, STR("ScheduleId"))) {
-        *ret = (struct attribute){ name, ATTRIBUTE_KEYWORD, SOURCE_WORKFLOW_ID };
         return true;
     }
     return attribute_find_built_in(name, ret);
@@ -87,8 +88,17 @@ static bool resolve(struct parser *p, struct str name, struct attribute *ret)
 static bool literal(struct parser *p, const struct filter *f, struct filter_value *ret)
 {
     const struct token *t = &p->token;
-    bool is_word = token_is_word(t, "true") || token_is_word(t, "false");
-    if (t->kind != TOKEN_STRING && t->kind != TOKEN_NUMBER && !is_word) {
+    struct str why;
+    size_t n = t->text.len < 60 ? t->text.len : 60;
+    bool is_truth = token_is_word(t, "true") || token_is_word(t, "false");
+    if (t->kind == TOKEN_NAME && !is_truth) {
+        REFUSE(p,
+                "operation is not supported: column name on the right side of comparison "
+                "expression (did you forget to quote \"%.*s\"?)",
+                (int)n, t->text.ptr);
+        return false;
+    }
+    if (t->kind != TOKEN_STRING && t->kind != TOKEN_NUMBER && !is_truth) {
         (void)unexpected(p, "a value");
         return false;
     }
@@ -96,13 +106,8 @@ static bool literal(struct parser *p, const struct filter *f, struct filter_valu
         REFUSE(p, "more than %d values", FILTER_VALUES_MAX);
         return false;
     }
-    if (!filter_value_of(p->arena, &f->attribute, t, ret)) {
-        size_t n = t->text.len < 60 ? t->text.len : 60;
-        struct str type = f->attribute.source == SOURCE_STATUS
-                                  ? STR("execution status")
-                                  : attribute_type_name(f->attribute.type);
-        REFUSE(p, "value '%.*s' of '" STR_FMT "' is not of type " STR_FMT, (int)n, t->text.ptr,
-                STR_ARG(f->attribute.name), STR_ARG(type));
+    if (!filter_value_of(p->arena, &f->attribute, t, ret, &why)) {
+        REFUSE(p, "invalid expression: " STR_FMT, STR_ARG(why));
         return false;
     }
     advance(p);
@@ -181,8 +186,18 @@ static const struct filter *values_list(struct parser *p, struct filter *f)
     return expect_sign(p, ")", "',' or ')'") ? f : NULL;
 }
 
+static const struct filter *not_supported(
+        struct parser *p, const struct attribute *a, const char *sign)
+{
+    return REFUSE(p,
+            "operation is not supported: operator '%s' not supported for %s type search attribute "
+            "'" STR_FMT "'",
+            sign, search_attribute_type_name(a->type), STR_ARG(a->name));
+}
+
 /* The operator; NOT in front of it, and != as the negation of =. */
-static bool take_operator(struct parser *p, enum filter_kind *kind, bool *negated)
+static bool take_operator(
+        struct parser *p, const struct attribute *a, enum filter_kind *kind, bool *negated)
 {
     static const struct {
         const char *sign;
@@ -208,18 +223,55 @@ static bool take_operator(struct parser *p, enum filter_kind *kind, bool *negate
     if (take_word(p, "IS")) {
         *negated = take_word(p, "NOT");
         *kind = FILTER_IS_NULL;
-        return expect_word(p, "NULL");
+        return take_word(p, "NULL") ||
+               REFUSE(p, "invalid expression: 'IS' operator can only be used as 'IS NULL' or 'IS "
+                         "NOT NULL'");
     }
     *negated = take_word(p, "NOT");
     *kind = take_word(p, "IN")            ? FILTER_IN
             : take_word(p, "BETWEEN")     ? FILTER_BETWEEN
             : take_word(p, "STARTS_WITH") ? FILTER_STARTS_WITH
                                           : FILTER_AND;
-    if (*kind == FILTER_AND) {
+    if (*kind == FILTER_AND && token_is_word(&p->token, "LIKE")) {
+        (void)not_supported(p, a, *negated ? "NOT LIKE" : "LIKE");
+    } else if (*kind == FILTER_AND) {
         (void)unexpected(p, "an operator");
-        return false;
     }
-    return true;
+    return *kind != FILTER_AND;
+}
+
+/* As queries write it. */
+static const char *operator_name(enum filter_kind kind, bool negated)
+{
+    static const char *const names[][2] = {
+        [FILTER_EQ] = { "=", "!=" },
+        [FILTER_LT] = { "<", "<" },
+        [FILTER_LE] = { "<=", "<=" },
+        [FILTER_GT] = { ">", ">" },
+        [FILTER_GE] = { ">=", ">=" },
+        [FILTER_IN] = { "IN", "NOT IN" },
+        [FILTER_STARTS_WITH] = { "STARTS_WITH", "NOT STARTS_WITH" },
+    };
+    return names[kind][negated];
+}
+
+static const struct filter *refuse_operator(
+        struct parser *p, const struct attribute *a, enum filter_kind kind, bool negated)
+{
+    if (kind == FILTER_BETWEEN) {
+        return REFUSE(p,
+                "invalid expression: cannot do range condition on search attribute '" STR_FMT
+                "' of type %s",
+                STR_ARG(a->name), search_attribute_type_name(a->type));
+    }
+    return not_supported(p, a, operator_name(kind, negated));
+}
+
+static const struct filter *unknown_name(struct parser *p, struct str name)
+{
+    size_t n = name.len < 100 ? name.len : 100;
+    return REFUSE(p, "invalid expression: column name '%.*s' is not a valid search attribute",
+            (int)n, name.ptr);
 }
 
 static const struct filter *parse_comparison(struct parser *p)
@@ -228,9 +280,12 @@ static const struct filter *parse_comparison(struct parser *p)
     if (p->token.kind != TOKEN_NAME) {
         return unexpected(p, "the name of a search attribute");
     }
-    if (!resolve(p, p->token.text, &f->attribute)) {
-        size_t n = p->token.text.len < 100 ? p->token.text.len : 100;
-        return REFUSE(p, "unknown search attribute '%.*s'", (int)n, p->token.text.ptr);
+    struct str name = p->token.text;
+    if (!resolve(p, name, &f->attribute)) {
+        advance(p);
+        return token_is_sign(&p->token, "(")
+                       ? REFUSE(p, "operation is not supported: function expression")
+                       : unknown_name(p, name);
     }
     if (++p->conditions > FILTER_CONDITIONS_MAX) {
         return REFUSE(p, "more than %d conditions", FILTER_CONDITIONS_MAX);
@@ -238,12 +293,14 @@ static const struct filter *parse_comparison(struct parser *p)
     p->names_division |= str_eq(f->attribute.name, STR("TemporalNamespaceDivision"));
     advance(p);
     bool negated;
-    if (!take_operator(p, &f->kind, &negated)) {
+    if (p->token.kind == TOKEN_END || token_is_sign(&p->token, ")")) {
+        return REFUSE(p, "invalid expression: incomplete expression");
+    }
+    if (!take_operator(p, &f->attribute, &f->kind, &negated)) {
         return NULL;
     }
     if (!filter_allows(&f->attribute, f->kind)) {
-        return REFUSE(p, "this operator is not supported for '" STR_FMT "' of type " STR_FMT,
-                STR_ARG(f->attribute.name), STR_ARG(attribute_type_name(f->attribute.type)));
+        return refuse_operator(p, &f->attribute, f->kind, negated);
     }
     const struct filter *done = f->kind == FILTER_IS_NULL   ? f
                                 : f->kind == FILTER_IN      ? values_list(p, f)
@@ -301,25 +358,30 @@ static const struct filter *parse_or(struct parser *p)
     return f;
 }
 
-static bool parse_group(struct parser *p, bool may_group, struct filter_query *ret)
+static void parse_group(struct parser *p, bool may_group, struct filter_query *ret)
 {
     struct attribute a;
-    if (!may_group) {
-        REFUSE(p, "GROUP BY is only supported in counts");
-        return false;
-    }
     advance(p);
     if (!expect_word(p, "BY")) {
-        return false;
+        return;
     }
-    if (p->token.kind != TOKEN_NAME || !resolve(p, p->token.text, &a) ||
-            a.source != SOURCE_STATUS) {
-        REFUSE(p, "GROUP BY is only supported for ExecutionStatus");
-        return false;
+    if (p->token.kind != TOKEN_NAME) {
+        (void)unexpected(p, "the name of a search attribute");
+    } else if (!resolve(p, p->token.text, &a)) {
+        unknown_name(p, p->token.text);
+    } else if (!may_group) {
+        REFUSE(p, "operation is not supported: 'GROUP BY' clause is for counts only");
+    } else if (a.source != SOURCE_STATUS) {
+        REFUSE(p,
+                "operation is not supported: 'GROUP BY' clause is not supported for search "
+                "attribute " STR_FMT,
+                STR_ARG(p->token.text));
     }
     advance(p);
+    if (token_is_sign(&p->token, ",")) {
+        REFUSE(p, "operation is not supported: 'GROUP BY' clause supports only a single field");
+    }
     ret->group_by_status = true;
-    return true;
 }
 
 static const struct filter *without_division(struct parser *p, const struct filter *f)
@@ -341,14 +403,18 @@ enum err filter_parse(struct arena *arena, struct str text, const struct filter_
     }
     p.lexer = (struct lexer){ .arena = arena, .all = text };
     advance(&p);
-    if (p.token.kind != TOKEN_END && !token_is_word(&p.token, "GROUP")) {
+    if (p.token.kind != TOKEN_END && !token_is_word(&p.token, "GROUP") &&
+            !token_is_word(&p.token, "ORDER")) {
         query.filter = parse_or(&p);
     }
     if (failed.err == ERR_NONE && token_is_word(&p.token, "GROUP")) {
         parse_group(&p, may_group, &query);
     }
     if (failed.err == ERR_NONE && token_is_word(&p.token, "ORDER")) {
-        REFUSE(&p, "ORDER BY is not supported");
+        REFUSE(&p, "operation is not supported: 'ORDER BY' clause");
+    }
+    if (failed.err == ERR_NONE && token_is_word(&p.token, "LIMIT")) {
+        REFUSE(&p, "operation is not supported: 'LIMIT' clause");
     }
     if (failed.err == ERR_NONE && p.token.kind != TOKEN_END) {
         (void)unexpected(&p, "AND, OR or the end");

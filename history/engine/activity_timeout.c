@@ -70,18 +70,18 @@ static void consider(struct activity_due *due, struct instant from, struct durat
     }
 }
 
-/* The durable needs: timeouts. */
+/* The durable needs: timeouts. Of the same moment the one with the lower number counts. */
 struct activity_due activity_due(const struct activity *a)
 {
     struct activity_due due = { INSTANT_NEVER, DUE_NONE, 0 };
+    bool is_started = a->state == ACTIVITY_STARTED;
+    struct duration none = { 0 };
+    consider(&due, a->started_time, is_started ? a->start_to_close : none, TIMEOUT_START_TO_CLOSE);
+    consider(&due, a->attempt_scheduled_time, is_started ? none : a->schedule_to_start,
+            TIMEOUT_SCHEDULE_TO_START);
     consider(&due, a->scheduled_time, a->schedule_to_close, TIMEOUT_SCHEDULE_TO_CLOSE);
-    if (a->state == ACTIVITY_SCHEDULED) {
-        consider(&due, a->attempt_scheduled_time, a->schedule_to_start, TIMEOUT_SCHEDULE_TO_START);
-    } else {
-        consider(&due, a->started_time, a->start_to_close, TIMEOUT_START_TO_CLOSE);
-        consider(&due, instant_max(a->started_time, a->last_heartbeat), a->heartbeat,
-                TIMEOUT_HEARTBEAT);
-    }
+    consider(&due, instant_max(a->started_time, a->last_heartbeat),
+            is_started ? a->heartbeat : none, TIMEOUT_HEARTBEAT);
     return due;
 }
 

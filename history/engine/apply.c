@@ -212,9 +212,10 @@ static bool apply_task_ended(struct workflow *wf, const struct history_event *he
         }
         wf->previous_started_event_id = he->started_event_id;
         wf->last_completed_event_id = he->event_id;
-        wf->close_attempted = false;
+        wf->failed_tasks = 0;
     }
     t->state = WORKFLOW_TASK_NONE;
+    wf->close_attempted = false; /* however it has ended; UnhandledCommand says so anew */
     wf->next_attempt = 1;
     return true;
 }

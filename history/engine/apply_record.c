@@ -84,7 +84,6 @@ static bool apply_activity_started(struct activity *a, struct workflow *wf, cons
     a->durable_at = r->is_volatile ? r->deadline : (struct instant){ 0 };
     a->needs_dispatch = false;
     a->started_time = r->time;
-    a->last_heartbeat = (struct instant){ 0 };
     state_keep(wf, &a->identity, r->identity);
     state_keep(wf, &a->request_id, r->request_id);
     return true;
@@ -183,6 +182,8 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         wf->task.state = WORKFLOW_TASK_NONE;
         wf->task.is_speculative = false;
         wf->next_attempt = r->attempt;
+        wf->failed_tasks += r->flag;
+        wf->close_attempted = false;
         return true;
     case RECORD_STICKY:
         state_keep(wf, &wf->sticky_queue, r->text);

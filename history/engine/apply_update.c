@@ -35,6 +35,7 @@ static struct update *add(struct workflow *wf, struct str update_id)
     struct update *u = NEW(wf->arena, struct update, 1);
     u->update_id = str_dup(wf->arena, update_id);
     map_put(&table(wf)->by_id, &u->by_id, u->update_id);
+    wf->updates->kept_bytes += tally_update_bytes(u);
     return u;
 }
 
@@ -70,6 +71,7 @@ static void drop(struct workflow *wf, struct update *u)
 {
     list_remove(&u->pending);
     wf->updates->pending_bytes -= u->update_id.len + u->request.len;
+    wf->updates->kept_bytes -= u->admitted_event_id ? tally_update_bytes(u) : 0;
     map_remove(&wf->updates->by_id, &u->by_id);
     list_append(&wf->updates->spare, &u->pending);
 }
@@ -83,6 +85,7 @@ bool state_update_admitted(
     struct update *u = add_pending(wf, update_id, event_id ? (struct str){ 0 } : request);
     u->stage = UPDATE_ADMITTED;
     u->admitted_event_id = event_id;
+    wf->updates->kept_bytes += event_id ? tally_update_bytes(u) : 0;
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/model/wire.h"
 #include "history/engine/priority.h"
+#include "history/engine/retry.h"
 #include "history/engine/step.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024 };
@@ -215,15 +216,16 @@ void child_initiate(struct step *st, const struct command *cmd)
         .priority = priority_merge(st->fx->arena, wf->start.priority, in->priority),
         .control = in->control,
         .cron_schedule = in->cron_schedule,
-        .execution_timeout = in->execution_timeout,
+        .execution_timeout = duration_min(in->execution_timeout, duration_longest),
         .run_timeout = in->run_timeout,
         .task_timeout = in->task_timeout,
-        .retry = in->retry,
+        .retry = in->retry.is_set ? retry_policy_with_defaults(in->retry) : in->retry,
         .id_reuse_policy =
                 in->id_reuse_policy ? (int32_t)in->id_reuse_policy : ID_REUSE_ALLOW_DUPLICATE,
         .parent_close_policy =
                 in->parent_close_policy ? (int32_t)in->parent_close_policy : PARENT_CLOSE_TERMINATE,
         .user_metadata = cmd->user_metadata };
+    start_timeouts(st, he.execution_timeout, &he.run_timeout, &he.task_timeout);
     step_event(st, &he);
     tell_child(st, workflow_child(wf, he.event_id));
 }

@@ -169,6 +169,7 @@ static void continue_as_new(struct step *st, const struct command *cmd)
     n->task_queue = c->task_queue.len ? copy(st, c->task_queue) : n->task_queue;
     n->run_timeout = c->run_timeout.ns ? c->run_timeout : n->run_timeout;
     n->task_timeout = c->task_timeout.ns ? c->task_timeout : n->task_timeout;
+    start_timeouts(st, n->execution_timeout, &n->run_timeout, &n->task_timeout);
     n->input = copy(st, c->input);
     n->header = copy(st, c->header);
     n->memo = copy(st, properties_without_nulls(st->fx->arena, c->memo));
@@ -179,6 +180,7 @@ static void continue_as_new(struct step *st, const struct command *cmd)
     n->cron_schedule = copy(st, c->cron_schedule);
     n->retry = copy_retry(st, &c->retry);
     n->first_task_backoff = successor_backoff(st, c->backoff_start_interval);
+    n->attempt = n->initiator == CONTINUE_INITIATOR_RETRY ? st->wf->start.attempt + 1 : 1;
     struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
         .new_run_id = uuid_dup(st->fx->arena, n->run_id),
         .workflow_type = n->workflow_type,

@@ -67,6 +67,17 @@ static bool check_attributes(struct check *c, struct str attributes)
     return !why || command_refuse_text(c, CAUSE_BAD_SEARCH_ATTRIBUTES, str_from_cstr(why));
 }
 
+/* Sizes are another matter: the run ends, and the cause is that of the command. */
+static bool check_attributes_size(
+        struct check *c, enum workflow_task_failed_cause cause, struct str attributes)
+{
+    struct fail f = { 0 };
+    if (!search_attributes_check_size(attributes, &c->st->limits->search_attribute_limits, &f)) {
+        return true;
+    }
+    return command_refuse_size(c, cause, f.message);
+}
+
 /* --- one function per command ------------------------------------------------------------------------ */
 
 static bool check_continue_as_new(struct check *c, const struct command *cmd)
@@ -102,6 +113,9 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
     if (why) {
         return command_refuse(c, bad, "%s", why);
     }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
+    }
     if (command_is_too_large(c, in->input)) {
         return command_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.");
@@ -110,10 +124,7 @@ static bool check_continue_as_new(struct check *c, const struct command *cmd)
         return command_refuse_size(c, bad,
                 "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.");
     }
-    if (!check_attributes(c, in->search_attributes)) {
-        return false;
-    }
-    return true;
+    return check_attributes_size(c, bad, in->search_attributes);
 }
 
 /* What is wrong with the ids, names and times of a child; NULL: nothing. */
@@ -164,6 +175,9 @@ static bool check_child(struct check *c, const struct command *cmd)
                 STR_ARG(in->workflow_id.len > max ? STR("...") : in->workflow_id),
                 STR_ARG(in->workflow_type.len > max ? STR("...") : in->workflow_type));
     }
+    if (!check_attributes(c, in->search_attributes)) {
+        return false;
+    }
     if (command_is_too_large(c, in->input)) {
         return command_refuse_size(
                 c, bad, "StartChildWorkflowExecutionCommandAttributes. Input exceeds size limit.");
@@ -172,13 +186,13 @@ static bool check_child(struct check *c, const struct command *cmd)
         return command_refuse_size(
                 c, bad, "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.");
     }
+    if (!check_attributes_size(c, bad, in->search_attributes)) {
+        return false;
+    }
     if (c->over.children_pending >= c->st->limits->pending_children) {
         return command_refuse_count(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
                 "pending child workflow executions", c->over.children_pending,
                 c->st->limits->pending_children);
-    }
-    if (!check_attributes(c, in->search_attributes)) {
-        return false;
     }
     c->over.children_pending++;
     overlay_set(c, &c->over.children, in->workflow_id, true);
@@ -253,14 +267,9 @@ static bool check_upsert(struct check *c, const struct command *cmd)
         return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
                 "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.");
     }
-    if (!properties_fit(c->st->fx->arena, &c->over.search_attributes,
-                workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes,
-                c->st->limits->search_attribute_limits.total_bytes)) {
-        return command_refuse_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES,
-                "UpsertWorkflowSearchAttributesCommandAttributes. SearchAttributes exceed size "
-                "limit.");
-    }
-    return true;
+    (void)properties_fit(c->st->fx->arena, &c->over.search_attributes,
+            workflow_search_attributes(c->st->wf), cmd->upsert.search_attributes, SIZE_MAX);
+    return check_attributes_size(c, CAUSE_BAD_SEARCH_ATTRIBUTES, c->over.search_attributes);
 }
 
 static bool check_modify(struct check *c, const struct command *cmd)

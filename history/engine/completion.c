@@ -27,12 +27,12 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
         return ERR_NONE;
     }
     (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
-    if (is_unhandled) {
-        step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
-    }
     updates_fail_sent(st);
     workflow_task_fail(
             st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
+    if (is_unhandled) { /* after the end of the task, which makes it forgotten */
+        step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
+    }
     if (r->terminate) {
         close_terminate(st, message, (struct str){ 0 }, STR("history-service"), (struct str){ 0 });
     }
@@ -86,7 +86,8 @@ static void next_task(
     if (c->return_new_workflow_task) {
         st->fx->offers.len--; /* it is handed out right here */
         /* the worker still has the run, sticky or not: only what is new is sent */
-        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true);
+        workflow_task_start(st, c->identity, c->poll_id, (struct str){ 0 }, true,
+                c->force_create_new_workflow_task);
     }
 }
 

@@ -50,23 +50,35 @@ static void dump_activity(const struct workflow *wf, const struct activity *a, s
     buf_append_byte(out, '\n');
 }
 
-static void dump_updates(const struct workflow *wf, struct buf *out)
+static void dump_update(const struct workflow *wf, const struct update *u, struct buf *out)
 {
     static const char *const stages[] = { "", "admitted", "accepted", "completed" };
+    bool is_out =
+            u->is_sent && u->stage == UPDATE_ADMITTED && wf->task.state == WORKFLOW_TASK_STARTED;
+    buf_printf(out, "update " STR_FMT " %s", STR_ARG(u->update_id),
+            is_out ? "sent" : stages[u->stage]);
+    if (u->accepted_event_id) {
+        buf_printf(out, " accepted=%lld", (long long)u->accepted_event_id);
+    }
+    if (u->completed_event_id) {
+        buf_printf(out, " completed=%lld", (long long)u->completed_event_id);
+    }
+    buf_append_byte(out, '\n');
+}
+
+/* Those that stay come first: the order of the others among them is no part of the state. */
+static void dump_updates(const struct workflow *wf, struct buf *out)
+{
     map_each(&wf->updates->by_id, n)
     {
         const struct update *u = map_entry(n, struct update, by_id);
-        bool is_out = u->is_sent && u->stage == UPDATE_ADMITTED &&
-                      wf->task.state == WORKFLOW_TASK_STARTED;
-        buf_printf(out, "update " STR_FMT " %s", STR_ARG(u->update_id),
-                is_out ? "sent" : stages[u->stage]);
-        if (u->accepted_event_id) {
-            buf_printf(out, " accepted=%lld", (long long)u->accepted_event_id);
+        if (u->stage != UPDATE_ADMITTED) {
+            dump_update(wf, u, out);
         }
-        if (u->completed_event_id) {
-            buf_printf(out, " completed=%lld", (long long)u->completed_event_id);
-        }
-        buf_append_byte(out, '\n');
+    }
+    list_each(&wf->updates->pending, n)
+    {
+        dump_update(wf, list_entry(n, struct update, pending), out);
     }
 }
 

@@ -429,6 +429,11 @@ enum err workflow_fold(struct workflow *wf, int64_t first_event_id, struct str e
 void workflow_encode(const struct workflow *wf, struct buf *out);
 enum err workflow_decode(struct workflow *wf, struct str bytes, struct fail *f) MUST_USE;
 
+/* The same run, volatile state included, in a fresh arena without garbage: arenas only grow while a run lives.
+ * Nothing of the copy is in the old arena or in scratch. NULL: the state is too large for that. */
+struct workflow *workflow_compact(
+        const struct workflow *wf, struct arena *fresh, struct arena *scratch);
+
 /* Drops what a crash would drop. Part of reload and of the tests. */
 void workflow_forget_volatile(struct workflow *wf);
 
@@ -475,23 +480,3 @@ bool reset_reapplies(struct str event, uint32_t exclude);
 enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f) MUST_USE;
 /* The records of a log row that only has events of another run. */
 void reset_copy_records(struct buf *records, int64_t event_count);
-
-/* ---- starting when the workflow id is taken ---------------------------------------------------- */
-
-enum start_decision {
-    START_NEW,
-    START_RETURN_EXISTING, /* request id dedup: the same start again (started = true) */
-    START_RETURN_ATTACHED, /* the same request has been attached to the run before (started = false) */
-    START_USE_EXISTING,    /* conflict policy (started = false) */
-    START_TERMINATE_THEN_NEW,
-    START_REFUSE, /* already started: f carries text and detail fields for the API */
-};
-struct start_existing {
-    struct uuid run_id, first_run_id;
-    enum workflow_status status;
-    struct str start_request_id;
-    bool is_attached; /* the request that is being decided about */
-};
-/* Pure decision table of id reuse and conflict policies; existing NULL: the id is free. */
-enum start_decision start_decide(const struct start_existing *existing, struct str request_id,
-        enum id_reuse_policy reuse, enum id_conflict_policy conflict);

@@ -97,9 +97,11 @@ size_t limits_completion_bytes(
 const char *limits_attributes_problem(const struct step *st, struct str attributes)
 {
     const struct engine_limits *l = st->limits;
+    const struct search_attribute_limits any_size = { l->search_attribute_limits.keys, SIZE_MAX,
+        SIZE_MAX };
     struct fail f = { 0 };
-    if (l->search_attributes && search_attributes_check(attributes, l->search_attributes,
-                                        &l->search_attribute_limits, &f)) {
+    if (l->search_attributes &&
+            search_attributes_check(attributes, l->search_attributes, &any_size, &f)) {
         return str_cstr(st->fx->arena, str_from_cstr(f.message));
     }
     return NULL;

@@ -1,11 +1,11 @@
 /* A workflow whose tasks keep failing says so: the search attribute TemporalReportedProblems appears when the fifth
- * attempt of a task has failed or timed out, changes with the reason, and goes with the next completion. No event tells
- * of it, since the workflow itself has no part in it. */
+ * task since the last completion has failed or timed out, changes with the reason, and goes with the next completion. No
+ * event tells of it, since the workflow itself has no part in it. */
 #include "common/model/wire.h"
 #include "history/engine/retry.h"
 #include "history/engine/step.h"
 
-enum { FAILED_ATTEMPTS = 5 };
+enum { FAILED_TASKS = 5 };
 
 /* SearchAttributes with that one name; value empty: none. */
 static struct str attribute(struct arena *arena, struct str value)
@@ -38,11 +38,11 @@ static void record(struct step *st, struct str value)
     st->fx->shows_changed = true;
 }
 
-void problems_report(struct step *st, int32_t attempt, const struct history_event *he)
+void problems_report(struct step *st, const struct history_event *he)
 {
     struct arena *arena = st->fx->arena;
     bool is_timeout = he->type == HISTORY_WORKFLOW_TASK_TIMED_OUT;
-    if (attempt < FAILED_ATTEMPTS || !workflow_is_open(st->wf)) {
+    if (st->wf->failed_tasks < FAILED_TASKS || !workflow_is_open(st->wf)) {
         return;
     }
     struct str value =

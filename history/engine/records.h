@@ -19,7 +19,7 @@ enum record_kind {
             6, /* scheduled_event_id, attempt, time, original_time, start_to_close, flag (transient),
                                     sticky, schedule_to_start: with or without a history event */
     RECORD_TASK_STARTED = 7, /* volatile */
-    RECORD_TASK_ENDED = 8,   /* attempt: of the next task */
+    RECORD_TASK_ENDED = 8,   /* attempt: of the next task; flag: this one has failed, and counts */
     RECORD_STICKY = 9,       /* text: queue (empty: none), schedule_to_start */
     RECORD_CLOSE_ATTEMPTED = 10,
     RECORD_ACTIVITY_STARTED =

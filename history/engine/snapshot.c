@@ -49,6 +49,7 @@ static const struct field run_fields[] = {
     RUN(19, BOOL, cancel_requested),
     RUN(20, I32, signal_count),
     RUN(21, STR, close_event),
+    RUN(22, I32, failed_tasks),
     RUN(60, STR, memo),
     RUN(61, BOOL, has_own_memo),
     RUN(62, STR, search_attributes),
@@ -100,6 +101,7 @@ static const struct field activity_fields[] = {
     ACT(16, STR, heartbeat_details),
     ACT(17, STR, last_failure),
     ACT(18, I64, cancel_requested_event_id),
+    ACT(22, NS, last_heartbeat),
     ACT(60, NS, last_complete),
     ACT(61, STR, priority),
 };
@@ -107,7 +109,6 @@ static const struct field activity_started_fields[] = {
     /* only when the start is stored */
     ACT(20, I32, state),
     ACT(21, NS, started_time),
-    ACT(22, NS, last_heartbeat),
     ACT(23, STR, identity),
     ACT(24, STR, request_id),
 };

@@ -9,6 +9,14 @@ static struct duration clip(struct duration d, struct duration max)
     return max.ns > 0 && (d.ns == 0 || d.ns > max.ns) ? max : d;
 }
 
+void start_timeouts(const struct step *st, struct duration execution, struct duration *run,
+        struct duration *task)
+{
+    *run = clip(*run, execution);
+    *task = task->ns ? *task : st->limits->default_workflow_task_timeout;
+    *task = clip(duration_min(*task, DURATION_SECONDS(120)), *run);
+}
+
 static struct str uuid_or(struct arena *arena, struct uuid id, struct uuid otherwise)
 {
     return uuid_dup(arena, uuid_is_zero(id) ? otherwise : id);
@@ -58,11 +66,9 @@ static void fill_event(struct step *st, struct history_event *he)
         .continued_failure = s->continued_failure,
         .last_completion_result = s->last_completion_result };
     he->execution_timeout = s->execution_timeout;
-    he->run_timeout = clip(s->run_timeout, s->execution_timeout);
-    he->task_timeout =
-            s->task_timeout.ns ? s->task_timeout : st->limits->default_workflow_task_timeout;
-    he->task_timeout = duration_min(he->task_timeout, DURATION_SECONDS(120));
-    he->task_timeout = clip(he->task_timeout, he->run_timeout);
+    he->run_timeout = s->run_timeout;
+    he->task_timeout = s->task_timeout;
+    start_timeouts(st, s->execution_timeout, &he->run_timeout, &he->task_timeout);
     he->original_run_id = uuid_or(arena, s->original_run_id, s->run_id);
     he->first_run_id = uuid_or(arena, s->first_run_id, s->run_id);
     if (!uuid_is_zero(s->continued_run_id)) {
@@ -120,7 +126,7 @@ enum err start_step(struct step *st)
     st->wants_task = !waits;
     if (is_eager) {
         workflow_task_schedule(st);
-        workflow_task_start(st, s->identity, s->request_id, (struct str){ 0 }, false);
+        workflow_task_start(st, s->identity, s->request_id, (struct str){ 0 }, false, false);
         st->fx->offers.len = 0;
     }
     return ERR_NONE;

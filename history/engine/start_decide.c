@@ -1,6 +1,6 @@
 /* Who wins when the workflow id is taken: request id first, then the conflict policy for an open run, the reuse
  * policy for a closed one. A table, because it is one. */
-#include "history/engine/engine.h"
+#include "history/engine/start_decide.h"
 
 static bool has_failed(enum workflow_status status)
 {

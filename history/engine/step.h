@@ -83,6 +83,10 @@ STEP_FN(reset_away_step);
 STEP_FN(delete_step);
 #undef STEP_FN
 
+/* start.c */
+/* What a run will have: the default of its task timeout, and bounds by each other. */
+void start_timeouts(const struct step *st, struct duration execution, struct duration *run,
+        struct duration *task);
 /* signal.c */
 /* Refuses what would keep a run open that wants to close. */
 enum err workflow_is_closing(struct fail *f);
@@ -93,8 +97,9 @@ void workflow_task_schedule(struct step *st); /* when the run wants one and none
 void workflow_task_schedule_speculative(struct step *st);
 /* The speculative task becomes a normal one: its scheduled event is written. */
 void workflow_task_materialize(struct step *st);
+/* after_heartbeat: the worker is in the middle of the task before; it has the updates that were sent. */
 void workflow_task_start(struct step *st, struct str identity, struct str request_id,
-        struct str version, bool from_sticky);
+        struct str version, bool from_sticky, bool after_heartbeat);
 void workflow_task_write_started(struct step *st); /* the stored form of a started task's events */
 /* Ends the started task without success: events, flush, next attempt; the next task is not scheduled yet. */
 void workflow_task_fail(struct step *st, enum workflow_task_failed_cause cause, struct str failure,
@@ -141,8 +146,8 @@ void activity_mark_dispatched(
         struct workflow *wf, struct activity *a); /* volatile, in apply_record.c */
 void activity_close_event(struct step *st, struct activity *a, struct history_event *he);
 
-/* problems.c: that attempt of a workflow task has ended so; a task has completed */
-void problems_report(struct step *st, int32_t attempt, const struct history_event *he);
+/* problems.c: a workflow task has ended so, and is counted; a task has completed */
+void problems_report(struct step *st, const struct history_event *he);
 void problems_clear(struct step *st);
 
 /* update.c */
@@ -200,11 +205,11 @@ void child_messages(const struct workflow *wf, struct arena *arena, struct effec
 
 /* limits.c */
 void limits_enforce(struct step *st);
-/* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
-/* Why a command may not set these search attributes; NULL: it may. */
+/* Why a command may not set these search attributes, whatever their sizes; NULL: it may. */
 const char *limits_attributes_problem(const struct step *st, struct str attributes);
 /* Is it another namespace, which commands may not name? */
 bool limits_is_foreign(const struct step *st, struct str namespace_name);
+/* Why a fresh run would be better: reasons of the API as bits; 0: no need. */
 int32_t limits_suggest(const struct step *st);
 /* What the completion would add to the log, but for a few bytes an event. */
 size_t limits_completion_bytes(

@@ -108,6 +108,11 @@ void tally_request_id_enter(struct workflow *wf, struct str id)
     wf->pending_bytes += id.len + 4;
 }
 
+size_t tally_update_bytes(const struct update *u)
+{
+    return ITEM_BYTES + u->update_id.len;
+}
+
 /* --- what is due --------------------------------------------------------------------------------------- */
 
 struct due_activity {
@@ -158,9 +163,23 @@ size_t workflow_state_bytes(const struct workflow *wf)
 {
     const struct history_event *s = &wf->start;
     return wf->pending_bytes + wf->buffered_bytes + (size_t)wf->buffered_count * ITEM_BYTES +
-           wf->close_event.len + wf->attached_bytes + wf->memo.len + wf->search_attributes.len +
-           s->memo.len + s->search_attributes.len + s->user_metadata.len + s->input.len +
-           s->header.len + s->last_completion_result.len;
+           wf->close_event.len + wf->attached_bytes + (wf->updates ? wf->updates->kept_bytes : 0) +
+           wf->memo.len + wf->search_attributes.len + s->memo.len + s->search_attributes.len +
+           s->user_metadata.len + s->input.len + s->header.len + s->last_completion_result.len;
+}
+
+static size_t kept_update_bytes(const struct workflow *wf)
+{
+    size_t bytes = 0;
+    if (!wf->updates) {
+        return 0;
+    }
+    map_each(&wf->updates->by_id, n)
+    {
+        const struct update *u = map_entry(n, struct update, by_id);
+        bytes += u->admitted_event_id || u->accepted_event_id ? tally_update_bytes(u) : 0;
+    }
+    return bytes;
 }
 
 void tally_check(const struct workflow *wf)
@@ -194,6 +213,7 @@ void tally_check(const struct workflow *wf)
         bytes += n->key.len + 4;
     }
     check(bytes == wf->pending_bytes && volatile_starts == wf->volatile_starts);
+    check(kept_update_bytes(wf) == (wf->updates ? wf->updates->kept_bytes : 0));
     check(with_message == wf->children_with_message);
     check(need.ns == workflow_pending_need(wf).ns);
     check(durable.ns == workflow_pending_durable_need(wf).ns);

@@ -14,6 +14,7 @@ void tally_child_leave(struct workflow *wf, const struct child *c);
 void tally_outbox_enter(struct workflow *wf, const struct outbox_entry *e);
 void tally_outbox_leave(struct workflow *wf, const struct outbox_entry *e);
 void tally_request_id_enter(struct workflow *wf, struct str id);
+size_t tally_update_bytes(const struct update *u);
 /* The scheduled event ids of the activities about which something is due, ascending; in the arena. */
 size_t tally_due_activities(
         struct workflow *wf, struct arena *arena, struct instant now, int64_t **ret);

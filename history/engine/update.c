@@ -249,11 +249,13 @@ void updates_close(struct step *st)
     map_each(&st->wf->updates->by_id, n)
     {
         const struct update *u = map_entry(n, struct update, by_id);
-        if (u->stage == UPDATE_ADMITTED) {
-            update_tell(st, u->update_id, kind, (struct str){ 0 });
-        } else if (u->stage == UPDATE_ACCEPTED) {
+        if (u->stage == UPDATE_ACCEPTED) {
             update_tell(
                     st, u->update_id, UPDATE_NEWS_COMPLETED, update_closed_outcome(st->fx->arena));
         }
+    }
+    list_each(&st->wf->updates->pending, n)
+    {
+        update_tell(st, list_entry(n, struct update, pending)->update_id, kind, (struct str){ 0 });
     }
 }

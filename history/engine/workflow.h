@@ -151,7 +151,8 @@ struct updates {
     struct map by_id;
     struct list pending, spare;
     size_t completed_count;
-    size_t pending_bytes;
+    size_t pending_bytes; /* of those that are ADMITTED */
+    size_t kept_bytes;    /* of those that an event speaks of */
 };
 
 struct workflow {
@@ -179,6 +180,7 @@ struct workflow {
     /* --- workflow task --- */
     struct workflow_task task;
     int32_t next_attempt; /* of the next workflow task; 1 is normal */
+    int32_t failed_tasks; /* since the last completion, but for sticky ones */
     int64_t previous_started_event_id;
     int64_t last_completed_event_id;
     struct str sticky_queue;

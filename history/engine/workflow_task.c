@@ -196,9 +196,11 @@ void workflow_task_write_started(struct step *st)
     step_event(st, &started);
 }
 
-/* The updates that go with the task, and those that went when it is claimed again. */
-static size_t sent_updates(
-        const struct workflow *wf, struct arena *arena, const struct update_request **ret)
+enum which_updates { ALL_UPDATES, NEW_UPDATES, SENT_UPDATES };
+
+/* The updates that go with the task: all, those that no worker has had, or when it is claimed again those that went. */
+static size_t updates_of(const struct workflow *wf, enum which_updates which, struct arena *arena,
+        const struct update_request **ret)
 {
     VEC(struct update_request) out = { 0 };
     if (!workflow_has_pending_updates(wf)) {
@@ -208,7 +210,8 @@ static size_t sent_updates(
     {
         const struct update *u = list_entry(n, struct update, pending);
         struct update_request r = { str_dup(arena, u->update_id), str_dup(arena, u->request) };
-        if (u->is_sent && !u->admitted_event_id) { /* otherwise the history has the request */
+        bool is_meant = which == ALL_UPDATES || u->is_sent == (which == SENT_UPDATES);
+        if (is_meant && !u->admitted_event_id) { /* otherwise the history has the request */
             vec_push(arena, &out, r);
         }
     }
@@ -248,14 +251,16 @@ static void answer_started(struct step *st)
         .suffix = buf_str(&suffix),
         .normal_task_queue = str_dup(arena, wf->start.task_queue.name),
     };
-    st->fx->workflow_task.update_count = sent_updates(wf, arena, &st->fx->workflow_task.updates);
 }
 
 void workflow_task_start(struct step *st, struct str identity, struct str request_id,
-        struct str version, bool from_sticky)
+        struct str version, bool from_sticky, bool after_heartbeat)
 {
     struct workflow *wf = st->wf;
     int32_t reasons = limits_suggest(st);
+    const struct update_request *updates = NULL;
+    size_t count =
+            updates_of(wf, after_heartbeat ? NEW_UPDATES : ALL_UPDATES, st->fx->arena, &updates);
     step_record(st, &(struct record){ .kind = RECORD_TASK_STARTED,
                             .is_volatile = true,
                             .time = st->now,
@@ -269,6 +274,8 @@ void workflow_task_start(struct step *st, struct str identity, struct str reques
                             .sticky = from_sticky });
     updates_send(st);
     answer_started(st);
+    st->fx->workflow_task.updates = updates;
+    st->fx->workflow_task.update_count = count;
 }
 
 /* Before the hand-out: what was buffered before a crash becomes history, and a transient task that is no longer
@@ -301,6 +308,8 @@ enum err workflow_task_claim(struct step *st)
             return fail(st->fail, ERR_OBSOLETE, "workflow task is already started");
         }
         answer_started(st);
+        st->fx->workflow_task.update_count =
+                updates_of(wf, SENT_UPDATES, st->fx->arena, &st->fx->workflow_task.updates);
         return ERR_NONE;
     }
     bool from_sticky = str_empty(c->task_queue) ? t->is_sticky
@@ -310,7 +319,7 @@ enum err workflow_task_claim(struct step *st)
         return fail(st->fail, ERR_OBSOLETE, "the run is not on this sticky queue");
     }
     make_current(st);
-    workflow_task_start(st, c->identity, c->poll_id, c->worker_version, from_sticky);
+    workflow_task_start(st, c->identity, c->poll_id, c->worker_version, from_sticky, false);
     return ERR_NONE;
 }
 
@@ -375,17 +384,18 @@ static void clear_sticky(struct step *st)
 static void end_unsuccessfully(struct step *st, struct history_event *he)
 {
     struct workflow *wf = st->wf;
-    bool counts = !is_sticky_run(wf) && !wf->buffered_count;
-    int32_t attempt = wf->task.attempt, next = counts ? attempt + 1 : 1;
+    bool counts = !is_sticky_run(wf);
+    int32_t next = counts && !wf->buffered_count ? wf->task.attempt + 1 : 1;
     if (!wf->task.is_transient || wf->task.is_speculative) {
         workflow_task_write_started(st);
         step_event(st, he);
     }
     clear_sticky(st);
-    if (wf->task.state != WORKFLOW_TASK_NONE || next != 1) {
-        step_record(st, &(struct record){ .kind = RECORD_TASK_ENDED, .attempt = next });
+    if (wf->task.state != WORKFLOW_TASK_NONE || counts) {
+        step_record(
+                st, &(struct record){ .kind = RECORD_TASK_ENDED, .attempt = next, .flag = counts });
     }
-    problems_report(st, attempt, he);
+    problems_report(st, he);
     step_flush(st);
     st->wants_task = true;
 }

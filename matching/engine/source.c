@@ -198,6 +198,7 @@ static void source_set_level(struct matching_engine *e, struct source *s, size_t
         order_level(e, s->queue, (uint32_t)i + 1)->backlog += backlog - level->backlog;
         s->queue->backlog += backlog - level->backlog;
         s->backlog += backlog - level->backlog;
+        e->totals.backlog += backlog - level->backlog;
     }
     level->backlog = backlog;
     level->oldest = oldest;

@@ -4,9 +4,9 @@
 
 #include "common/store/filter_sql.h"
 
-static bool find(const void *ctx, struct str name, enum attribute_type *ret)
+static bool find(const void *ctx, struct str name, enum search_attribute_type *ret)
 {
-    *ret = (enum attribute_type)(1 + name.len % 7);
+    *ret = (enum search_attribute_type)(1 + name.len % 7);
     return name.len > 0 && name.ptr[0] == 'C';
 }
 

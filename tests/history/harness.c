@@ -8,15 +8,17 @@
 void harness_init(struct harness *h)
 {
     *h = (struct harness){ 0 };
-    h->wf = workflow_new(&h->live_arena);
-    h->twin = workflow_new(&h->twin_arena);
+    h->wf = workflow_new(&h->live_arenas[0]);
+    h->twin = workflow_new(&h->twin_arenas[0]);
 }
 
 void harness_deinit(struct harness *h)
 {
     arena_deinit(&h->arena);
-    arena_deinit(&h->live_arena);
-    arena_deinit(&h->twin_arena);
+    for (unsigned i = 0; i < 2; i++) {
+        arena_deinit(&h->live_arenas[i]);
+        arena_deinit(&h->twin_arenas[i]);
+    }
 }
 
 static struct str encoded(struct arena *arena, const struct workflow *wf)
@@ -52,7 +54,8 @@ static struct workflow *folded(struct harness *h, struct arena *arena)
 
 static void check_same(struct arena *arena, const struct workflow *a, const struct workflow *b)
 {
-    if (!str_eq(encoded(arena, a), encoded(arena, b))) {
+    if (!str_eq(encoded(arena, a), encoded(arena, b)) ||
+            !str_eq(dumped(arena, a), dumped(arena, b))) {
         struct str left = dumped(arena, a), right = dumped(arena, b);
         fprintf(stderr, "states differ:\n" STR_FMT "and\n" STR_FMT, STR_ARG(left), STR_ARG(right));
     }
@@ -85,6 +88,36 @@ static void check_properties(struct harness *h)
     arena_deinit(&scratch);
 }
 
+static struct arena *live_arena(struct harness *h)
+{
+    return &h->live_arenas[h->live_index];
+}
+
+static struct arena *twin_arena(struct harness *h)
+{
+    return &h->twin_arenas[h->twin_index];
+}
+
+static struct workflow *moved(struct workflow *wf, struct arena arenas[2], unsigned *index)
+{
+    struct arena scratch = { 0 };
+    struct workflow *copy = workflow_compact(wf, &arenas[!*index], &scratch);
+    check(copy);
+    arena_deinit(&scratch);
+    arena_deinit(&arenas[*index]);
+    *index = !*index;
+    return copy;
+}
+
+static void move_one(struct harness *h)
+{
+    if (h->steps % 4 == 1) {
+        h->wf = moved(h->wf, h->live_arenas, &h->live_index);
+    } else if (h->steps % 4 == 3) {
+        h->twin = moved(h->twin, h->twin_arenas, &h->twin_index);
+    }
+}
+
 enum err harness_step(struct harness *h, const struct event *ev, struct effects *fx, struct fail *f)
 {
     struct effects twin_fx;
@@ -94,6 +127,7 @@ enum err harness_step(struct harness *h, const struct event *ev, struct effects 
     enum err err = workflow_step(h->wf, ev, fx, f);
     check(workflow_step(h->twin, ev, &twin_fx, &twin_fail) == err);
     h->steps++;
+    move_one(h);
     if (err) {
         check(fx->event_count == 0 && fx->records.len == 0);
     } else {
@@ -113,10 +147,10 @@ void harness_crash(struct harness *h)
 {
     struct fail f = { 0 };
     struct str snapshot = encoded(&h->arena, h->twin);
-    arena_deinit(&h->live_arena);
-    arena_deinit(&h->twin_arena);
-    h->wf = folded(h, &h->live_arena);
-    h->twin = workflow_new(&h->twin_arena);
+    arena_deinit(live_arena(h));
+    arena_deinit(twin_arena(h));
+    h->wf = folded(h, live_arena(h));
+    h->twin = workflow_new(twin_arena(h));
     check(workflow_decode(h->twin, snapshot, &f) == ERR_NONE);
     check_properties(h);
 }
@@ -218,10 +252,10 @@ enum err harness_reset(struct harness *h, const struct event *ev, int64_t finish
     away.reset_away = (struct event_reset_away){ reset.reset.run_id, reset.reset.reason };
     check(!harness_step(h, &away, left, f));
     reset.reset.reapply = reapplied(h, finish, exclude);
-    arena_deinit(&h->live_arena);
-    arena_deinit(&h->twin_arena);
-    h->wf = workflow_new(&h->live_arena);
-    h->twin = workflow_new(&h->twin_arena);
+    arena_deinit(live_arena(h));
+    arena_deinit(twin_arena(h));
+    h->wf = workflow_new(live_arena(h));
+    h->twin = workflow_new(twin_arena(h));
     h->rows = rows;
     fold_rows(h->wf, &rows);
     fold_rows(h->twin, &rows);

@@ -1,6 +1,7 @@
 /* A run under test: after every step the engine's properties are checked. Invariants hold; the fold of the rows
  * written so far, and a decoded snapshot, equal the live state without its volatile part; a twin that gets the
- * same input gives the same bytes. */
+ * same input gives the same bytes. Both move into fresh memory from time to time, at different steps: nothing that
+ * follows may tell the difference, and no effect may be in the memory that is given up. */
 #pragma once
 
 #include "history/engine/engine.h"
@@ -17,8 +18,9 @@ struct rows {
 };
 
 struct harness {
-    struct arena arena; /* everything of the test */
-    struct arena live_arena, twin_arena;
+    struct arena arena;                          /* everything of the test */
+    struct arena live_arenas[2], twin_arenas[2]; /* the one in use, and the one to move to */
+    unsigned live_index, twin_index;
     struct workflow *wf, *twin;
     struct rows rows;
     int steps;

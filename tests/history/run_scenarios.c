@@ -57,6 +57,8 @@ static void set_limits(struct scenario *s, struct words *w)
     l->memo_size_error = (size_t)words_number(w, "memo_size", (int64_t)l->memo_size_error);
     l->search_attribute_limits.total_bytes = (size_t)words_number(
             w, "search_attributes_size", (int64_t)l->search_attribute_limits.total_bytes);
+    l->search_attribute_limits.value_bytes = (size_t)words_number(
+            w, "search_attribute_size", (int64_t)l->search_attribute_limits.value_bytes);
     l->pending_signals = (uint32_t)words_number(w, "pending_signals", l->pending_signals);
     l->pending_cancels = (uint32_t)words_number(w, "pending_cancels", l->pending_cancels);
     l->id_length = (size_t)words_number(w, "id_length", (int64_t)l->id_length);

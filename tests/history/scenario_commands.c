@@ -1,4 +1,5 @@
 /* The commands of a completion: "activity a1 start_to_close=10s | timer t1 5s | done". */
+#include "common/model/wire.h"
 #include "tests/history/scenario.h"
 
 /* text=... as a payload, or text_size=N letters. */
@@ -23,6 +24,15 @@ static struct str large_property(struct arena *arena, struct words *w)
             arena, str_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(name), STR_ARG(value)));
 }
 
+/* "priority=KEY" */
+static struct str priority_of(struct arena *arena, struct words *w)
+{
+    struct buf out;
+    buf_init_arena(&out, arena, 64);
+    wire_opt_varint(&out, 1, (uint64_t)words_number(w, "priority", 0));
+    return buf_str(&out);
+}
+
 static void activity(struct scenario *s, struct words *w, struct command *c)
 {
     struct arena *a = &s->h.arena;
@@ -36,6 +46,7 @@ static void activity(struct scenario *s, struct words *w, struct command *c)
         .heartbeat = words_duration(w, "heartbeat"),
         .retry = words_retry(s, w),
         .request_eager_execution = words_has(w, "eager"),
+        .priority = priority_of(a, w),
         .input = words_large(a, w, "input_size") };
     c->schedule_activity.activity_id = words_next(w);
 }
@@ -75,6 +86,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
         .retry = words_retry(s, w),
+        .priority = priority_of(&s->h.arena, w),
         .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
                                : str_eq(policy, STR("cancel")) ? PARENT_CLOSE_REQUEST_CANCEL
                                                                : PARENT_CLOSE_UNSPECIFIED };

@@ -188,6 +188,9 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_d(out, "fires_in", he->start_to_fire);
     put_d(out, "execution_timeout", he->execution_timeout);
     put_d(out, "run_timeout", he->run_timeout);
+    if (he->task_timeout.ns != 10000000000) {
+        put_d(out, "task_timeout", he->task_timeout);
+    }
     put_s(out, "cron", he->cron_schedule);
     put_d(out, "backoff", he->first_task_backoff);
     put_d(out, "backoff", he->backoff_start_interval);
@@ -215,6 +218,10 @@ static void print_event(const struct history_event *he, struct buf *out)
             he->type >= HISTORY_START_CHILD_INITIATED && he->type <= HISTORY_CHILD_TERMINATED;
     if (about_child && !he->execution.workflow_id.len) {
         put_s(out, "child", he->workflow_id);
+    }
+    if (he->type == HISTORY_START_CHILD_INITIATED) {
+        put_d(out, "retry_after", he->retry.initial_interval);
+        put_d(out, "at_most", he->retry.maximum_interval);
     }
     if (about_child) {
         put_s(out, "run", str_drop(he->execution.run_id, he->execution.run_id.len ? 34 : 0));

@@ -197,7 +197,19 @@ class Commands(Shell):
         self.assertEqual(described["pollers"], [])
         self.assertIn("ApproximateBacklogCount", self.ok("task-queue", "describe", "-t", "q"))
         self.assertEqual(self.json("task-queue", "list-partition", "-t", "q")["activityTaskQueuePartitions"][0]["key"], "q")
-        self.ok("task-queue", "config", "get", "-t", "q", "--task-queue-type", "activity")
+        config = ("-t", "q", "--task-queue-type", "activity")
+        self.ok("task-queue", "config", "get", *config)
+        self.ok("task-queue", "config", "set", *config, "--queue-rps-limit", "12.5", "--queue-rps-limit-reason", "slow",
+                "--fairness-key-weight", "a=2", "--fairness-key-weight", "b=0.5")
+        got = self.json("task-queue", "config", "get", *config)
+        self.assertEqual(got["queueRateLimit"]["rateLimit"], {"requestsPerSecond": 12.5})
+        self.assertEqual(got["queueRateLimit"]["metadata"]["reason"], "slow")
+        self.assertEqual(got["fairnessWeightOverrides"], {"a": 2, "b": 0.5})
+        got = self.json("task-queue", "config", "set", *config, "--queue-rps-limit", "default",
+                        "--fairness-key-weight-clear-all")
+        self.assertNotIn("fairnessWeightOverrides", got)
+        self.assertNotIn("rateLimit", got.get("queueRateLimit", {}))
+        self.fails("neither a rate", "task-queue", "config", "set", *config, "--queue-rps-limit", "x", status=2)
 
     def test_history_files(self):
         old = '{"events":[{"event_id":"1","eventType":"WorkflowExecutionStarted","unknown":1}]}'

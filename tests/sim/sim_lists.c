@@ -67,6 +67,37 @@ enum err sim_list(struct sim_db *db, struct store_list_runs *l, struct instant n
     return ERR_NONE;
 }
 
+void sim_counted(struct sim_db *db, const struct sim_run *run, int by)
+{
+    struct str key = str_of(run->row.namespace_id.b, sizeof(run->row.namespace_id.b));
+    static const char division[] = "\"TemporalNamespaceDivision\":";
+    struct str search = run->view.search;
+    if ((int)run->row.status == RUN_DOOMED ||
+            (search.len && memmem(search.ptr, search.len, division, strlen(division)))) {
+        return;
+    }
+    struct map_node *n = map_get(&db->counts, key);
+    if (!n) {
+        n = &NEW(&db->arena, struct sim_counts, 1)->node;
+        map_put(&db->counts, n, str_dup(&db->arena, key));
+    }
+    map_entry(n, struct sim_counts, node)->counts[run->row.status] += by;
+}
+
+/* From the counters if they can tell; they must then say what the runs say. */
+static void check_counters(const struct sim_db *db, const struct store_count_runs *c)
+{
+    bool wanted[STORE_STATUS_MAX];
+    if (!filter_statuses(c->filter, wanted, STORE_STATUS_MAX)) {
+        return;
+    }
+    struct map_node *n = map_get(&db->counts, str_of(c->namespace_id.b, sizeof(c->namespace_id.b)));
+    for (size_t i = 0; i < STORE_STATUS_MAX; i++) {
+        int64_t kept = n && wanted[i] ? map_entry(n, struct sim_counts, node)->counts[i] : 0;
+        check(kept == c->counts[i]);
+    }
+}
+
 void sim_count(struct sim_db *db, struct store_count_runs *c, struct arena *arena)
 {
     memset(c->counts, 0, sizeof(c->counts));
@@ -79,4 +110,5 @@ void sim_count(struct sim_db *db, struct store_count_runs *c, struct arena *aren
             c->counts[r->row.status]++;
         }
     }
+    check_counters(db, c);
 }

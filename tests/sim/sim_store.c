@@ -344,6 +344,7 @@ struct sim_db *sim_db_new(uint64_t seed)
     db->cluster_id = uuid_v4(&r);
     map_init(&db->runs, &db->arena);
     map_init(&db->currents, &db->arena);
+    map_init(&db->counts, &db->arena);
     return db;
 }
 

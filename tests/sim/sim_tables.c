@@ -173,10 +173,13 @@ static void apply_views(struct sim_db *db, const struct store_batch *b)
 {
     for (size_t i = 0; i < b->views.len; i++) {
         const struct store_view_row *row = &b->views.ptr[i];
-        struct store_view *v = &find_run(db, row->key)->view;
+        struct sim_run *run = find_run(db, row->key);
+        struct store_view *v = &run->view;
+        sim_counted(db, run, -1);
         v->memo = str_dup(&db->arena, row->memo);
         v->search_attributes = str_dup(&db->arena, row->search_attributes);
         v->search = str_dup(&db->arena, row->search);
+        sim_counted(db, run, 1);
     }
 }
 
@@ -206,6 +209,7 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         r->row.view = NULL;
         r->view = row->view ? copy_view(&db->arena, row->view) : (struct store_view){ 0 };
         apply_end(db, r, row);
+        sim_counted(db, r, 1);
     }
     for (size_t i = 0; i < b->log.len; i++) {
         insert_log(db, &b->log.ptr[i]);
@@ -214,6 +218,7 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         const struct store_run_row *row = &b->run_updates.ptr[i];
         struct sim_run *run = find_run(db, row->key);
         struct store_run_row *r = &run->row;
+        sim_counted(db, run, -1);
         apply_end(db, run, row);
         r->status = row->status;
         r->wake_at = row->wake_at;
@@ -221,6 +226,7 @@ static void apply_group(struct sim_db *db, const struct store_batch *b)
         r->backlog_queue = str_dup(&db->arena, row->backlog_queue);
         r->backlog_type = row->backlog_type;
         r->backlog_level = row->backlog_level;
+        sim_counted(db, run, 1);
     }
     apply_views(db, b);
     for (size_t i = 0; i < b->currents.len; i++) {

@@ -19,6 +19,12 @@ struct sim_current {
     run_key key;
 };
 
+/* Runs by status, of one namespace; kept with every change, like the real databases'. */
+struct sim_counts {
+    struct map_node node;
+    int64_t counts[STORE_STATUS_MAX];
+};
+
 struct sim_writer {
     struct uuid owner; /* zero: free */
     uint32_t lane;
@@ -28,7 +34,7 @@ struct sim_writer {
 
 struct sim_db {
     struct arena arena; /* everything; replaced rows stay until the end */
-    struct map runs, currents;
+    struct map runs, currents, counts;
     VEC(struct sim_writer) writers;
     VEC(struct store_member) members;
     VEC(struct store_namespace) namespaces;
@@ -58,6 +64,8 @@ int sim_claim(struct sim_db *db, struct uuid member, uint32_t lane);
 /* sim_lists.c */
 enum err sim_list(struct sim_db *db, struct store_list_runs *list, struct instant now,
         struct arena *arena, struct fail *f) MUST_USE;
+/* Takes the run into the counters (+1), or out of them before it changes (-1). */
+void sim_counted(struct sim_db *db, const struct sim_run *run, int by);
 void sim_count(struct sim_db *db, struct store_count_runs *count, struct arena *arena);
 /* sim_cluster.c */
 enum err sim_execute_cluster(struct sim_db *db, enum store_kind kind, struct store_op *op,

@@ -2,6 +2,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "common/visibility/filter.h"
 #include "tests/store/contract.h"
 
 static char file[64];
@@ -157,11 +158,61 @@ static void checkpoints_keep_up(void)
     store_free(store);
 }
 
+static bool any_keyword(const void *ctx, struct str name, enum search_attribute_type *ret)
+{
+    *ret = SEARCH_ATTRIBUTE_KEYWORD;
+    return str_starts_with(name, STR("Custom"));
+}
+
+/* A count that takes seconds; commits and reads go on beside it, and the next count sees them. */
+static void a_long_count_disturbs_nobody(void)
+{
+    struct store *store = fresh_file();
+    struct writer w = writer_open(store, 1);
+    struct arena arena = { 0 };
+    struct fill fill = { 0 };
+    struct fail f = { 0 };
+    fill_start(&fill, key_of(w.claim.writer, 1), "order-1");
+    expect_ok(commit(&w, &fill));
+    fill_reset(&fill);
+    sqlite3 *db = side_door();
+    side_exec(db,
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+            " INSERT INTO runs (run_key, shard, namespace_id, run_id, workflow_id, status,"
+            " start_time, search) SELECT 100 + i, 0, (SELECT namespace_id FROM runs), x'00', 'w',"
+            " 1, i, '{\"Custom\":\"' || i || '\"}' FROM n");
+    sqlite3_close(db);
+    struct buf text;
+    buf_init_arena(&text, &arena, 1 << 16);
+    for (int i = 0; i < 100; i++) {
+        buf_printf(&text, "%sCustom = 'x%d'", i ? " OR " : "", i);
+    }
+    static const struct filter_names names = { .find = any_keyword };
+    struct filter_query query;
+    expect(filter_parse(&arena, buf_str(&text), &names, true, &query, &f) == ERR_NONE);
+    struct store_count_runs slow = { .namespace_id = ns, .filter = query.filter };
+    begin(w.sl, count_runs, &slow);
+    fill_start(&fill, key_of(w.claim.writer, 2), "order-2");
+    expect_ok(commit(&w, &fill));
+    struct store_load load = { .key = key_of(w.claim.writer, 2) };
+    expect_ok(run(w.sl, load, &load));
+    expect(!op_ended(&slow.op));
+    struct store_count_runs all = { .namespace_id = ns };
+    expect_ok(run(w.sl, count_runs, &all));
+    expect(all.counts[WORKFLOW_RUNNING] == 20002);
+    expect_ok(end_op(&slow.op));
+    close_lane(w.sl);
+    fill_reset(&fill);
+    arena_deinit(&arena);
+    store_free(store);
+}
+
 static const struct test_case cases_file[] = {
     { "reopened", reopened },
     { "blocked_for_a_while", blocked_for_a_while },
     { "set_back_or_from_the_future", set_back_or_from_the_future },
     { "checkpoints_keep_up", checkpoints_keep_up },
+    { "a_long_count_disturbs_nobody", a_long_count_disturbs_nobody },
     { 0 },
 };
 

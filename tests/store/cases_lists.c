@@ -111,20 +111,20 @@ static void expect_list(struct listed_set *set, const char *query, size_t n, con
     arena_deinit(&arena);
 }
 
-static bool known_name(const void *ctx, struct str name, enum attribute_type *ret)
+static bool known_name(const void *ctx, struct str name, enum search_attribute_type *ret)
 {
     static const struct {
         struct str name;
-        enum attribute_type type;
+        enum search_attribute_type type;
     } names[] = {
-        { STR_INIT("Color"), ATTRIBUTE_KEYWORD },
-        { STR_INIT("Tags"), ATTRIBUTE_KEYWORD_LIST },
-        { STR_INIT("Amount"), ATTRIBUTE_INT },
-        { STR_INIT("Price"), ATTRIBUTE_DOUBLE },
-        { STR_INIT("Paid"), ATTRIBUTE_BOOL },
-        { STR_INIT("Due"), ATTRIBUTE_DATETIME },
-        { STR_INIT("Note"), ATTRIBUTE_TEXT },
-        { STR_INIT("it's \"odd\""), ATTRIBUTE_KEYWORD },
+        { STR_INIT("Color"), SEARCH_ATTRIBUTE_KEYWORD },
+        { STR_INIT("Tags"), SEARCH_ATTRIBUTE_KEYWORD_LIST },
+        { STR_INIT("Amount"), SEARCH_ATTRIBUTE_INT },
+        { STR_INIT("Price"), SEARCH_ATTRIBUTE_DOUBLE },
+        { STR_INIT("Paid"), SEARCH_ATTRIBUTE_BOOL },
+        { STR_INIT("Due"), SEARCH_ATTRIBUTE_DATETIME },
+        { STR_INIT("Note"), SEARCH_ATTRIBUTE_TEXT },
+        { STR_INIT("it's \"odd\""), SEARCH_ATTRIBUTE_KEYWORD },
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (str_eq(names[i].name, name)) {
@@ -197,6 +197,91 @@ static void test_count(void)
     expect_ok(run(set.w.sl, count_runs, &c));
     expect(c.counts[WORKFLOW_RUNNING] == 2 && c.counts[WORKFLOW_COMPLETED] == 1);
     arena_deinit(&arena);
+    set_close(&set, store);
+}
+
+static void expect_counts(struct listed_set *set, const char *query, int64_t running,
+        int64_t completed, int64_t failed)
+{
+    struct arena arena = { 0 };
+    struct store_count_runs c = { .namespace_id = ns, .filter = parse(&arena, query) };
+    bool wanted[STORE_STATUS_MAX];
+    expect(filter_statuses(c.filter, wanted, STORE_STATUS_MAX));
+    expect_ok(run(set->w.sl, count_runs, &c));
+    if (c.counts[WORKFLOW_RUNNING] != running || c.counts[WORKFLOW_COMPLETED] != completed ||
+            c.counts[WORKFLOW_FAILED] != failed) {
+        fprintf(stderr, "%s: %lld running, %lld completed, %lld failed\n", query,
+                (long long)c.counts[WORKFLOW_RUNNING], (long long)c.counts[WORKFLOW_COMPLETED],
+                (long long)c.counts[WORKFLOW_FAILED]);
+        expect(false);
+    }
+    arena_deinit(&arena);
+}
+
+static void doom(struct listed_set *set, size_t i, bool whole)
+{
+    struct fill fill = { 0 };
+    struct store_run_row row = set->rows.ptr[i].run;
+    row.status = (enum workflow_status)RUN_DOOMED;
+    vec_push(&fill.arena, &fill.batch.run_updates, row);
+    expect_ok(commit(&set->w, &fill));
+    fill_reset(&fill);
+    struct store_delete_row gone = { .key = row.key, .through_seq = 9, .whole = whole };
+    vec_push(&fill.arena, &fill.batch.deletes, gone);
+    expect_ok(commit(&set->w, &fill));
+    fill_reset(&fill);
+}
+
+/* Whatever happens to a run, the counters say what the rows say. */
+static void test_counters(void)
+{
+    struct store *store = backend->fresh();
+    struct listed_set set;
+    set_open(&set, store);
+    for (int i = 0; i < 6; i++) {
+        set_add(&set, "w", 100 + i);
+    }
+    set.rows.ptr[5].view.search = STR("{\"TemporalNamespaceDivision\":\"x\"}");
+    expect_counts(&set, "", 0, 0, 0);
+    set_insert(&set, 0);
+    expect_counts(&set, "", 5, 0, 0);
+    set_end(&set, 0, WORKFLOW_COMPLETED, 500);
+    set_end(&set, 0, WORKFLOW_COMPLETED, 500); /* once more: another wake-up time, say */
+    set_end(&set, 1, WORKFLOW_FAILED, 500);
+    set_end(&set, 5, WORKFLOW_FAILED, 500);
+    expect_counts(&set, "", 3, 1, 1);
+    expect_counts(&set, "ExecutionStatus = 'Running'", 3, 0, 0);
+    expect_counts(&set, "NOT ExecutionStatus IN ('Running', 3)", 0, 1, 0);
+    expect_counts(&set, "ExecutionStatus > 1 AND NOT ExecutionStatus = 'Completed'", 0, 0, 1);
+    expect_counts(&set, "ExecutionStatus BETWEEN 4 AND 5", 0, 0, 0);
+    expect_counts(&set, "ExecutionStatus IS NULL", 0, 0, 0);
+    doom(&set, 0, true);
+    doom(&set, 2, false);
+    expect_counts(&set, "", 2, 0, 1);
+    struct fill fill = { 0 }; /* into a division and out of it */
+    struct store_view_row hide = { .key = set.rows.ptr[3].run.key,
+        .search = STR("{\"TemporalNamespaceDivision\":\"y\",\"Color\":\"red\"}") };
+    vec_push(&fill.arena, &fill.batch.views, hide);
+    expect_ok(commit(&set.w, &fill));
+    fill_reset(&fill);
+    expect_counts(&set, "", 1, 0, 1);
+    struct store_view_row show = { .key = set.rows.ptr[5].run.key, .search = STR("{}") };
+    vec_push(&fill.arena, &fill.batch.views, show);
+    expect_ok(commit(&set.w, &fill));
+    fill_reset(&fill);
+    expect_counts(&set, "", 1, 0, 2);
+    struct store_run_row born = run_of(key_of(set.w.claim.writer, 90), "w"), clash = born;
+    born.group = 1; /* a batch of which a part is refused */
+    clash.key = set.rows.ptr[4].run.key;
+    clash.group = 2;
+    vec_push(&fill.arena, &fill.batch.run_inserts, born);
+    vec_push(&fill.arena, &fill.batch.run_inserts, clash);
+    fill.batch.last_run_key = born.key;
+    struct store_commit c = { .batch = &fill.batch };
+    expect_ok(run(set.w.sl, commit, &c));
+    expect(c.poisoned_count == 1 && c.poisoned[0] == 2);
+    fill_reset(&fill);
+    expect_counts(&set, "", 2, 0, 2);
     set_close(&set, store);
 }
 
@@ -349,6 +434,18 @@ static struct str random_document(struct rand *r, struct arena *arena)
                 PICK(r, "\"Paid by card\"", "\"card, card!\"", "\"...\"", "\"by HAND\""));
     }
     if (rand_below(r, 4) == 0) {
+        put_attribute(&message, "BuildIds", "KeywordList",
+                PICK(r, "[\"unversioned\"]", "[\"unversioned\",\"versioned:1\"]"));
+        put_attribute(&message, "TemporalChangeVersion", "KeywordList", "[\"fix-1\"]");
+        put_attribute(&message, "TemporalScheduledStartTime", "Datetime",
+                "\"2026-01-01T01:00:00.5+01:00\"");
+        put_attribute(&message, "TemporalSchedulePaused", "Bool", PICK(r, "true", "false"));
+    }
+    if (rand_below(r, 8) == 0) {
+        put_attribute(
+                &message, "TemporalNamespaceDivision", "Keyword", PICK(r, "\"sys\"", "\"x\""));
+    }
+    if (rand_below(r, 4) == 0) {
         put_attribute(&message, "it's \"odd\"", "Keyword", "\"x\"");
     }
     search_document(&out, arena, buf_str(&message));
@@ -365,13 +462,27 @@ static const char *random_condition(struct rand *r)
             "Amount != 0", "Amount BETWEEN -3 AND 7", "Amount NOT BETWEEN -3 AND 0",
             "Amount IN (0, 9223372036854775807)", "Amount IS NOT NULL", "Price > 0.1",
             "Price = 0.1", "Price <= -0.25", "Price BETWEEN 1 AND 1e301", "Paid = true",
-            "Paid != true", "Paid = 'false'", "Paid IS NULL", "Due = '2026-01-01T00:00:00Z'",
-            "Due < '2026-01-01T00:00:00Z'", "Due > 946684799999999998", "Note = 'card'",
-            "Note != 'card'", "Note = 'nobody, by'", "Note = '!'", "Note != '!'",
-            "`it's \"odd\"` = 'x'", "`it's \"odd\"` IS NULL", "WorkflowId = 'w1'",
-            "WorkflowId STARTS_WITH 'w1'", "WorkflowId > 'w2' AND WorkflowId <= 'w6'",
-            "RunId STARTS_WITH '01000000-'", "ExecutionStatus = 'Running'",
-            "ExecutionStatus IN ('Failed', 2)", "ExecutionStatus != 'Completed'",
+            "Paid != true", "Paid = false", "Paid < true", "Paid IN (true)", "Paid IS NULL",
+            "Due = '2026-01-01T00:00:00Z'", "Due < '2026-01-01T00:00:00Z'",
+            "Due > 946684799999999998", "Note = 'card'", "Note != 'card'", "Note = 'nobody, by'",
+            "Note = '!'", "Note != '!'", "`it's \"odd\"` = 'x'", "`it's \"odd\"` IS NULL",
+            "WorkflowId = 'w1'", "WorkflowId STARTS_WITH 'w1'",
+            "WorkflowId > 'w2' AND WorkflowId <= 'w6'", "RunId STARTS_WITH '01000000-'",
+            "ExecutionStatus = 'Running'", "ExecutionStatus IN ('Failed', 2)",
+            "ExecutionStatus > 'Completed'", "ExecutionStatus BETWEEN 3 AND 'Terminated'",
+            "Amount < 6.5", "Amount BETWEEN -0.5 AND 7.5", "Amount IN (0, 7.0)",
+            "HistoryLength >= 9.5", "ParentRunId = 'pr'", "ParentRunId != 'pr'", "RootRunId = 'rr'",
+            "RootRunId != 'rr'", "RootRunId STARTS_WITH '01000000-'",
+            "RootWorkflowId STARTS_WITH 'w' AND RootWorkflowId NOT IN ('w3')",
+            "BuildIds = 'unversioned'", "BuildIds != 'unversioned'",
+            "BuildIds IN ('versioned:1', 'nothing')", "BuildIds IS NULL",
+            "TemporalChangeVersion = 'fix-1'", "ChangeVersion IS NOT NULL",
+            "TemporalNamespaceDivision IS NOT NULL", "TemporalNamespaceDivision = 'sys'",
+            "TemporalNamespaceDivision IS NULL OR TemporalNamespaceDivision = 'sys'",
+            "ScheduleId = 'w2'", "TemporalSchedulePaused = true",
+            "TemporalScheduledStartTime > '2026-01-01T00:00:00Z'",
+            "ExecutionTime >= 120 AND ExecutionTime < 180", "CloseTime BETWEEN 2050 AND 2150",
+            "ExecutionDuration BETWEEN '1.9us' AND 2000", "ExecutionStatus != 'Completed'",
             "StartTime >= 150", "CloseTime IS NULL", "CloseTime < 2100", "ExecutionDuration > 1900",
             "ExecutionDuration = '0s'", "HistoryLength > 6", "HistoryLength IS NULL",
             "ParentWorkflowId IS NULL", "ParentWorkflowId = 'p'", "RootWorkflowId = 'w3'",
@@ -482,6 +593,7 @@ static void test_random_filters(void)
 const struct test_case cases_lists[] = {
     { "list_order", test_order },
     { "list_count", test_count },
+    { "list_counters", test_counters },
     { "list_pages_while_runs_close", test_pages_while_runs_close },
     { "list_view_changes", test_view_changes },
     { "list_bad_places", test_bad_places },

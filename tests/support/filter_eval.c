@@ -93,19 +93,20 @@ static struct value member(struct str document, struct str name, struct arena *a
 }
 
 /* A value of another type counts as missing. */
-static bool is_of_type(const struct value *v, enum attribute_type type)
+static bool is_of_type(const struct value *v, enum search_attribute_type type)
 {
     switch (type) {
-    case ATTRIBUTE_KEYWORD:
+    case SEARCH_ATTRIBUTE_KEYWORD:
         return v->kind == TEXT;
-    case ATTRIBUTE_INT:
-    case ATTRIBUTE_DATETIME:
-    case ATTRIBUTE_DOUBLE:
+    case SEARCH_ATTRIBUTE_INT:
+    case SEARCH_ATTRIBUTE_DATETIME:
+    case SEARCH_ATTRIBUTE_DOUBLE:
         return v->kind == NUMBER || v->kind == REAL;
-    case ATTRIBUTE_BOOL:
+    case SEARCH_ATTRIBUTE_BOOL:
         return v->kind == TRUTH;
-    case ATTRIBUTE_TEXT:
-    case ATTRIBUTE_KEYWORD_LIST:
+    case SEARCH_ATTRIBUTE_TEXT:
+    case SEARCH_ATTRIBUTE_KEYWORD_LIST:
+    case SEARCH_ATTRIBUTE_UNSPECIFIED:
         break;
     }
     return v->kind == LIST;
@@ -185,10 +186,10 @@ static struct value value_of(
 
 static int compare(const struct attribute *a, const struct value *x, const struct filter_value *y)
 {
-    if (a->source != SOURCE_STATUS && a->type == ATTRIBUTE_KEYWORD) {
+    if (a->source != SOURCE_STATUS && a->type == SEARCH_ATTRIBUTE_KEYWORD) {
         return str_cmp(x->text, y->text);
     }
-    if (a->type == ATTRIBUTE_DOUBLE) {
+    if (a->type == SEARCH_ATTRIBUTE_DOUBLE || y->is_real) {
         return (x->real > y->real) - (x->real < y->real);
     }
     return (x->number > y->number) - (x->number < y->number);
@@ -207,7 +208,7 @@ static bool list_has(const struct value *x, struct str wanted)
 static bool equals(const struct attribute *a, const struct value *x, const struct filter_value *y,
         struct arena *arena)
 {
-    if (a->type == ATTRIBUTE_TEXT) {
+    if (a->type == SEARCH_ATTRIBUTE_TEXT) {
         struct str rest = y->text, word;
         while (text_next_word(&rest, arena, &word)) {
             if (list_has(x, word)) {
@@ -216,7 +217,7 @@ static bool equals(const struct attribute *a, const struct value *x, const struc
         }
         return false;
     }
-    return a->type == ATTRIBUTE_KEYWORD_LIST ? list_has(x, y->text) : compare(a, x, y) == 0;
+    return a->type == SEARCH_ATTRIBUTE_KEYWORD_LIST ? list_has(x, y->text) : compare(a, x, y) == 0;
 }
 
 static bool holds(const struct filter *f, const struct value *x, struct arena *arena)

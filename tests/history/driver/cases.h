@@ -19,8 +19,12 @@
     X(cron_chains_go_on)                                \
     X(descriptions_show_upserts)                        \
     X(descriptions_show_pending_work)                   \
+    X(descriptions_tell_how_long_it_took)               \
     X(runs_continue_as_new)                             \
     X(messages_reach_other_runs)                        \
+    X(completions_name_their_deployment)                \
+    X(behaviors_need_a_version)                         \
+    X(pages_of_completions_are_refused)                 \
     X(obsolete_claims_leave_later_attempts)             \
     X(completions_survive_a_crash)                      \
     X(lost_tasks_are_offered_again)                     \
@@ -35,6 +39,7 @@
     X(one_bad_row_harms_nobody_else)                    \
     X(a_stalled_database_sheds_and_recovers)            \
     X(evicted_runs_come_back)                           \
+    X(hot_runs_stay_small)                              \
     X(timers_fire_after_a_crash)                        \
     X(checkpointed_runs_wake_earlier)                   \
     X(far_timers_of_cold_runs_fire)                     \

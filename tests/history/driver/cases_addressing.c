@@ -57,8 +57,11 @@ void calls_reach_the_run_they_mean(void)
     expect(terminate(w, NULL, stranger) == ERR_NOT_FOUND);
     expect(terminate(w, first, NULL) == ERR_NOT_FOUND);
     expect(!strcmp(history_types(w, "order"), "1 26 26 20 5")); /* in its start delay */
-    expect(terminate(w, NULL, first) == ERR_NONE);
+    expect(cancel_of(w, first, first) == ERR_NONE); /* the chain is meant, not that run */
+    expect(terminate(w, first, stranger) == ERR_NOT_FOUND);
+    expect(terminate(w, first, first) == ERR_NONE);
     expect(terminate(w, NULL, first) == ERR_NOT_FOUND);
-    expect(cancel_of(w, NULL, stranger) == ERR_NOT_FOUND && cancel_of(w, NULL, NULL) == ERR_NONE);
+    /* Nothing is left to be cancelled, whichever chain it was. */
+    expect(cancel_of(w, NULL, stranger) == ERR_NONE && cancel_of(w, NULL, NULL) == ERR_NONE);
     world_free(w);
 }

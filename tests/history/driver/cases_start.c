@@ -402,6 +402,11 @@ void descriptions_show_pending_work(void)
     expect(str_eq(api_bytes(p->priority), STR("\x08\x02")) && p->activity_options.len);
     Api__PollActivityTaskQueueResponse *task = poll_activity(w, "aq");
     expect(str_eq(api_bytes(task->priority), STR("\x08\x02"))); /* the workflow's */
+    Api__RecordActivityTaskHeartbeatRequest beat =
+            API__RECORD_ACTIVITY_TASK_HEARTBEAT_REQUEST__INIT;
+    beat.task_token = task->task_token;
+    beat.details = api_data(STR("\x0a\x02\x12\x00"));
+    answer_of(w, call_api(w, API_RECORD_ACTIVITY_HEARTBEAT, "order", &beat.base), NULL);
     Api__RespondActivityTaskFailedRequest f = API__RESPOND_ACTIVITY_TASK_FAILED_REQUEST__INIT;
     f.task_token = task->task_token;
     f.failure = api_data(STR("\x0a\x06"
@@ -413,8 +418,29 @@ void descriptions_show_pending_work(void)
     expect(p->attempt == 2 && p->last_failure.len && p->last_attempt_complete_time);
     expect(p->next_attempt_schedule_time && p->current_retry_interval->seconds == 1);
     expect(*p->last_worker_identity);
+    /* This attempt's time, and what is known of the one before. */
+    expect(p->scheduled_time->seconds == p->next_attempt_schedule_time->seconds);
+    expect(p->last_heartbeat_time && p->heartbeat_details.len && !p->last_started_time);
+    world_crash(w);
+    d = describe(w, "order");
+    expect(d->pending_activities[0]->last_heartbeat_time);
     world_advance(w, DURATION_SECONDS(2));
     d = describe(w, "order");
     expect(!d->pending_activities[0]->next_attempt_schedule_time);
+    world_free(w);
+}
+
+/* The wait before it began is no part of how long it took. */
+void descriptions_tell_how_long_it_took(void)
+{
+    struct world *w = world_new();
+    Api__StartWorkflowExecutionRequest *r = start_request(w, "order", "req-1");
+    r->workflow_start_delay = api_duration(&w->arena, DURATION_SECONDS(60));
+    started(w, r);
+    world_advance(w, DURATION_SECONDS(61));
+    complete_task(w, "order", poll_workflow(w, "q"), complete_workflow(w));
+    const Api__WorkflowExecutionInfo *info = describe(w, "order")->workflow_execution_info;
+    expect(info->close_time->seconds - info->start_time->seconds >= 60);
+    expect(info->execution_duration->seconds < 5);
     world_free(w);
 }

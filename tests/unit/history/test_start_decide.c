@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "history/engine/engine.h"
+#include "history/engine/start_decide.h"
 
 static enum start_decision decide(
         enum workflow_status status, enum id_reuse_policy reuse, enum id_conflict_policy conflict)

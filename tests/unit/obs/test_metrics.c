@@ -86,6 +86,15 @@ Test(metrics, labelled_cells_appear_once_they_count)
     assert_line(all, "perdure_rpc_seconds_count{method=\"Second\"} 1");
 }
 
+Test(metrics, results_have_their_names)
+{
+    metric_count_result(&lane_a, METRIC_CALLS, 0);
+    metric_count_result(&lane_b, METRIC_CALLS, 6);
+    const char *all = text();
+    assert_line(all, "perdure_internal_calls_total{result=\"ok\"} 1");
+    assert_line(all, "perdure_internal_calls_total{result=\"busy\"} 1");
+}
+
 /* Counters end in _total, everything has a help text, no name twice. */
 Test(metrics, names_follow_the_conventions)
 {

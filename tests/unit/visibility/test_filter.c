@@ -35,12 +35,13 @@ static void print(struct buf *out, const struct filter *f)
         buf_printf(out, STR_FMT " %s", STR_ARG(f->attribute.name), operators[f->kind]);
     }
     bool is_text = f->attribute.source != SOURCE_STATUS &&
-                   (f->attribute.type == ATTRIBUTE_KEYWORD || f->attribute.type == ATTRIBUTE_TEXT ||
-                           f->attribute.type == ATTRIBUTE_KEYWORD_LIST);
+                   (f->attribute.type == SEARCH_ATTRIBUTE_KEYWORD ||
+                           f->attribute.type == SEARCH_ATTRIBUTE_TEXT ||
+                           f->attribute.type == SEARCH_ATTRIBUTE_KEYWORD_LIST);
     for (size_t i = 0; i < f->value_count; i++) {
         if (is_text) {
             buf_printf(out, " " STR_FMT, STR_ARG(f->values[i].text));
-        } else if (f->attribute.type == ATTRIBUTE_DOUBLE) {
+        } else if (f->attribute.type == SEARCH_ATTRIBUTE_DOUBLE) {
             buf_printf(out, " %g", f->values[i].real);
         } else {
             buf_printf(out, " %lld", (long long)f->values[i].number);
@@ -48,15 +49,15 @@ static void print(struct buf *out, const struct filter *f)
     }
 }
 
-static bool find(const void *ctx, struct str name, enum attribute_type *ret)
+static bool find(const void *ctx, struct str name, enum search_attribute_type *ret)
 {
-    *ret = ATTRIBUTE_DOUBLE;
+    *ret = SEARCH_ATTRIBUTE_DOUBLE;
     if (str_eq(name, STR("Odd-Name"))) {
-        *ret = ATTRIBUTE_TEXT;
+        *ret = SEARCH_ATTRIBUTE_TEXT;
         return true;
     }
     if (str_eq(name, STR("Flag"))) {
-        *ret = ATTRIBUTE_BOOL;
+        *ret = SEARCH_ATTRIBUTE_BOOL;
         return true;
     }
     return str_eq(name, STR("Price"));
@@ -106,53 +107,162 @@ Test(filter, precedence_and_operators)
     understands("`Odd-Name` = 'some words'", "Odd-Name = some words");
     understands("Price >= 1.5e3", "Price >= 1500");
     understands("Flag = true", "Flag = 1");
-    understands("Flag != 'False'", "!Flag = 0");
+    understands("Flag != False", "!Flag = 0");
+    understands("Flag IN (true, FALSE) AND Flag < true", "(Flag in 1 0 & Flag < 1)");
+}
+
+Test(filter, names)
+{
+    understands("ChangeVersion = 'x'", "TemporalChangeVersion = x");
+    understands("TemporalWorkflowId = 'x'", "WorkflowId = x");
+    understands(
+            "ScheduleId = 'x' OR TemporalScheduleId = 'y'", "(WorkflowId = x | WorkflowId = y)");
+    understands("`WorkflowId` = 'x'", "WorkflowId = x");
+    understands("`Odd-Name` IS NULL", "Odd-Name null");
+    understands(
+            "BuildIds IN ('unversioned', 'versioned:1')", "BuildIds in unversioned versioned:1");
+    understands("RootWorkflowId = 'x' AND RootRunId != 'y' AND ParentRunId IS NOT NULL",
+            "((RootWorkflowId = x & !RootRunId = y) & !ParentRunId null)");
+}
+
+/* Every built-in attribute: its type shows in what a literal of another type is told. */
+Test(filter, built_in_attributes)
+{
+    struct search_attribute a;
+    enum search_attribute_kind kind;
+    bool seen[SOURCE_COUNT] = { false };
+    for (size_t i = 0; search_attribute_builtin(i, &a, &kind); i++) {
+        struct attribute found;
+        cr_assert(attribute_find_built_in(a.name, &found));
+        cr_expect(str_eq(found.name, a.name) && found.type == a.type);
+        cr_expect_eq(
+                found.source != SOURCE_DOCUMENT, kind == SEARCH_ATTRIBUTE_SYSTEM, "%s", a.name.ptr);
+        cr_expect(found.source == SOURCE_DOCUMENT || !seen[found.source], "%s", a.name.ptr);
+        seen[found.source] = true;
+    }
+    for (int i = SOURCE_DOCUMENT; i < SOURCE_COUNT; i++) {
+        cr_expect(seen[i], "%d", i);
+    }
+    cr_expect_not(attribute_find_built_in(STR(""), &(struct attribute){ 0 }));
+    cr_expect_not(attribute_find_built_in(STR("Temporal"), &(struct attribute){ 0 }));
+    cr_expect_not(attribute_find_built_in(STR("workflowid"), &(struct attribute){ 0 }));
 }
 
 Test(filter, values_of_each_type)
 {
     understands("ExecutionStatus = 'Running'", "ExecutionStatus = 1");
-    understands("ExecutionStatus IN ('timedout', 'WORKFLOW_EXECUTION_STATUS_FAILED', 2)",
+    understands("ExecutionStatus IN ('TimedOut', 'WORKFLOW_EXECUTION_STATUS_FAILED', 2)",
             "ExecutionStatus in 7 3 2");
+    understands("ExecutionStatus BETWEEN 2 AND 8", "ExecutionStatus between 2 8");
+    understands("ExecutionStatus > 'Running'", "ExecutionStatus > 1");
     understands("StartTime > '2026-01-01T00:00:00Z'", "StartTime > 1767225600000000000");
     understands("StartTime < '2026-01-01T01:00:00.5+01:00'", "StartTime < 1767225600500000000");
     understands("StartTime = 1767225600000000000", "StartTime = 1767225600000000000");
     understands("ExecutionDuration > '1h5m0.5s'", "ExecutionDuration > 3900500000000");
+    understands("ExecutionDuration > '2d1h'", "ExecutionDuration > 176400000000000");
     understands("ExecutionDuration > '00:01:05'", "ExecutionDuration > 65000000000");
-    understands("ExecutionDuration > 7", "ExecutionDuration > 7");
-    understands("ChangeVersion = 'x'", "TemporalChangeVersion = x");
+    understands("ExecutionDuration IN (7, '8')", "ExecutionDuration in 7 8");
+    understands("Price = 2", "Price = 2");
+}
+
+Test(filter, an_int_is_compared_with_any_number)
+{
+    struct filter_query q;
+    struct fail f = { 0 };
+    cr_assert_eq(filter_parse(&arena, STR("HistoryLength > 1.5"), NULL, false, &q, &f), ERR_NONE);
+    cr_expect(q.filter->left->values->is_real);
+    cr_expect(q.filter->left->values->real > 1.49 && q.filter->left->values->real < 1.51);
 }
 
 Test(filter, what_is_refused_is_explained)
 {
-    refuses("WorkflowId", "invalid query: it ends where an operator is expected");
-    refuses("WorkflowId = ", "invalid query: it ends where a value is expected");
-    refuses("WorkflowId = 5", "invalid query: value '5' of 'WorkflowId' is not of type Keyword");
-    refuses("Nobody = 'x'", "invalid query: unknown search attribute 'Nobody'");
+    refuses("WorkflowId", "invalid query: invalid expression: incomplete expression");
+    refuses("(WorkflowId)", "invalid query: invalid expression: incomplete expression");
+    refuses("WorkflowId = ", "invalid query: malformed SQL query: syntax error at position 14: it "
+                             "ends where a value "
+                             "is expected");
+    refuses("WorkflowId = 5",
+            "invalid query: invalid expression: invalid value type for search attribute WorkflowId "
+            "of type Keyword: 5 (type: int64)");
+    refuses("HistoryLength = '5'",
+            "invalid query: invalid expression: invalid value type for search attribute "
+            "HistoryLength of type Int: \"5\" (type: string)");
+    refuses("Price > true",
+            "invalid query: invalid expression: invalid value type for search attribute Price of "
+            "type Double: true (type: bool)");
+    refuses("Flag = 'true'",
+            "invalid query: invalid expression: invalid value type for search attribute Flag of "
+            "type Bool: \"true\" (type: string)");
+    refuses("StartTime > 1.5",
+            "invalid query: invalid expression: invalid value type for search attribute StartTime "
+            "of type Datetime: 1.5 (type: float64)");
+    refuses("Nobody = 'x'",
+            "invalid query: invalid expression: column name 'Nobody' is not a valid search "
+            "attribute");
+    refuses("WorkflowId = other", "invalid query: operation is not supported: column name on the "
+                                  "right side of comparison "
+                                  "expression (did you forget to quote \"other\"?)");
+    refuses("upper(WorkflowId) = 'x'",
+            "invalid query: operation is not supported: function expression");
     refuses("WorkflowId LIKE 'x'",
-            "invalid query: 'LIKE' at position 12 where an operator is expected");
+            "invalid query: operation is not supported: operator 'LIKE' not supported for Keyword "
+            "type search attribute 'WorkflowId'");
+    refuses("WorkflowId ~ 'x'",
+            "invalid query: malformed SQL query: syntax error at position 12: a character that has "
+            "no place in a query");
+    refuses("WorkflowId IS 5",
+            "invalid query: invalid expression: 'IS' operator can only be used as 'IS NULL' or 'IS "
+            "NOT NULL'");
     refuses("WorkflowId = 'x' LIMIT 5",
-            "invalid query: 'LIMIT' at position 18 where AND, OR or the end is expected");
-    refuses("WorkflowId = 'x' ORDER BY StartTime", "invalid query: ORDER BY is not supported");
-    refuses("GROUP BY ExecutionStatus", "invalid query: GROUP BY is only supported in counts");
-    refuses("WorkflowId = 'x", "invalid query: a quote is not closed, at position 14");
-    refuses("(WorkflowId = 'x'", "invalid query: it ends where ')' is expected");
-    refuses("WorkflowId = 'x' AND",
-            "invalid query: it ends where the name of a search attribute is expected");
+            "invalid query: operation is not supported: 'LIMIT' clause");
+    refuses("WorkflowId = 'x' ORDER BY StartTime",
+            "invalid query: operation is not supported: 'ORDER BY' clause");
+    refuses("order by StartTime", "invalid query: operation is not supported: 'ORDER BY' clause");
+    refuses("GROUP BY ExecutionStatus",
+            "invalid query: operation is not supported: 'GROUP BY' clause is for counts only");
+    refuses("WorkflowId = 'x",
+            "invalid query: malformed SQL query: syntax error at position 14: a quote is not "
+            "closed");
+    refuses("(WorkflowId = 'x'",
+            "invalid query: malformed SQL query: syntax error at position 18: it ends where ')' is "
+            "expected");
+    refuses("WorkflowId = 'x' AND", "invalid query: malformed SQL query: syntax error at position "
+                                    "21: it ends where the name "
+                                    "of a search attribute is expected");
+    refuses("WorkflowId IN ()",
+            "invalid query: malformed SQL query: syntax error at position 16 near ')': a value is "
+            "expected");
     refuses("ExecutionStatus = 'Sleeping'",
-            "invalid query: value 'Sleeping' of 'ExecutionStatus' is not of type execution status");
-    refuses("ExecutionStatus > 'Running'",
-            "invalid query: this operator is not supported for 'ExecutionStatus' of type Keyword");
-    refuses("`Odd-Name` STARTS_WITH 'x'",
-            "invalid query: this operator is not supported for 'Odd-Name' of type Text");
+            "invalid query: invalid expression: invalid ExecutionStatus value 'Sleeping'");
+    refuses("ExecutionStatus = 'running'",
+            "invalid query: invalid expression: invalid ExecutionStatus value 'running'");
+    refuses("ExecutionStatus = 99",
+            "invalid query: invalid expression: invalid ExecutionStatus value 99");
+    refuses("ExecutionStatus STARTS_WITH 'Run'",
+            "invalid query: operation is not supported: operator 'STARTS_WITH' not supported for "
+            "Keyword type search attribute 'ExecutionStatus'");
+    refuses("BuildIds > 'x'",
+            "invalid query: operation is not supported: operator '>' not supported for KeywordList "
+            "type search attribute 'BuildIds'");
+    refuses("`Odd-Name` NOT IN ('x')",
+            "invalid query: operation is not supported: operator 'NOT IN' not supported for Text "
+            "type search attribute 'Odd-Name'");
+    refuses("Flag BETWEEN false AND true",
+            "invalid query: invalid expression: cannot do range condition on search attribute "
+            "'Flag' of type Bool");
     refuses("StartTime > 'yesterday'",
-            "invalid query: value 'yesterday' of 'StartTime' is not of type Datetime");
+            "invalid query: invalid expression: unable to parse datetime 'yesterday'");
     refuses("StartTime > '2026-02-30T00:00:00Z'",
-            "invalid query: value '2026-02-30T00:00:00Z' of 'StartTime' is not of type Datetime");
+            "invalid query: invalid expression: unable to parse datetime '2026-02-30T00:00:00Z'");
+    refuses("ExecutionDuration > '1 hour'",
+            "invalid query: invalid expression: invalid duration value for search attribute "
+            "ExecutionDuration: 1 hour");
     refuses("WorkflowId = 'a'; drop table runs",
-            "invalid query: a character that has no place in a query, at position 17");
+            "invalid query: malformed SQL query: syntax error at position 17: a character that has "
+            "no place in a query");
     refuses("WorkflowId = 'a\xff'",
-            "invalid query: value 'a\xff' of 'WorkflowId' is not of type Keyword");
+            "invalid query: invalid expression: invalid value type for search attribute WorkflowId "
+            "of type Keyword: \"a\xff\" (type: string)");
 }
 
 Test(filter, sizes_are_bounded)
@@ -189,7 +299,15 @@ Test(filter, divisions_are_hidden_unless_named)
     cr_expect_eq(q.filter->kind, FILTER_EQ);
     cr_assert_eq(filter_parse(&arena, STR("GROUP BY WorkflowType"), NULL, true, &q, &f),
             ERR_INVALID_ARGUMENT);
-    cr_expect_str_eq(f.message, "invalid query: GROUP BY is only supported for ExecutionStatus");
+    cr_expect_str_eq(f.message,
+            "invalid query: operation is not supported: 'GROUP BY' clause is not supported for "
+            "search attribute WorkflowType");
+    cr_assert_eq(
+            filter_parse(&arena, STR("GROUP BY ExecutionStatus, WorkflowType"), NULL, true, &q, &f),
+            ERR_INVALID_ARGUMENT);
+    cr_expect_str_eq(f.message,
+            "invalid query: operation is not supported: 'GROUP BY' clause supports only a single "
+            "field");
 }
 
 Test(filter, durations)
