@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "common/apijson/json_text.h"
+#include "common/apijson/time_format.h"
 #include "common/base/check.h"
-#include "common/model/time_text.h"
 
 enum { OUT_BYTES_MAX = 256 << 20, FLUSH_BYTES = 64 << 10 };
 

@@ -1,8 +1,8 @@
 /* Prints messages as JSON from their bytes. Relies on the tables for what fields are, on payload.c for shorthand. */
 #include "common/apijson/json_print.h"
 
+#include "common/apijson/time_format.h"
 #include "common/base/base64.h"
-#include "common/model/time_text.h"
 #include "common/model/wire.h"
 
 static bool print_at(struct json_printer *p, struct message_ref m, int indent);

@@ -1,9 +1,11 @@
-#include "common/model/time_text.h"
+#include "common/apijson/time_format.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-Test(time_text, durations_as_go_writes_them)
+#include "common/model/time_text.h"
+
+Test(time_format, durations_as_go_writes_them)
 {
     static const struct {
         int64_t ns;
@@ -20,7 +22,7 @@ Test(time_text, durations_as_go_writes_them)
     }
 }
 
-Test(time_text, times)
+Test(time_format, times)
 {
     static const struct {
         int64_t seconds;
