@@ -1,11 +1,9 @@
-/* Connections: sockets, HTTP/2 by nghttp2, reconnecting. Relies on channel.c for what a failed attempt means, on
+/* Connections: sockets and HTTP/2 by nghttp2. Relies on dial.c for opening them, on channel.c for
+ * what a failed attempt means, on
  * tls_client.c for TLS. What is queued during one turn of the loop leaves in one write. */
-#include "cli/client/conn.h"
+#include "cli/client/conn_state.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -15,41 +13,16 @@
 #include "common/base/check.h"
 
 enum {
-    OUT_BYTES_MAX = 80 << 20,
     FLUSH_BYTES = 256 << 10, /* taken from nghttp2 at a time */
     READ_BYTES = 64 << 10,
     STREAM_WINDOW = 4 << 20,
     CONNECTION_WINDOW = 64 << 20,
-    ADDRESS_BYTES = 256,
     HEADERS_MAX = 64,
     PREFIX_BYTES = 5,
 };
 
-/*   CLOSED --conn_open--> CONNECTING --conn_ready--> OPEN --on_frame(GOAWAY)--> DRAINING
- *     ^                        |                      |                            |
- *     +------------------------+---- conn_lost -------+----------------------------+     */
-enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_OPEN, CONN_DRAINING };
-
-struct conn {
-    struct watch watch;
-    struct timer reopen;
-    struct channel *channel;
-    enum conn_state state;
-    unsigned failures; /* in a row */
-    bool wants_write;
-    nghttp2_session *session;
-    struct tls_stream *tls;                    /* NULL: none */
-    struct addrinfo *addresses, *next_address; /* that are left to try */
-    struct buf out, plain;
-    struct list calls; /* with a stream on this connection */
-    char host[ADDRESS_BYTES], port[16], authority[ADDRESS_BYTES + 16];
-};
-
-static void conn_open(struct conn *conn);
-static bool conn_try_next(struct conn *conn);
-
 /* Whatever there is of a connection goes; what was on it fails. */
-static void conn_lost(struct conn *conn, const char *why)
+void conn_lost(struct conn *conn, const char *why)
 {
     bool was_open = conn->state == CONN_OPEN || conn->state == CONN_DRAINING;
     conn->channel->lost_connections += conn->state == CONN_OPEN;
@@ -170,7 +143,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static void session_start(struct conn *conn)
+void conn_session_start(struct conn *conn)
 {
     nghttp2_session_callbacks *callbacks;
     check(nghttp2_session_callbacks_new(&callbacks) == 0);
@@ -294,7 +267,7 @@ static void conn_read(struct conn *conn)
     }
 }
 
-static void conn_ready(struct watch *watch, bool readable, bool writable)
+void conn_ready(struct watch *watch, bool readable, bool writable)
 {
     struct conn *conn = container_of(watch, struct conn, watch);
     if (conn->state == CONN_CONNECTING) {
@@ -315,102 +288,6 @@ static void conn_ready(struct watch *watch, bool readable, bool writable)
     }
     if (conn->state != CONN_CLOSED && readable) {
         conn_read(conn);
-    }
-}
-
-static void conn_reopen(struct timer *timer)
-{
-    conn_open(container_of(timer, struct conn, reopen));
-}
-
-/* The next address of the name; false: none is left. */
-static bool conn_try_next(struct conn *conn)
-{
-    while (conn->next_address) {
-        struct addrinfo *address = conn->next_address;
-        conn->next_address = address->ai_next;
-        int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        int on = 1;
-        if (fd < 0) {
-            continue;
-        }
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        if (connect(fd, address->ai_addr, address->ai_addrlen) && errno != EINPROGRESS) {
-            close(fd);
-            continue;
-        }
-        conn->watch.fd = fd;
-        conn->state = CONN_CONNECTING;
-        session_start(conn);
-        watch_add(conn->channel->loop, &conn->watch, true);
-        return true;
-    }
-    return false;
-}
-
-static void conn_open(struct conn *conn)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-    if (conn->addresses) {
-        freeaddrinfo(conn->addresses);
-        conn->addresses = NULL;
-    }
-    int rc = getaddrinfo(conn->host, conn->port, &hints, &conn->addresses);
-    conn->next_address = rc ? NULL : conn->addresses;
-    if (rc) {
-        conn_lost(conn, gai_strerror(rc));
-    } else if (!conn_try_next(conn)) {
-        conn_lost(conn, strerror(errno));
-    }
-}
-
-/* "host:port", "host", "[::1]:port". */
-static void conn_name(struct conn *conn, struct str address)
-{
-    struct str host = address, port = STR("7233");
-    size_t colon = address.len;
-    while (colon && address.ptr[colon - 1] != ':' && address.ptr[colon - 1] != ']') {
-        colon--;
-    }
-    if (colon && address.ptr[colon - 1] == ':' &&
-            (address.ptr[0] == '[' || str_find(address, ':') == colon - 1)) {
-        host = str_of(address.ptr, colon - 1);
-        port = str_drop(address, colon);
-    }
-    host.len = host.len < ADDRESS_BYTES ? host.len : ADDRESS_BYTES - 1;
-    port.len = port.len < sizeof(conn->port) ? port.len : sizeof(conn->port) - 1;
-    snprintf(conn->authority, sizeof(conn->authority), STR_FMT ":" STR_FMT, STR_ARG(host),
-            STR_ARG(port));
-    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
-        host = str_of(host.ptr + 1, host.len - 2);
-    }
-    snprintf(conn->host, sizeof(conn->host), STR_FMT, STR_ARG(host));
-    snprintf(conn->port, sizeof(conn->port), STR_FMT, STR_ARG(port));
-}
-
-void conns_init(struct channel *channel)
-{
-    struct str rest = channel->options.addresses;
-    size_t count = 1, per_address = channel->options.connections;
-    for (size_t i = 0; i < rest.len; i++) {
-        count += rest.ptr[i] == ',';
-    }
-    channel->conn_count = count * per_address;
-    channel->conns = NEW(channel->arena, struct conn, channel->conn_count);
-    for (size_t a = 0; a < count; a++) {
-        struct str address = str_trim(str_split(rest, ',', &rest));
-        for (size_t i = 0; i < per_address; i++) {
-            /* Neighbours go to different servers, so that a round robin spreads evenly. */
-            struct conn *conn = &channel->conns[i * count + a];
-            conn->channel = channel;
-            conn->watch = (struct watch){ .fd = -1, .ready = conn_ready };
-            conn->reopen.fire = conn_reopen;
-            list_init(&conn->calls);
-            buf_init(&conn->out, OUT_BYTES_MAX);
-            buf_init(&conn->plain, OUT_BYTES_MAX);
-            conn_name(conn, address);
-            conn_open(conn);
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-/* Between json_print.c and payload.c. */
+/* Between json_print.c, json_print_special.c and payload.c. */
 #pragma once
 
 #include <stdio.h>
@@ -27,3 +27,7 @@ bool json_printer_fields(struct json_printer *p, struct message_ref m, int inden
 bool json_printer_object(struct json_printer *p, struct message_ref m, int indent);
 /* False: it has no short form, and nothing was written. */
 bool json_print_shorthand(struct json_printer *p, struct message_ref m, int indent);
+/* In json_print_special.c: a Timestamp's and a Duration's bytes, a FieldMask. */
+void json_print_timestamp(struct buf *out, struct str bytes);
+void json_print_duration(struct buf *out, struct str bytes);
+void json_print_field_mask(struct json_printer *p, struct message_ref m);
