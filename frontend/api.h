@@ -63,6 +63,7 @@ struct request {
     struct quota_namespace *waits_in;   /* where it is counted as waiting, or NULL */
     void (*resume)(struct request *rq); /* after waiting for something */
     struct namespace_wait wait;
+    struct list_node early; /* in frontend.early: came before the process was ready */
 };
 
 struct frontend {
@@ -76,6 +77,9 @@ struct frontend {
     struct quotas_lane quotas;
     struct frontend_stats stats;
     bool is_serving;
+    struct list early; /* struct request: held until the process is ready, or early_timer ends it */
+    struct lane_timer early_timer;
+    bool early_is_over;
 };
 
 /* Each answers the call exactly once; rq is gone afterwards. */

@@ -255,6 +255,79 @@ static void resolve(struct request *rq)
     request_await_namespaces(rq, find_again); /* perhaps just registered elsewhere */
 }
 
+static void begin(struct request *rq)
+{
+    struct grpc_call *call = rq->call;
+    rq->message = api_decode(rq->row->input, &call->arena, rq->raw, &rq->fail);
+    enum err refused = client_version_check(grpc_call_metadata(call, STR("client-name")),
+            grpc_call_metadata(call, STR("client-version")),
+            grpc_call_metadata(call, STR("supported-server-versions")), &call->arena, &rq->fail);
+    if (refused || !rq->message) {
+        request_fail(rq);
+        return;
+    }
+    resolve(rq);
+}
+
+/* ---- calls that come before the process is ready ------------------------------------------------- */
+
+#define HOLD_EARLY DURATION_SECONDS(3)
+
+static void early_fail(struct request *rq, enum err err, const char *text)
+{
+    list_remove(&rq->early);
+    rq->call->on_cancel = NULL;
+    rq->call->on_drain = NULL;
+    fail(&rq->fail, err, "%s", text);
+    request_fail(rq);
+}
+
+static void on_early_cancel(struct grpc_call *call, enum grpc_cancel why)
+{
+    early_fail(call->owner, ERR_CANCELLED, "cancelled");
+}
+
+static void on_early_drain(struct grpc_call *call)
+{
+    early_fail(call->owner, ERR_UNAVAILABLE, "the server is shutting down");
+}
+
+static void early_is_over(struct lane_timer *timer)
+{
+    struct frontend *fe = container_of(timer, struct frontend, early_timer);
+    struct list_node *n;
+    fe->early_is_over = true;
+    while ((n = list_first(&fe->early))) {
+        early_fail(list_entry(n, struct request, early), ERR_UNAVAILABLE, "the server is starting");
+    }
+}
+
+void dispatch_hold(struct frontend *fe)
+{
+    list_init(&fe->early);
+    lane_timer_start(fe->lane, &fe->early_timer, HOLD_EARLY, early_is_over);
+}
+
+void dispatch_release(struct frontend *fe)
+{
+    struct list_node *n;
+    lane_timer_stop(fe->lane, &fe->early_timer);
+    while ((n = list_pop(&fe->early))) {
+        struct request *rq = list_entry(n, struct request, early);
+        rq->call->on_cancel = NULL;
+        rq->call->on_drain = NULL;
+        begin(rq);
+    }
+}
+
+static void hold(struct request *rq)
+{
+    rq->raw = str_dup(&rq->call->arena, rq->raw);
+    list_append(&rq->fe->early, &rq->early);
+    rq->call->on_cancel = on_early_cancel;
+    rq->call->on_drain = on_early_drain;
+}
+
 static void on_call(void *ctx, struct grpc_call *call)
 {
     struct frontend *fe = ctx;
@@ -265,20 +338,14 @@ static void on_call(void *ctx, struct grpc_call *call)
     rq->raw = call->message;
     rq->arrived = lane_monotonic(fe->lane);
     call->owner = rq;
-    if (!fe->is_serving) {
+    if (fe->is_serving) {
+        begin(rq);
+    } else if (fe->early_is_over) {
         fail(&rq->fail, ERR_UNAVAILABLE, "the server is starting");
         request_fail(rq);
-        return;
+    } else {
+        hold(rq);
     }
-    rq->message = api_decode(rq->row->input, &call->arena, call->message, &rq->fail);
-    enum err refused = client_version_check(grpc_call_metadata(call, STR("client-name")),
-            grpc_call_metadata(call, STR("client-version")),
-            grpc_call_metadata(call, STR("supported-server-versions")), &call->arena, &rq->fail);
-    if (refused || !rq->message) {
-        request_fail(rq);
-        return;
-    }
-    resolve(rq);
 }
 
 void dispatch_register(struct frontend *fe)

@@ -51,6 +51,7 @@ struct history_config {
     struct duration stall_max;   /* database away for so long: calls get Unavailable; default 2 s */
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
+    size_t audit_runs;           /* that are folded anew per sweep; default 20, 0: none */
     const char *zone_directory;  /* TZif files by zone name; NULL: /usr/share/zoneinfo */
     uint32_t buffered_queries;   /* of a run, that wait for a workflow task; default 1 */
     uint32_t direct_queries;     /* of a run, that are tasks of their own; default 1000 */
@@ -66,6 +67,7 @@ struct history_stats {
     uint64_t calls, steps, started, closed, timers_fired, failed_timers;
     uint64_t commits, committed_rows, poisoned_groups, shed;
     uint64_t loads, evictions, compactions, checkpoints, snapshots, corrupt_runs, stuck_runs;
+    uint64_t audited_runs, audit_mismatches, audit_healed;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
     uint64_t lent_reread;              /* runs read because of lent_patience */
     uint64_t updates, tasks_discarded; /* admitted; speculative tasks that left no trace */

@@ -17,11 +17,17 @@ const char *grpc_code_name(int code)
     return code >= 0 && code < GRPC_CODES ? code_names[code] : "?";
 }
 
+static void again_fired(struct timer *timer)
+{
+    channel_dispatch(container_of(timer, struct channel, again));
+}
+
 void channel_init(struct channel *channel, struct loop *loop, struct arena *arena,
         const struct channel_options *options)
 {
     *channel = (struct channel){ .options = *options, .loop = loop, .arena = arena };
     list_init(&channel->waiting);
+    channel->again.fire = again_fired;
     loop->before_wait = conns_flush;
     loop->owner = channel;
     conns_init(channel);
@@ -106,6 +112,17 @@ void channel_dispatch(struct channel *channel)
         }
         call->was_sent = true;
     }
+}
+
+void call_untouched(struct call *call)
+{
+    call->conn = NULL;
+    call->sent = 0;
+    call->was_sent = false;
+    buf_reset(&call->response);
+    buf_reset(&call->message);
+    list_append(&call->channel->waiting, &call->link);
+    timer_arm(call->channel->loop, &call->channel->again, DURATION_MS(1));
 }
 
 void channel_refuse(struct channel *channel, const char *why)

@@ -50,6 +50,7 @@ struct channel {
     struct conn *conns;
     size_t conn_count, next_conn;
     struct list waiting;       /* calls that wait for a connection */
+    struct timer again;        /* a moment after a server has refused a stream */
     uint64_t lost_connections; /* that had been open */
 };
 

@@ -1,9 +1,10 @@
 /* Connections: sockets and HTTP/2 by nghttp2. Relies on dial.c for opening them, on channel.c for
- * what a failed attempt means, on
- * tls_client.c for TLS. What is queued during one turn of the loop leaves in one write. */
+ * what a failed attempt means, on tls_client.c for TLS. What is queued during one turn of the loop
+ * leaves in one write. */
 #include "cli/client/conn_state.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -126,6 +127,8 @@ static int on_stream_close(
         call_over(call, GRPC_INTERNAL, "a reply of more than 64 MiB");
     } else if (call->status >= 0) {
         call_over(call, call->status, "");
+    } else if (error_code == NGHTTP2_REFUSED_STREAM) {
+        call_untouched(call);
     } else {
         char why[64];
         snprintf(why, sizeof(why), "stream reset: %s", nghttp2_http2_strerror(error_code));

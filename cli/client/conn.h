@@ -14,6 +14,8 @@ void conn_abandon(struct call *call);
 
 /* In channel.c, called by conn.c: the attempt is over, with this status. */
 void call_over(struct call *call, int status, const char *why);
+/* HTTP/2 says that the server has done nothing with it: sent again, as all gRPC clients do. */
+void call_untouched(struct call *call);
 /* A connection has opened; or could not be made, and no call shall wait for it. */
 void channel_dispatch(struct channel *channel);
 void channel_refuse(struct channel *channel, const char *why);

@@ -160,12 +160,13 @@ static bool fence_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_uuid(&when, m->member);
     pg_put_i64(&when, m->silent_for.ns / 1000);
     return pg_send(conn, PG_FENCE_LOCK, &id) && pg_send(conn, PG_FENCE_FORGET, &when) &&
-           pg_send(conn, PG_FENCE_WRITERS, &id) && pg_send(conn, PG_FENCED, &id);
+           pg_send(conn, PG_FENCE_SESSIONS, &id) && pg_send(conn, PG_FENCE_WRITERS, &id) &&
+           pg_send(conn, PG_FENCED, &id);
 }
 
 static enum err fence_read(struct pg_op *op, struct fail *f)
 {
-    OP(store_fence_member)->fenced = pg_bool(op->request.results[3], 0, 0);
+    OP(store_fence_member)->fenced = pg_bool(op->request.results[4], 0, 0);
     return ERR_NONE;
 }
 
