@@ -231,7 +231,7 @@ static enum err call_path(
         return err;
     }
     struct connection *c = cli->connection;
-    struct instant began = loop_now();
+    struct instant failing = { 0 }; /* since when; a long poll may have waited long before */
     struct duration pause = DURATION_MS(50);
     out_flush(&cli->out);
     for (;;) {
@@ -241,11 +241,11 @@ static enum err call_path(
             return fail(f, ERR_DEADLINE_EXCEEDED, "the command's time (--command-timeout) is over");
         }
         attempt(c, path, body, left);
-        bool is_over = instant_since(loop_now(), began).ns > patience.ns;
         if (c->call.status == GRPC_OK) {
             return ERR_NONE;
         }
-        if (is_over || !is_passing(c)) {
+        failing = instant_is_set(failing) ? failing : loop_now();
+        if (instant_since(loop_now(), failing).ns > patience.ns || !is_passing(c)) {
             return report(cli, f);
         }
         c->loop.is_stopping = false;

@@ -332,6 +332,25 @@ class Commands(Shell):
             self.assertIn("perdure complete" if shell == "fish" else " complete ", self.ok("completion", shell))
         subprocess.run(["bash", "-n"], input=self.ok("completion", "bash"), text=True, check=True)
 
+    def test_waiting_survives_a_restart(self):
+        file = os.path.join(self.dir, "store.db")
+        first = self.dev_server("--db-filename", file, name="first")
+        wait_until("readiness", lambda: wire.is_healthy(first.port))
+        self.env = dict(self.env, TEMPORAL_ADDRESS=f"127.0.0.1:{first.port}")
+        self.ok(*START, "-w", "a")
+        waiting = subprocess.Popen([PERDURE, "workflow", "show", "-w", "a", "--follow"], env=self.env,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(waiting.kill)
+        for _ in range(3):
+            waiting.stdout.readline()  # the first event is there, so it waits for more
+        first.stop()
+        second = self.dev_server("--db-filename", file, port=first.port, name="second")
+        wait_until("readiness", lambda: wire.is_healthy(second.port))
+        self.ok("workflow", "terminate", "-w", "a")
+        out, err = waiting.communicate(timeout=60)
+        self.assertEqual((waiting.returncode, err), (0, ""))
+        self.assertIn("  Status  TERMINATED\n", out)
+
     def test_a_reader_that_goes_away(self):
         self.ok(*START, "-w", "a")
         script = f'"{PERDURE}" workflow list -o jsonl | true; echo ${{PIPESTATUS[0]}}'
