@@ -3,11 +3,14 @@ replayer reads the histories that are printed. Left out, and said so, when it is
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 import test_command_line as base
-from perdure import PERDURE, ROOT, wait_until
+import wire
+from perdure import PERDURE, ROOT, Case, Process, free_port, wait_until
 from test_command_line import CLEAN
 
 PYTHON = os.path.join(ROOT, "tests/conformance/python/.venv/bin/python")
@@ -16,24 +19,39 @@ WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "command_line_
 
 @unittest.skipUnless(os.path.exists(PYTHON), "the Python SDK is not installed (scripts/setup conformance)")
 class WithWorker(base.Shell):
-    def setUp(self):
-        super().setUp()
-        log = open(os.path.join(self.dir, "worker.log"), "w+", encoding="utf-8")
-        worker = subprocess.Popen([PYTHON, WORKER, f"127.0.0.1:{self.port}"], stdout=log, stderr=log, env=CLEAN)
+    """One server and one worker for all tests, each of which leaves nothing running."""
 
-        def end():
-            worker.kill()
-            worker.wait()
-            log.close()
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.mkdtemp(prefix="perdure-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        cls.shared_port = free_port()
+        server = Process(cls.shared, "dev", "server", "start-dev", "--headless", "--port", str(cls.shared_port))
+        cls.addClassCleanup(server.log.close)
+        cls.addClassCleanup(server.popen.wait)
+        cls.addClassCleanup(server.popen.kill)
+        wait_until("readiness", lambda: wire.is_healthy(cls.shared_port) or not server.is_running())
+        log = open(os.path.join(cls.shared, "worker.log"), "w+", encoding="utf-8")
+        cls.addClassCleanup(log.close)
+        worker = subprocess.Popen([PYTHON, WORKER, f"127.0.0.1:{cls.shared_port}"], stdout=log, stderr=log, env=CLEAN)
+        cls.addClassCleanup(worker.wait)
+        cls.addClassCleanup(worker.kill)
 
         def is_ready():
             with open(log.name, encoding="utf-8") as f:
                 text = f.read()
-            self.assertIsNone(worker.poll(), text)
+            assert worker.poll() is None, text
             return "worker is ready" in text
 
-        self.addCleanup(end)
         wait_until("the worker", is_ready, 60)
+
+    def setUp(self):
+        Case.setUp(self)
+        self.env = dict(CLEAN, TEMPORAL_ADDRESS=f"127.0.0.1:{self.shared_port}")
+
+    def tearDown(self):
+        for run in self.json("workflow", "list", "-q", "ExecutionStatus = 'Running'"):
+            self.run_command("workflow", "terminate", "-w", run["execution"]["workflowId"])
 
     def execute(self, type, *args):
         return self.ok("workflow", "execute", "--type", type, "-t", "cli", *args)
