@@ -195,7 +195,8 @@ static bool history_has_loads(const struct history *h)
             return true;
         }
     }
-    return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0 || h->retention.scanning;
+    return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0 || h->retention.scanning ||
+           h->retention.erase.reading;
 }
 
 static void history_stopped(struct history *h)

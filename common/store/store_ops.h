@@ -24,6 +24,7 @@ enum store_kind {
     STORE_TRY_PLAN,
     STORE_LIST_NAMESPACES,
     STORE_PUT_NAMESPACE,
+    STORE_REMOVE_NAMESPACE,
 };
 
 struct store_ops {

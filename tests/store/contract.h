@@ -75,6 +75,7 @@ STARTER(leave)
 STARTER(try_plan)
 STARTER(list_namespaces)
 STARTER(put_namespace)
+STARTER(remove_namespace)
 
 enum err run_op(struct store_lane *sl, start_fn *start, struct store_op *op);
 void begin_op(struct store_lane *sl, start_fn *start, struct store_op *op);

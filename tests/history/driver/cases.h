@@ -104,6 +104,7 @@
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \
+    X(runs_of_a_deleted_namespace_go)                   \
     X(offers_lost_without_a_word_come_again)            \
     X(offers_that_matching_keeps_are_told_once)         \
     X(overtaken_sticky_tasks_do_not_hide_the_next_one)  \
