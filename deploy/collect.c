@@ -50,6 +50,9 @@ static void collect_history(const struct process_lane *pl, struct metrics *m)
         { METRIC_HISTORY_SHARDS, s.shards },
         { METRIC_HISTORY_STUCK, s.stuck_runs },
         { METRIC_HISTORY_CORRUPT, s.corrupt_runs },
+        { METRIC_HISTORY_AUDITED, s.audited_runs },
+        { METRIC_HISTORY_AUDIT_MISMATCHES, s.audit_mismatches },
+        { METRIC_HISTORY_AUDIT_HEALED, s.audit_healed },
         { METRIC_HISTORY_STICKY_FALLBACKS, s.sticky_fallbacks },
         { METRIC_HISTORY_OFFERS, s.offers_sent },
         { METRIC_HISTORY_REOFFERS, s.reoffers },
@@ -75,6 +78,7 @@ static void collect_matching(const struct process_lane *pl, struct metrics *m)
     metric_set(m, METRIC_MATCHING_QUEUES, s.engine.queues);
     metric_set(m, METRIC_MATCHING_POLLS, s.engine.polls);
     metric_set(m, METRIC_MATCHING_OFFERS, s.engine.offers);
+    metric_set(m, METRIC_MATCHING_BACKLOG, s.engine.backlog);
     metric_set(m, METRIC_MATCHING_HANDED, s.engine.handed);
     metric_set(m, METRIC_MATCHING_EMPTY, s.engine.answered_empty);
     metric_set(m, METRIC_MATCHING_REFUSED, s.engine.refused);

@@ -27,6 +27,7 @@ static const struct str without_counterpart[] = {
     STR_INIT("matching.numTaskqueueReadPartitions"),
     STR_INIT("matching.numTaskqueueWritePartitions"),
     STR_INIT("matching.useNewMatcher"),
+    STR_INIT("frontend.enableServerVersionCheck"),
     STR_INIT("history.hostLevelCacheMaxSize"),
 };
 

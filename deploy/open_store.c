@@ -2,7 +2,7 @@
 #include "deploy/open_store.h"
 
 enum err open_store(const struct config *config, bool in_memory, const char *const *pragmas,
-        unsigned lanes, struct arena *arena, struct store **ret, struct fail *f)
+        struct uuid member, unsigned lanes, struct arena *arena, struct store **ret, struct fail *f)
 {
     bool sqlite = in_memory || config->store_sqlite.len;
     if (sqlite && config->store_postgres.len) {
@@ -23,6 +23,7 @@ enum err open_store(const struct config *config, bool in_memory, const char *con
         .conninfo = str_cstr(arena, config->store_postgres),
         .connect_timeout = config->store_connect_timeout,
         .statement_timeout = config->store_statement_timeout,
+        .member = member,
         .lane_count = lanes,
     };
     struct fail inner = { 0 };

@@ -6,4 +6,5 @@
 
 /* ERR_INVALID_ARGUMENT when the settings name no store, or two. Connects lazily (PostgreSQL). */
 enum err open_store(const struct config *config, bool in_memory, const char *const *pragmas,
-        unsigned lanes, struct arena *arena, struct store **ret, struct fail *f) MUST_USE;
+        struct uuid member, unsigned lanes, struct arena *arena, struct store **ret,
+        struct fail *f) MUST_USE;

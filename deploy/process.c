@@ -16,6 +16,7 @@
 #include "deploy/open_store.h"
 #include "deploy/process_lane.h"
 #include "deploy/settings.h"
+#include "frontend/quota.h"
 
 enum { LANES_DEFAULT_MAX = 8, FLUSH_SECONDS = 3 };
 
@@ -77,12 +78,9 @@ static struct str advertised_url(struct process *p, uint16_t port)
 
 static enum err open_rpc(struct process *p, struct fail *f)
 {
-    struct rand rand;
     uint16_t port = 0;
-    rand_seed_from_os(&rand);
-    struct uuid member = uuid_v4(&rand);
     struct rpc_config rpc = {
-        .member_id = member,
+        .member_id = p->member,
         .role = role_name(p->options->roles),
         .tls = p->rpc_tls,
     };
@@ -94,7 +92,7 @@ static enum err open_rpc(struct process *p, struct fail *f)
         return f->err;
     }
     p->cluster_config = (struct cluster_config){
-        .member_id = member,
+        .member_id = p->member,
         .roles = p->options->roles,
         .address = alone ? STR("local") : advertised_url(p, port),
         .lanes = p->lane_count,
@@ -132,6 +130,8 @@ static void set_history_config(struct process *p)
     p->history_config.cache_bytes = (size_t)c->history_cache / p->lane_count;
     p->history_config.commit_pace = c->history_commit_pace;
     p->history_config.long_poll = c->history_long_poll;
+    p->history_config.sweep_every = c->history_sweep_every;
+    p->history_config.audit_runs = (size_t)c->history_audit_runs;
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */
@@ -263,11 +263,14 @@ static void close_lanes(struct process *p)
 static enum err open_all(struct process *p, bool *migrated, struct fail *f)
 {
     const struct process_options *o = p->options;
+    struct rand rand;
+    rand_seed_from_os(&rand);
+    p->member = uuid_v4(&rand);
     enum err err = settings_read(p, f);
     if (!err) {
         p->lane_count = count_lanes(p->config);
-        err = open_store(
-                p->config, o->in_memory, o->sqlite_pragmas, p->lane_count, &p->arena, &p->store, f);
+        err = open_store(p->config, o->in_memory, o->sqlite_pragmas, p->member, p->lane_count,
+                &p->arena, &p->store, f);
     }
     if (!err) {
         err = migrate(p, migrated, f);
@@ -315,6 +318,7 @@ enum err process_run(const struct process_options *options, struct fail *f)
         p.shared = (struct frontend_shared){
             .config = p.config,
             .store_name = p.config->store_postgres.len ? "postgresql" : "sqlite",
+            .quotas = quotas_new(),
         };
         set_history_config(&p);
         start_lanes(&p);
@@ -327,6 +331,7 @@ enum err process_run(const struct process_options *options, struct fail *f)
         }
         close_lanes(&p);
     }
+    quotas_free(p.shared.quotas);
     tls_config_free(p.tls);
     rpc_tls_free(p.rpc_tls);
     if (p.store) {

@@ -62,7 +62,7 @@ void process_lane_start(struct process_lane *pl)
         namespaces_serve(pl->nl, pl->rl);
     }
     if (has_role(pl, CLUSTER_MATCHING)) {
-        pl->matching = matching_new(pl->lane, pl->rl, pl->cl);
+        pl->matching = matching_new(pl->lane, pl->rl, pl->cl, pl->nl);
     }
     if (has_role(pl, CLUSTER_HISTORY)) {
         start_history(pl);

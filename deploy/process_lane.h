@@ -26,6 +26,7 @@ struct process {
     const struct process_options *options;
     const struct config *config;
     struct arena arena;
+    struct uuid member;
     struct store *store;
     struct rpc *rpc;
     struct cluster *cluster;       /* made on lane 0 */

@@ -22,7 +22,7 @@ int schema_main(int argc, char **argv)
                 &f, ERR_INVALID_ARGUMENT, "schema: expected migrate or status (see perdure help)");
     }
     if (!err) {
-        err = open_store(&config, false, NULL, 1, &arena, &store, &f);
+        err = open_store(&config, false, NULL, (struct uuid){ { 0 } }, 1, &arena, &store, &f);
     }
     if (!err && str_eq(verb, STR("migrate"))) {
         err = store_migrate(store, &f);

@@ -4,16 +4,32 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "common/api/view.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "frontend/frontend.h"
+#include "frontend/quota.h"
 
 enum api_flags {
-    LONG_POLL = 1,
+    WAITS = 1,
     IDEMPOTENT = 2,
     REGISTERED = 4,
     NO_NAMESPACE = 8,
+    WATCH = 16,
+    LISTS = 32,
+    CHANGES = 64,
+    P0 = 1 << 8,
+    P1 = 2 << 8,
+    P2 = 3 << 8,
+    P3 = 4 << 8,
+    P4 = 5 << 8,
 };
+
+/* A row without one is the least. */
+static inline unsigned api_priority(unsigned flags)
+{
+    return flags >> 8 ? (flags >> 8) - 1 : QUOTA_PRIORITIES - 1;
+}
 
 /* Where in the decoded request the routing fields are; -1: the request has none. Found once, by
  * name. */
@@ -30,6 +46,7 @@ struct api_row {
     int arg;
     unsigned flags;
     struct api_route route;
+    unsigned wait; /* WAITS, WATCH: the number of its count */
 };
 
 /* One public call. Lives in the call's arena until the call is answered. */
@@ -43,8 +60,10 @@ struct request {
     struct str namespace_name;
     struct fail fail;
     struct instant arrived;             /* monotonic */
+    struct quota_namespace *waits_in;   /* where it is counted as waiting, or NULL */
     void (*resume)(struct request *rq); /* after waiting for something */
     struct namespace_wait wait;
+    struct list_node early; /* in frontend.early: came before the process was ready */
 };
 
 struct frontend {
@@ -55,8 +74,12 @@ struct frontend {
     struct grpc_server *grpc;
     const struct frontend_shared *shared;
     struct namespaces_lane *namespaces;
+    struct quotas_lane quotas;
     struct frontend_stats stats;
     bool is_serving;
+    struct list early; /* struct request: held until the process is ready, or early_timer ends it */
+    struct lane_timer early_timer;
+    bool early_is_over;
 };
 
 /* Each answers the call exactly once; rq is gone afterwards. */
@@ -78,6 +101,10 @@ void history_call(struct request *rq, struct str workflow_id);
 
 /* String and message fields by the offsets of api_route; empty when the row has no such field. */
 struct str request_str(const struct request *rq, int at);
+
+/* What is set for a queue; NULL: nothing (task_queue_config.c). */
+Api__TaskQueueConfig *task_queue_config(
+        struct request *rq, struct str name, enum task_queue_type type);
 
 /* Handlers named in methods.def. */
 #define METHOD(service, Name, c_name, handler, arg, flags) \

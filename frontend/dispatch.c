@@ -9,6 +9,7 @@
 #include "common/api/view.h"
 #include "common/obs/log.h"
 #include "common/obs/metrics.h"
+#include "frontend/admission.h"
 #include "frontend/api.h"
 #include "frontend/client_version.h"
 #include "frontend/validate.h"
@@ -19,7 +20,7 @@
 static struct api_row rows[] = {
 #define METHOD(service, Name, c_name, handler, arg, flags)                                     \
     { SERVICE_##service, #Name, &api__##c_name##_request__descriptor, frontend_##handler, arg, \
-        flags, { -1, -1, -1, -1 } },
+        flags, { -1, -1, -1, -1 }, 0 },
 #include "frontend/methods.def"
 #undef METHOD
 };
@@ -72,6 +73,7 @@ size_t frontend_method_names(const char *names[METRIC_METHODS])
 void request_reply_bytes(struct request *rq, struct str bytes)
 {
     rq->fe->stats.calls++;
+    admission_over(rq);
     count_answer(rq, 0);
     grpc_call_reply(rq->call, bytes);
 }
@@ -85,6 +87,7 @@ void request_fail(struct request *rq)
 {
     rq->fe->stats.calls++;
     rq->fe->stats.failed++;
+    admission_over(rq);
     count_answer(rq, err_grpc_status(rq->fail.err));
     if (err_is_fault(rq->fail.err)) {
         log_error("call_failed", LOG_CSTR("method", rq->row->name), LOG_FAIL(&rq->fail));
@@ -179,6 +182,10 @@ static void handle(struct request *rq, const struct namespace_entry *ns)
         rq->namespace_id = ns->id;
         rq->namespace_name = str_dup(&rq->call->arena, ns->name);
     }
+    if (admit(rq, ns)) {
+        request_fail(rq);
+        return;
+    }
     if (validate_request(rq, ns ? ns->config : rq->fe->shared->config)) {
         request_fail(rq);
         return;
@@ -248,22 +255,10 @@ static void resolve(struct request *rq)
     request_await_namespaces(rq, find_again); /* perhaps just registered elsewhere */
 }
 
-static void on_call(void *ctx, struct grpc_call *call)
+static void begin(struct request *rq)
 {
-    struct frontend *fe = ctx;
-    struct request *rq = NEW(&call->arena, struct request, 1);
-    rq->fe = fe;
-    rq->call = call;
-    rq->row = call->method->row;
-    rq->raw = call->message;
-    rq->arrived = lane_monotonic(fe->lane);
-    call->owner = rq;
-    if (!fe->is_serving) {
-        fail(&rq->fail, ERR_UNAVAILABLE, "the server is starting");
-        request_fail(rq);
-        return;
-    }
-    rq->message = api_decode(rq->row->input, &call->arena, call->message, &rq->fail);
+    struct grpc_call *call = rq->call;
+    rq->message = api_decode(rq->row->input, &call->arena, rq->raw, &rq->fail);
     enum err refused = client_version_check(grpc_call_metadata(call, STR("client-name")),
             grpc_call_metadata(call, STR("client-version")),
             grpc_call_metadata(call, STR("supported-server-versions")), &call->arena, &rq->fail);
@@ -274,18 +269,100 @@ static void on_call(void *ctx, struct grpc_call *call)
     resolve(rq);
 }
 
+/* ---- calls that come before the process is ready ------------------------------------------------- */
+
+#define HOLD_EARLY DURATION_SECONDS(3)
+
+static void early_fail(struct request *rq, enum err err, const char *text)
+{
+    list_remove(&rq->early);
+    rq->call->on_cancel = NULL;
+    rq->call->on_drain = NULL;
+    fail(&rq->fail, err, "%s", text);
+    request_fail(rq);
+}
+
+static void on_early_cancel(struct grpc_call *call, enum grpc_cancel why)
+{
+    early_fail(call->owner, ERR_CANCELLED, "cancelled");
+}
+
+static void on_early_drain(struct grpc_call *call)
+{
+    early_fail(call->owner, ERR_UNAVAILABLE, "the server is shutting down");
+}
+
+static void early_is_over(struct lane_timer *timer)
+{
+    struct frontend *fe = container_of(timer, struct frontend, early_timer);
+    struct list_node *n;
+    fe->early_is_over = true;
+    while ((n = list_first(&fe->early))) {
+        early_fail(list_entry(n, struct request, early), ERR_UNAVAILABLE, "the server is starting");
+    }
+}
+
+void dispatch_hold(struct frontend *fe)
+{
+    list_init(&fe->early);
+    lane_timer_start(fe->lane, &fe->early_timer, HOLD_EARLY, early_is_over);
+}
+
+void dispatch_release(struct frontend *fe)
+{
+    struct list_node *n;
+    lane_timer_stop(fe->lane, &fe->early_timer);
+    while ((n = list_pop(&fe->early))) {
+        struct request *rq = list_entry(n, struct request, early);
+        rq->call->on_cancel = NULL;
+        rq->call->on_drain = NULL;
+        begin(rq);
+    }
+}
+
+static void hold(struct request *rq)
+{
+    rq->raw = str_dup(&rq->call->arena, rq->raw);
+    list_append(&rq->fe->early, &rq->early);
+    rq->call->on_cancel = on_early_cancel;
+    rq->call->on_drain = on_early_drain;
+}
+
+static void on_call(void *ctx, struct grpc_call *call)
+{
+    struct frontend *fe = ctx;
+    struct request *rq = NEW(&call->arena, struct request, 1);
+    rq->fe = fe;
+    rq->call = call;
+    rq->row = call->method->row;
+    rq->raw = call->message;
+    rq->arrived = lane_monotonic(fe->lane);
+    call->owner = rq;
+    if (fe->is_serving) {
+        begin(rq);
+    } else if (fe->early_is_over) {
+        fail(&rq->fail, ERR_UNAVAILABLE, "the server is starting");
+        request_fail(rq);
+    } else {
+        hold(rq);
+    }
+}
+
 void dispatch_register(struct frontend *fe)
 {
     static char paths[ARRAY_LEN(rows)][160];
     static bool made;
+    unsigned waits = 0;
     for (size_t i = 0; !made && i < ARRAY_LEN(rows); i++) {
         int n = snprintf(paths[i], sizeof(paths[i]), "/%s/%s", rows[i].service, rows[i].name);
         check(n > 0 && n < (int)sizeof(paths[i]));
         rows[i].route = find_route(rows[i].input);
+        rows[i].wait = rows[i].flags & (WAITS | WATCH) ? waits++ : 0;
         methods[i] = (struct grpc_method){
             .path = str_of(paths[i], (size_t)n), .handler = on_call, .row = &rows[i]
         };
     }
+    check(waits <= QUOTA_WAITS);
     made = true;
     grpc_server_add(fe->grpc, methods, ARRAY_LEN(methods), fe);
 }

@@ -22,12 +22,22 @@ struct frontend *frontend_new(struct lane *lane, struct rpc_lane *rl, struct sto
         .grpc = grpc,
         .shared = shared,
     };
+    if (shared->quotas) {
+        quotas_lane_init(&fe->quotas, shared->quotas);
+    }
     dispatch_register(fe);
+    dispatch_hold(fe);
     return fe;
 }
 
 void frontend_free(struct frontend *fe)
 {
+    if (fe && fe->quotas.quotas) {
+        quotas_lane_deinit(&fe->quotas);
+    }
+    if (fe) {
+        lane_timer_stop(fe->lane, &fe->early_timer);
+    }
     free(fe);
 }
 
@@ -39,6 +49,7 @@ bool frontend_is_ready(const struct frontend *fe)
 void frontend_serve(struct frontend *fe)
 {
     fe->is_serving = true;
+    dispatch_release(fe);
 }
 
 struct frontend_stats frontend_stats(const struct frontend *fe)

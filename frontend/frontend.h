@@ -11,11 +11,13 @@
 #include "frontend/grpc/grpc.h"
 
 struct frontend;
+struct quotas;
 
 /* What all lanes of a process share; immutable. */
 struct frontend_shared {
     const struct config *config;
     const char *store_name; /* "postgresql", "sqlite" */
+    struct quotas *quotas;  /* NULL: nothing is limited */
 };
 
 struct frontend_stats {

@@ -167,6 +167,7 @@ static void put(struct namespace_change *c, const struct namespace_draft *draft)
         .name = str_dup(c->arena, draft->name),
         .state = (int)draft->state,
         .data = api_encode(c->arena, &draft->row->base),
+        .task_queues = draft->task_queues,
         .version = draft->old ? draft->old->version : 0,
     };
     store_put_namespace(c->fe->sl, &c->op);
@@ -183,6 +184,7 @@ static void on_read(struct namespace_wait *wait, enum err err)
     if (draft.old) {
         draft.name = str_dup(c->arena, draft.old->name);
         draft.state = draft.old->state;
+        draft.task_queues = str_dup(c->arena, draft.old->task_queues);
         draft.row = namespace_row(draft.old, c->arena, &c->fail);
     }
     if ((draft.old && !draft.row) || c->edit(c, &draft)) {

@@ -11,8 +11,9 @@ struct namespace_draft {
     struct str name;
     enum namespace_state state;
     Api__DescribeNamespaceResponse
-            *row; /* what is stored; info, config and replication_config are set */
-    bool changed; /* false after edit(): nothing is written */
+            *row;           /* what is stored; info, config and replication_config are set */
+    struct str task_queues; /* what is set for its task queues */
+    bool changed;           /* false after edit(): nothing is written */
 };
 
 struct namespace_change {

@@ -90,6 +90,34 @@ static void fill_stats(struct request *rq, const struct msg_describe_queue_answe
     }
 }
 
+static bool is_enhanced(const Api__DescribeTaskQueueRequest *r)
+{
+    return r->api_mode == API__DESCRIBE_TASK_QUEUE_MODE__DESCRIBE_TASK_QUEUE_MODE_ENHANCED;
+}
+
+static size_t types_of(const Api__DescribeTaskQueueRequest *r, enum task_queue_type ret[2])
+{
+    bool wants[2] = { false, false };
+    size_t count = 0;
+    if (!is_enhanced(r)) {
+        ret[0] = r->task_queue_type == API__TASK_QUEUE_TYPE__TASK_QUEUE_TYPE_ACTIVITY
+                         ? TASK_QUEUE_ACTIVITY
+                         : TASK_QUEUE_WORKFLOW;
+        return 1;
+    }
+    for (size_t i = 0; i < r->n_task_queue_types; i++) {
+        int t = (int)r->task_queue_types[i];
+        wants[0] = wants[0] || t == TASK_QUEUE_WORKFLOW;
+        wants[1] = wants[1] || t == TASK_QUEUE_ACTIVITY;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (wants[i] || !r->n_task_queue_types) {
+            ret[count++] = both_types[i];
+        }
+    }
+    return count;
+}
+
 static void reply_plain(struct request *rq, const struct msg_describe_queue_answer *a)
 {
     const Api__DescribeTaskQueueRequest *ask_for = (const void *)rq->message;
@@ -110,6 +138,11 @@ static void reply_plain(struct request *rq, const struct msg_describe_queue_answ
             : a->rate_source == MSG_RATE_POLL ? API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_WORKER
                                               : API__RATE_LIMIT_SOURCE__RATE_LIMIT_SOURCE_SYSTEM;
     r.effective_rate_limit = &limit;
+    if (ask_for->report_config) {
+        enum task_queue_type types[2];
+        types_of(ask_for, types);
+        r.config = task_queue_config(rq, str_from_cstr(ask_for->task_queue->name), types[0]);
+    }
     request_reply(rq, &r.base);
 }
 
@@ -164,34 +197,6 @@ static void reply_enhanced(struct request *rq, const struct described *all, size
         r.versions_info[r.n_versions_info++] = version_entry(rq, "", all, count);
     }
     request_reply(rq, &r.base);
-}
-
-static bool is_enhanced(const Api__DescribeTaskQueueRequest *r)
-{
-    return r->api_mode == API__DESCRIBE_TASK_QUEUE_MODE__DESCRIBE_TASK_QUEUE_MODE_ENHANCED;
-}
-
-static size_t types_of(const Api__DescribeTaskQueueRequest *r, enum task_queue_type ret[2])
-{
-    bool wants[2] = { false, false };
-    size_t count = 0;
-    if (!is_enhanced(r)) {
-        ret[0] = r->task_queue_type == API__TASK_QUEUE_TYPE__TASK_QUEUE_TYPE_ACTIVITY
-                         ? TASK_QUEUE_ACTIVITY
-                         : TASK_QUEUE_WORKFLOW;
-        return 1;
-    }
-    for (size_t i = 0; i < r->n_task_queue_types; i++) {
-        int t = (int)r->task_queue_types[i];
-        wants[0] = wants[0] || t == TASK_QUEUE_WORKFLOW;
-        wants[1] = wants[1] || t == TASK_QUEUE_ACTIVITY;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        if (wants[i] || !r->n_task_queue_types) {
-            ret[count++] = both_types[i];
-        }
-    }
-    return count;
 }
 
 static void on_described(struct queue_asks *asks)

@@ -192,16 +192,47 @@ static bool chain_wanted(const struct chain *chain, const struct store_load *loa
            (uuid_is_zero(load->run_id) || uuid_eq(load->run.run_id, load->run_id));
 }
 
-static void chain_load_done(struct store_op *op, enum err err, const struct fail *fail)
+/* True: it is gone by now. */
+static bool chain_came_back(struct chain *chain)
 {
-    struct store_load *load = container_of(op, struct store_load, op);
-    struct chain *chain = container_of(load, struct chain, load);
     chain->loading = false;
     if (chain->orphan) {
         struct history *h = chain->history;
         h->orphans--;
         chain_free(chain);
         history_idle(h);
+        return true;
+    }
+    return false;
+}
+
+bool chain_hold(struct chain *chain)
+{
+    bool is_free = !chain->loading && !chain->pumping && list_empty(&chain->executions);
+    chain->loading |= is_free;
+    return is_free;
+}
+
+void chain_go_on(struct chain *chain)
+{
+    if (!chain_came_back(chain)) {
+        chain_pump(chain);
+    }
+}
+
+/* What the auditor can mend is mended by the next attempt. */
+static void chain_unreadable(struct chain *chain, const struct store_load *load)
+{
+    if (load->run.key) {
+        audit_suspect(chain->history, load->run.key, chain->shard);
+    }
+}
+
+static void chain_load_done(struct store_op *op, enum err err, const struct fail *fail)
+{
+    struct store_load *load = container_of(op, struct store_load, op);
+    struct chain *chain = container_of(load, struct chain, load);
+    if (chain_came_back(chain)) {
         return;
     }
     struct fail f = { 0 };
@@ -216,11 +247,15 @@ static void chain_load_done(struct store_op *op, enum err err, const struct fail
         chain->miss = true;
         chain->miss_run = load->run_id;
     } else if (err) {
+        if (err == ERR_CORRUPT) {
+            chain_unreadable(chain, load);
+        }
         chain_load_failed(chain, err, fail);
     } else if ((err = chain_adopt(chain, load, &f))) {
         log_error("run_unreadable", LOG_STR("workflow_id", chain->workflow_id),
                 LOG_UUID("run_id", load->run.run_id), LOG_FAIL(&f));
         chain->history->stats.corrupt_runs++;
+        chain_unreadable(chain, load);
         chain_load_failed(chain, err, &f);
     }
     chain_pump(chain);

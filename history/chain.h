@@ -42,6 +42,10 @@ enum want chain_want(struct chain *chain, struct call *call, struct uuid run_id,
         struct execution **ret);
 /* Takes a finished load into memory, unless what is there is newer. */
 enum err chain_adopt(struct chain *chain, const struct store_load *load, struct fail *f) MUST_USE;
+/* Keeps requests and loads waiting while something that a load reads is replaced, until chain_go_on. False: a load is
+ * under way, or runs are in memory. */
+bool chain_hold(struct chain *chain) MUST_USE;
+void chain_go_on(struct chain *chain);
 /* Frees the chain when nothing needs it. */
 void chain_release(struct chain *chain);
 /* Drops it with its runs; queued requests fail. Nothing of it may be uncommitted any more. */

@@ -131,6 +131,7 @@ static void cold_loaded(struct cold_load *cl)
                 LOG_UUID("run_id", load->run.run_id), LOG_FAIL(&f));
         h->stats.corrupt_runs++;
         chain_release(chain);
+        audit_suspect(h, load->run.key, load->run.shard);
     }
 }
 

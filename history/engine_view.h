@@ -2,6 +2,7 @@
 #pragma once
 
 #include "history/engine/engine.h"
+#include "history/engine/start_decide.h"
 
 struct str engine_view_task_queue(
         const struct workflow *wf);                     /* the normal queue of its workflow tasks */

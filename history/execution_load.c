@@ -35,6 +35,7 @@ void execution_name(struct execution *ex, run_key key, struct uuid run_id)
     ex->run_id = run_id;
     map_put(&h->runs, &ex->by_key, str_of(&ex->key, sizeof(ex->key)));
     cold_forget(h, key);
+    audit_forget(h, key);
     cache_add(&h->cache, ex);
 }
 

@@ -1,6 +1,7 @@
 /* The inside of one history lane: its parts in one place, for the files of this folder only. */
 #pragma once
 
+#include "history/audit.h"
 #include "history/cache.h"
 #include "history/call.h"
 #include "history/cold.h"
@@ -53,6 +54,7 @@ struct history {
     struct dispatch dispatch;
     struct outbox outbox;
     struct sweep sweep;
+    struct audit audit;
     struct zones zones;
     struct reaper reaper;
     struct retention retention;

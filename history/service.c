@@ -76,6 +76,7 @@ struct history_config history_config_default(void)
         .stall_max = DURATION_SECONDS(2),
         .window = DURATION_SECONDS(600),
         .sweep_every = DURATION_SECONDS(60),
+        .audit_runs = 20,
         .buffered_queries = 1,
         .direct_queries = 1000,
         .reoffer_after = DURATION_SECONDS(1),
@@ -111,6 +112,7 @@ struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct
     dispatch_init(&h->dispatch, h);
     outbox_init(&h->outbox, h);
     sweep_init(&h->sweep, h);
+    audit_init(&h->audit, h);
     reaper_init(&h->reaper, h);
     retention_init(&h->retention, h);
     list_init(&h->resets);
@@ -196,7 +198,7 @@ static bool history_has_loads(const struct history *h)
         }
     }
     return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0 || h->retention.scanning ||
-           h->retention.erase.reading;
+           h->retention.erase.reading || !audit_is_idle(&h->audit);
 }
 
 static void history_stopped(struct history *h)
@@ -284,6 +286,7 @@ void history_free(struct history *h)
     shards_forget(h);
     reaper_deinit(&h->reaper);
     retention_deinit(&h->retention);
+    audit_deinit(&h->audit);
     dispatch_deinit(&h->dispatch);
     cache_deinit(&h->cache);
     wheel_deinit(&h->wheel);

@@ -56,6 +56,7 @@ struct history_config {
     struct duration stall_max;   /* database away for so long: calls get Unavailable; default 2 s */
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
+    size_t audit_runs;           /* that are folded anew per sweep; default 20, 0: none */
     struct duration
             namespace_delete_delay; /* a deleted namespace without runs is remembered; default 0 */
     const char *zone_directory;     /* TZif files by zone name; NULL: /usr/share/zoneinfo */
@@ -73,6 +74,7 @@ struct history_stats {
     uint64_t calls, steps, started, closed, timers_fired, failed_timers;
     uint64_t commits, committed_rows, poisoned_groups, shed;
     uint64_t loads, evictions, compactions, checkpoints, snapshots, corrupt_runs, stuck_runs;
+    uint64_t audited_runs, audit_mismatches, audit_healed;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;
     uint64_t lent_reread;              /* runs read because of lent_patience */
     uint64_t updates, tasks_discarded; /* admitted; speculative tasks that left no trace */

@@ -141,6 +141,11 @@ void matching_on_poll(void *ctx, struct rpc_in *in, struct str body)
         refuse(m, in, &f);
         return;
     }
+    if (m->namespaces && !namespaces_ready(m->namespaces)) {
+        fail(&f, ERR_UNAVAILABLE, "what is set for task queues is not known yet");
+        refuse(m, in, &f);
+        return;
+    }
     struct queue_id id = { msg.namespace_id, msg.task_queue, msg.type };
     uint64_t worker = msg.worker_instance_key.len ? worker_hash(&id, msg.worker_instance_key) : 0;
     if (is_gone(m, worker)) {

@@ -308,7 +308,8 @@ static void on_view(struct cluster_watch *watch)
 
 /* ---- life -------------------------------------------------------------------------------------------- */
 
-struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl)
+struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl,
+        struct namespaces_lane *namespaces)
 {
     struct matching *m = calloc(1, sizeof(*m));
     check(m);
@@ -316,6 +317,8 @@ struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct clu
     m->rl = rl;
     m->cl = cl;
     m->engine = matching_engine_new(&matching_limits_default);
+    m->namespaces = namespaces;
+    matching_config_begin(m);
     m->flush.run = on_flush;
     m->links.changed = on_link;
     m->views.changed = on_view;
@@ -347,6 +350,7 @@ void matching_free(struct matching *m)
     matching_answer_all_unavailable(m);
     lane_timer_stop(m->lane, &m->time);
     cluster_unwatch(&m->views);
+    matching_config_end(m);
     matching_engine_free(m->engine);
     m->is_over = true;
     if (!m->flush_pending) {

@@ -4,14 +4,17 @@
 #pragma once
 
 #include "common/cluster/cluster.h"
+#include "common/cluster/namespaces.h"
 #include "common/io/lane.h"
 #include "common/rpc/rpc.h"
 #include "matching/engine/engine.h"
 
 struct matching;
 
-/* Registers the handlers. On the lane, after cluster_lane_new. */
-struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl);
+/* Registers the handlers. On the lane, after cluster_lane_new. Without namespaces nothing is set for any queue; with
+ * them polls are refused until they are known. */
+struct matching *matching_new(struct lane *lane, struct rpc_lane *rl, struct cluster_lane *cl,
+        struct namespaces_lane *namespaces);
 /* Calls still parked are answered UNAVAILABLE ("poll elsewhere"). On the lane, before rpc_free. */
 void matching_free(struct matching *m);
 

@@ -15,6 +15,8 @@ struct matching {
     struct lane *lane;
     struct rpc_lane *rl;
     struct cluster_lane *cl;
+    struct namespaces_lane *namespaces; /* or NULL */
+    struct namespaces_watch config;
     struct matching_engine *engine;
     struct list parked; /* struct parked */
     struct lane_task flush;
@@ -35,6 +37,10 @@ enum err matching_run(struct matching *m, const struct matching_event *ev, struc
 /* For the kinds that cannot fail. */
 void matching_must_run(struct matching *m, const struct matching_event *ev);
 bool matching_owns(void *m, uint64_t task_queue_hash);
+
+/* config.c */
+void matching_config_begin(struct matching *m);
+void matching_config_end(struct matching *m);
 
 /* poll.c */
 void matching_on_poll(void *ctx, struct rpc_in *in, struct str body);

@@ -31,6 +31,8 @@ void api_namespace_features(
     info->capabilities->reported_problems_search_attribute = true;
     info->capabilities->sync_update = true;
     info->capabilities->async_update = true;
+    info->capabilities->poller_autoscaling =
+            true; /* polls are answered with advice about their number */
     info->capabilities->worker_poll_complete_on_shutdown =
             true; /* workers wait for it: matching keeps the promise */
     info->limits = api_new(arena, &api__namespace_info__limits__descriptor);

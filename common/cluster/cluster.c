@@ -183,6 +183,27 @@ static bool is_overdue(
     return false;
 }
 
+static void on_look_timer(struct lane_timer *timer)
+{
+    cluster_beat_now(container_of(timer, struct cluster, look_timer));
+}
+
+/* A silent member's time ends between two beats: look again right then, not up to a beat later. */
+static void look_at_expiry(struct cluster *c, const struct store_beat *b)
+{
+    struct duration soonest = c->config.beat;
+    for (size_t i = 0; i < b->member_count; i++) {
+        struct duration silent = instant_since(b->database_now, b->members[i].beat_at);
+        struct duration left = { c->config.ttl.ns - silent.ns + DURATION_MS(1).ns };
+        if (silent.ns > c->config.beat.ns && left.ns > 0) {
+            soonest = duration_min(soonest, left);
+        }
+    }
+    if (soonest.ns < c->config.beat.ns && !c->config.is_alone && !c->left) {
+        lane_timer_start(c->lane, &c->look_timer, soonest, on_look_timer);
+    }
+}
+
 static void take_members(struct cluster *c, const struct store_beat *b)
 {
     struct arena arena = { 0 };
@@ -201,6 +222,7 @@ static void take_members(struct cluster *c, const struct store_beat *b)
     }
     bool changed = !same_members(c, members, b->member_count);
     c->overdue = is_overdue(c, members, b);
+    look_at_expiry(c, b);
     arena_deinit(&c->members_arena);
     c->members_arena = arena;
     c->members = members;
@@ -342,6 +364,7 @@ void cluster_stop(struct cluster *c)
     c->stopped = true;
     list_remove(&c->links.node);
     lane_timer_stop(c->lane, &c->beat_timer);
+    lane_timer_stop(c->lane, &c->look_timer);
     lane_timer_stop(c->lane, &c->leave_timer);
     planning_stop(c);
     list_each(&c->handovers, n)
@@ -399,6 +422,7 @@ static void leave_end(struct cluster *c)
     c->left_done = NULL;
     planning_stop(c);
     lane_timer_stop(c->lane, &c->beat_timer);
+    lane_timer_stop(c->lane, &c->look_timer);
     lane_timer_stop(c->lane, &c->leave_timer);
     if (done) {
         done(c->left_arg);

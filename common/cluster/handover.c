@@ -5,6 +5,7 @@
 
 #include "common/cluster/internal.h"
 #include "common/obs/log.h"
+#include "common/obs/metrics.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 
@@ -52,6 +53,7 @@ static void on_assigned(struct store_op *op, enum err err, const struct fail *f)
 static void shards_moved(struct handover *h, size_t moved)
 {
     struct cluster *c = h->cluster;
+    metric_add(lane_metrics(c->lane), METRIC_SHARDS_GIVEN, moved);
     log_info("shards_given", LOG_U64("count", h->count), LOG_U64("moved", moved),
             LOG_UUID("to", h->to));
     for (size_t i = 0; i < h->count; i++) {

@@ -48,6 +48,7 @@ struct cluster {
     struct store_read_assignments read;
     bool reading, read_again;
     struct lane_timer beat_timer;
+    struct lane_timer look_timer; /* at the end of a silent member's time */
     struct planning planning;
     struct list handovers; /* struct handover.node */
     /* leaving */

@@ -5,6 +5,7 @@
 #include "common/cluster/internal.h"
 #include "common/cluster/ring.h"
 #include "common/obs/log.h"
+#include "common/obs/metrics.h"
 
 #define HINT_PAUSE DURATION_MS(10)
 
@@ -163,9 +164,11 @@ static void compare_shards(struct cluster_lane *cl)
     }
     if (robbed) {
         tell_first(cl, deliver_fenced, NULL, 0);
+        metric_add(lane_metrics(cl->lane), METRIC_SHARDS_LOST, robbed);
         cl->owner.drop(cl->owner.ctx, lost, robbed);
     }
     if (gained_count) {
+        metric_add(lane_metrics(cl->lane), METRIC_SHARDS_GAINED, gained_count);
         cl->owner.gained(cl->owner.ctx, gained, gained_count);
     }
     arena_deinit(&arena);

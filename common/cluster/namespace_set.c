@@ -50,6 +50,7 @@ static void add(
     e->name = str_dup(&set->arena, row->name);
     e->state = (enum namespace_state)row->state;
     e->data = str_dup(&set->arena, row->data);
+    e->task_queues = str_dup(&set->arena, row->task_queues);
     e->version = row->version;
     e->config = config_of_namespace(config, e->name, &set->arena);
     struct str own = part(e->data, 2); /* DescribeNamespaceResponse.config */

@@ -35,6 +35,7 @@ struct namespaces_lane {
     struct lane *lane;
     struct namespace_set *set;
     struct list waits; /* by ticket */
+    struct list watches;
     uint64_t tickets;
     bool is_closed; /* messages that still come are dropped */
 };
@@ -76,6 +77,11 @@ static void take_news(struct namespaces_lane *nl, const struct news *news)
     if (news->set) {
         namespace_set_release(nl->set);
         nl->set = namespace_set_keep(news->set);
+        list_each(&nl->watches, n)
+        {
+            struct namespaces_watch *w = list_entry(n, struct namespaces_watch, node);
+            w->changed(w);
+        }
     }
     list_each(&nl->waits, n)
     {
@@ -228,6 +234,7 @@ struct namespaces_lane *namespaces_lane_new(struct namespaces *ns, struct lane *
     nl->ns = ns;
     nl->lane = lane;
     list_init(&nl->waits);
+    list_init(&nl->watches);
     send_wish(nl, 0);
     return nl;
 }
@@ -313,6 +320,16 @@ const struct namespace_entry *const *namespaces_all(
 {
     *count = 0;
     return nl->set ? namespace_set_all(nl->set, arena, count) : NULL;
+}
+
+void namespaces_watch(struct namespaces_lane *nl, struct namespaces_watch *watch)
+{
+    list_append(&nl->watches, &watch->node);
+}
+
+void namespaces_unwatch(struct namespaces_watch *watch)
+{
+    list_remove(&watch->node);
 }
 
 void namespaces_refresh(struct namespaces_lane *nl, struct namespace_wait *wait)

@@ -22,7 +22,8 @@ struct namespace_entry {
     struct uuid id;
     struct str name;
     enum namespace_state state;
-    struct str data; /* encoded DescribeNamespaceResponse */
+    struct str data;        /* encoded DescribeNamespaceResponse */
+    struct str task_queues; /* what is set for them: common/model/queue_configs.h */
     int64_t version;
     /* what the data says */
     struct duration retention;
@@ -53,6 +54,15 @@ const struct namespace_entry *namespaces_by_id(const struct namespaces_lane *nl,
 /* In order of name. */
 const struct namespace_entry *const *namespaces_all(
         const struct namespaces_lane *nl, struct arena *arena, size_t *count);
+
+/* Told on this lane whenever the set has changed. */
+struct namespaces_watch {
+    struct list_node node;
+    void (*changed)(struct namespaces_watch *watch);
+};
+void namespaces_watch(struct namespaces_lane *nl, struct namespaces_watch *watch);
+/* One that never watched is fine. */
+void namespaces_unwatch(struct namespaces_watch *watch);
 
 /* Somebody who waits for a fresh reading of the table. */
 struct namespace_wait {

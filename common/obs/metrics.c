@@ -99,6 +99,9 @@ static const char *const code_names[METRIC_CODES] = { "OK", "CANCELLED", "UNKNOW
     "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
     "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED" };
 
+static const char *const result_names[METRIC_CELLS_RESULT] = { "ok", "error", "timeout",
+    "cancelled", "not_sent", "unknown", "busy" };
+
 static uint64_t sum_at(const struct writer *w, size_t at)
 {
     uint64_t sum = 0;
@@ -114,6 +117,10 @@ static void name_cell(
 {
     to[0] = 0;
     if (row->cells == METRIC_CELLS_NONE) {
+        return;
+    }
+    if (row->cells == METRIC_CELLS_RESULT) {
+        snprintf(to, size, "result=\"%s\"", result_names[cell]);
         return;
     }
     bool has_code = row->cells == METRIC_CELLS_METHOD_CODE;

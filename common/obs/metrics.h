@@ -22,6 +22,7 @@ enum {
     /* cells by label set */
     METRIC_CELLS_NONE = 1,
     METRIC_CELLS_METHOD = METRIC_METHODS,
+    METRIC_CELLS_RESULT = 7, /* in the order of enum rpc_result */
     METRIC_CELLS_METHOD_CODE = METRIC_METHODS * METRIC_CODES,
 };
 
@@ -60,6 +61,12 @@ void metric_observe_method(
         struct metrics *m, enum metric metric, size_t method, struct duration value);
 /* Counters by METHOD_CODE; codes beyond the known ones count as UNKNOWN. */
 void metric_count_method(struct metrics *m, enum metric metric, size_t method, int code);
+
+/* Counters by RESULT. */
+static inline void metric_count_result(struct metrics *m, enum metric metric, unsigned result)
+{
+    metric_add(m, (enum metric)(metric + result), 1);
+}
 
 /* What the labels say, for the reader. */
 struct metric_labels {

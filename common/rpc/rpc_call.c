@@ -11,7 +11,10 @@
  * without done(). */
 #include <stdlib.h>
 
+#include "common/obs/metrics.h"
 #include "common/rpc/link.h"
+
+_Static_assert(RPC_BUSY + 1 == METRIC_CELLS_RESULT, "a metric for each result");
 
 enum call_state { CALL_IDLE, CALL_WAITING, CALL_FAILED };
 
@@ -116,6 +119,7 @@ static void call_unlink(struct rpc_call *call)
 static void call_finish(
         struct rpc_call *call, enum rpc_result result, struct str body, const struct fail *fail)
 {
+    metric_count_result(lane_metrics(call->lane->lane), METRIC_CALLS, result);
     call_unlink(call);
     call->done(call, result, body, fail); /* may free or reuse the call */
 }
@@ -164,6 +168,9 @@ void rpc_calls_link_died(struct rpc_lane *rl, struct rpc_link *link, uint64_t ha
 {
     struct list lost;
     list_init(&lost);
+    if (rl->index == 0) { /* every lane is told */
+        metric_add(lane_metrics(rl->lane), METRIC_LINKS_LOST, 1);
+    }
     map_each(&rl->calls, n)
     {
         struct rpc_call *call = map_entry(n, struct rpc_call, by_id);

@@ -297,6 +297,10 @@ struct store *store_pg_new(const struct store_pg_config *config)
     struct pg_store *s = NEW(&arena, struct pg_store, 1);
     s->store.ops = &pg_ops;
     s->conninfo = str_cstr(&arena, str_from_cstr(config->conninfo));
+    s->name = "perdure";
+    if (!uuid_is_zero(config->member)) {
+        s->name = str_printf(&arena, "perdure %s", uuid_format(config->member).s).ptr;
+    }
     s->connect_timeout = config->connect_timeout.ns ? config->connect_timeout : DURATION_SECONDS(3);
     s->statement_timeout =
             config->statement_timeout.ns ? config->statement_timeout : DURATION_SECONDS(10);

@@ -29,7 +29,7 @@ enum pg_role { PG_WRITER, PG_READER, PG_QUERIER /* lists and counts: statements 
 struct pg_store {
     struct store store;
     struct arena arena;
-    const char *conninfo;
+    const char *conninfo, *name; /* of the connections, as the server shows it */
     struct duration connect_timeout, statement_timeout;
     /* Connections that cannot reach the database; the first and the last of an outage write the log
      * lines. Atomic because the lanes of a process share it; nothing depends on it but the log. */

@@ -160,12 +160,13 @@ static bool fence_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_uuid(&when, m->member);
     pg_put_i64(&when, m->silent_for.ns / 1000);
     return pg_send(conn, PG_FENCE_LOCK, &id) && pg_send(conn, PG_FENCE_FORGET, &when) &&
-           pg_send(conn, PG_FENCE_WRITERS, &id) && pg_send(conn, PG_FENCED, &id);
+           pg_send(conn, PG_FENCE_SESSIONS, &id) && pg_send(conn, PG_FENCE_WRITERS, &id) &&
+           pg_send(conn, PG_FENCED, &id);
 }
 
 static enum err fence_read(struct pg_op *op, struct fail *f)
 {
-    OP(store_fence_member)->fenced = pg_bool(op->request.results[3], 0, 0);
+    OP(store_fence_member)->fenced = pg_bool(op->request.results[4], 0, 0);
     return ERR_NONE;
 }
 
@@ -222,6 +223,7 @@ static enum err namespaces_read(struct pg_op *op, struct fail *f)
             .state = pg_i32(r, i, 3),
             .data = pg_str(r, i, 4),
             .version = pg_i64(r, i, 5),
+            .task_queues = pg_str(r, i, 6),
         };
     }
     l->rows = out;
@@ -236,6 +238,7 @@ static bool put_namespace_send(struct pg_op *op, struct pg_conn *conn)
     pg_put_str(&p, n->name);
     pg_put_i32(&p, n->state);
     pg_put_str(&p, n->data);
+    pg_put_str(&p, n->task_queues);
     if (n->version == 0) {
         return pg_send(conn, PG_NAMESPACE_INSERT, &p);
     }

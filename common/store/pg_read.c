@@ -249,6 +249,40 @@ static enum err doomed_read(struct pg_op *op, struct fail *f)
     return ERR_NONE;
 }
 
+static bool runs_send(struct pg_op *op, struct pg_conn *conn)
+{
+    struct store_scan_runs *s = OP(store_scan_runs);
+    PARAMS;
+    put_shards(&p, s->shards, s->shard_count);
+    pg_put_i64(&p, s->after_key);
+    pg_put_i64(&p, (int64_t)s->limit);
+    return pg_send(conn, PG_ALL_RUNS, &p);
+}
+
+static enum err runs_read(struct pg_op *op, struct fail *f)
+{
+    struct store_scan_runs *s = OP(store_scan_runs);
+    s->rows = run_rows(op, op->request.results[0], &s->row_count);
+    return ERR_NONE;
+}
+
+static bool log_send(struct pg_op *op, struct pg_conn *conn)
+{
+    struct store_read_log *l = OP(store_read_log);
+    PARAMS;
+    pg_put_i64(&p, l->key);
+    pg_put_i32(&p, l->after_seq);
+    pg_put_i64(&p, l->max_bytes ? (int64_t)l->max_bytes : 1);
+    return pg_send(conn, PG_LOG_PAGE, &p);
+}
+
+static enum err log_read(struct pg_op *op, struct fail *f)
+{
+    struct store_read_log *l = OP(store_read_log);
+    l->rows = log_rows(op, op->request.results[0], l->key, &l->row_count);
+    return ERR_NONE;
+}
+
 const struct pg_kind pg_kinds_read[] = {
     [STORE_LOAD] = { load_send, load_read },
     [STORE_FIND_CURRENT] = { find_current_send, find_current_read },
@@ -256,5 +290,7 @@ const struct pg_kind pg_kinds_read[] = {
     [STORE_SCAN_WAKES] = { wakes_send, wakes_read },
     [STORE_SCAN_BACKLOG] = { backlog_send, backlog_read },
     [STORE_SCAN_DOOMED] = { doomed_send, doomed_read },
+    [STORE_SCAN_RUNS] = { runs_send, runs_read },
+    [STORE_READ_LOG] = { log_send, log_read },
     [STORE_SCAN_CLOSED] = { closed_send, closed_read },
 };

@@ -233,6 +233,7 @@ static enum err list_namespaces(struct sqlite_db *db, struct sqlite_job *job, st
             .state = sqlite3_column_int(q, 2),
             .data = sq_get_str(q, 3, &job->arena),
             .version = sqlite3_column_int64(q, 4),
+            .task_queues = sq_get_str(q, 5, &job->arena),
         };
         vec_push(&job->arena, &rows, row);
     }
@@ -266,8 +267,9 @@ static enum err put_namespace(struct sqlite_db *db, struct sqlite_job *job, stru
         sq_text(q, 2, n->name);
         sq_i64(q, 3, n->state);
         sq_blob(q, 4, n->data);
+        sq_blob(q, 5, n->task_queues);
         if (n->version) {
-            sq_i64(q, 5, n->version);
+            sq_i64(q, 6, n->version);
         }
         rc = sq_run(q);
     }

@@ -234,6 +234,41 @@ static enum err scan_doomed(struct sqlite_db *db, struct sqlite_job *job, struct
     return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
 }
 
+static enum err scan_runs(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_scan_runs *s = OP(store_scan_runs);
+    sqlite3_stmt *q = sq(db, SQ_ALL_RUNS);
+    sq_text(q, 1, shard_list(&job->arena, s->shards, s->shard_count));
+    sq_i64(q, 2, s->after_key);
+    sq_i64(q, 3, (int64_t)s->limit);
+    run_rows rows = { 0 };
+    int rc = collect_runs(q, &job->arena, &rows);
+    s->rows = rows.ptr;
+    s->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
+static enum err read_log(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_read_log *l = OP(store_read_log);
+    sqlite3_stmt *q = sq(db, SQ_LOG_PAGE);
+    sq_i64(q, 1, l->key);
+    sq_i64(q, 2, l->after_seq);
+    log_rows rows = { 0 };
+    size_t bytes = 0;
+    int rc = SQLITE_OK;
+    while ((rows.len == 0 || bytes < l->max_bytes) && sq_row(q, &rc)) {
+        struct store_log_row row;
+        log_row(q, &job->arena, l->key, &row);
+        bytes += row.events.len + row.records.len;
+        vec_push(&job->arena, &rows, row);
+    }
+    sqlite3_reset(q);
+    l->rows = rows.ptr;
+    l->row_count = rows.len;
+    return rc == SQLITE_OK ? ERR_NONE : sq_fail(db, rc, f);
+}
+
 sqlite_work *const sqlite_read_works[] = {
     [STORE_LOAD] = load,
     [STORE_FIND_CURRENT] = find_current,
@@ -241,5 +276,7 @@ sqlite_work *const sqlite_read_works[] = {
     [STORE_SCAN_WAKES] = scan_wakes,
     [STORE_SCAN_BACKLOG] = scan_backlog,
     [STORE_SCAN_DOOMED] = scan_doomed,
+    [STORE_SCAN_RUNS] = scan_runs,
+    [STORE_READ_LOG] = read_log,
     [STORE_SCAN_CLOSED] = scan_closed,
 };

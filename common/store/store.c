@@ -91,6 +91,16 @@ void store_scan_closed(struct store_lane *sl, struct store_scan_closed *op)
     sl->ops->start(sl, STORE_SCAN_CLOSED, &op->op);
 }
 
+void store_scan_runs(struct store_lane *sl, struct store_scan_runs *op)
+{
+    sl->ops->start(sl, STORE_SCAN_RUNS, &op->op);
+}
+
+void store_read_log(struct store_lane *sl, struct store_read_log *op)
+{
+    sl->ops->start(sl, STORE_READ_LOG, &op->op);
+}
+
 void store_beat(struct store_lane *sl, struct store_beat *op)
 {
     sl->ops->start(sl, STORE_BEAT, &op->op);

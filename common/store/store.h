@@ -120,6 +120,8 @@ struct store; /* one per process */
 struct store_pg_config {
     const char *conninfo; /* libpq; multi-host strings allowed */
     struct duration connect_timeout, statement_timeout;
+    struct uuid
+            member; /* this process: who fences it ends its connections by it; zero: nobody does */
     unsigned lane_count; /* of this process. At most two connections per lane: a writer, made by
                             the first commit, and a reader for all else, cluster matters included */
 };
@@ -290,6 +292,31 @@ static inline uint32_t store_backlog_level(int class)
     return class >> 4 ? (uint32_t) class >> 4 : PRIORITY_NORMAL;
 }
 
+/* Runs of the given shards, open and closed, in the order of their keys, after_key excluded: what an auditor walks
+ * through. Doomed ones are not among them. */
+struct store_scan_runs {
+    struct store_op op;
+    const uint32_t *shards; /* borrowed until done() */
+    size_t shard_count;
+    run_key after_key;
+    size_t limit;
+    const struct store_run_row *rows; /* out */
+    size_t row_count;
+};
+void store_scan_runs(struct store_lane *sl, struct store_scan_runs *op);
+
+/* A page of the whole log, snapshots or not: rows with seq > after_seq in their order, until max_bytes of events and
+ * records are reached: at least one row, at most 1024. No rows: the end. */
+struct store_read_log {
+    struct store_op op;
+    run_key key;
+    int32_t after_seq;
+    size_t max_bytes;
+    const struct store_log_row *rows; /* out */
+    size_t row_count;
+};
+void store_read_log(struct store_lane *sl, struct store_read_log *op);
+
 /* ---- lists and counts --------------------------------------------------------------------------- */
 
 /* A place between two pages. Opaque to callers but for its members' sizes: kept in a page token. */
@@ -434,7 +461,8 @@ struct store_assign {
 void store_assign(struct store_lane *sl, struct store_assign *op);
 
 /* Fences every writer row of a member and forgets the member, in one transaction: from then on it
- * can commit nothing, whenever its transaction began. Its shards are then assigned with `from` =
+ * can commit nothing, whenever its transaction began. Its connections to the database are ended, so that a
+ * commit that hangs half sent, and the planner's lock, do not outlive it. Its shards are then assigned with `from` =
  * the dead member. */
 struct store_fence_member {
     struct store_op op;
@@ -465,9 +493,10 @@ void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
 struct store_namespace {
     struct uuid id;
     struct str name;
-    int state;       /* temporal.api.enums.v1.NamespaceState */
-    struct str data; /* encoded description, owned by the namespace code */
-    int64_t version; /* of the row: compare-and-set */
+    int state;              /* temporal.api.enums.v1.NamespaceState */
+    struct str data;        /* encoded description, owned by the namespace code */
+    struct str task_queues; /* what is set for its task queues: common/model/queue_configs.h */
+    int64_t version;        /* of the row: compare-and-set */
 };
 /* All namespaces, with the version of the whole set (grows with every change). */
 struct store_list_namespaces {

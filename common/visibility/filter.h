@@ -70,6 +70,9 @@ enum err filter_parse(struct arena *arena, struct str text, const struct filter_
  * of count, says then whether it accepts status i. */
 bool filter_statuses(const struct filter *filter, bool *wanted, size_t count);
 
+/* False: no run with that status is accepted. */
+bool filter_may_accept(const struct filter *filter, int status);
+
 /* "2026-01-02T03:04:05.123456789+02:00" as an instant. */
 bool time_parse_rfc3339(struct str s, struct instant *ret);
 /* "1h5m", "-1.5s", "300ms", "2d"; as Go writes durations, and days of 24 hours. */

@@ -55,6 +55,8 @@ struct engine_limits {
     bool cross_namespace; /* commands may name other namespaces; default false */
     /* Nothing is handed out with the answer to a start or completion, whatever the client asks; default false. */
     bool no_eager_start, no_eager_activities;
+    struct duration
+            restart_min; /* a run younger than this is not terminated for a new one; default 0 */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
@@ -307,14 +309,12 @@ struct event {
 
 /* ---- effects: what must happen ----------------------------------------------------------------- */
 
-/* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim.
- */
+/* A task that a worker may have. Matching gets the reference; the claim fetches the payload. */
 struct task_offer {
     enum task_queue_type type;
     struct str queue;
     bool is_sticky;
-    struct duration
-            sticky_schedule_to_start; /* how long a sticky offer may wait for its live poller */
+    struct duration sticky_schedule_to_start; /* how long it may wait there for its live poller */
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since; /* for the age of the backlog */
@@ -480,23 +480,3 @@ bool reset_reapplies(struct str event, uint32_t exclude);
 enum err reset_check(const struct workflow *wf, struct str copied, struct fail *f) MUST_USE;
 /* The records of a log row that only has events of another run. */
 void reset_copy_records(struct buf *records, int64_t event_count);
-
-/* ---- starting when the workflow id is taken ---------------------------------------------------- */
-
-enum start_decision {
-    START_NEW,
-    START_RETURN_EXISTING, /* request id dedup: the same start again (started = true) */
-    START_RETURN_ATTACHED, /* the same request has been attached to the run before (started = false) */
-    START_USE_EXISTING,    /* conflict policy (started = false) */
-    START_TERMINATE_THEN_NEW,
-    START_REFUSE, /* already started: f carries text and detail fields for the API */
-};
-struct start_existing {
-    struct uuid run_id, first_run_id;
-    enum workflow_status status;
-    struct str start_request_id;
-    bool is_attached; /* the request that is being decided about */
-};
-/* Pure decision table of id reuse and conflict policies; existing NULL: the id is free. */
-enum start_decision start_decide(const struct start_existing *existing, struct str request_id,
-        enum id_reuse_policy reuse, enum id_conflict_policy conflict);

@@ -254,7 +254,8 @@ void matching_describe(const struct matching_engine *engine, const struct queue_
 
 struct matching_totals {
     size_t queues, polls, offers, advertisers;
-    size_t bytes; /* of the engine's memory */
+    size_t bytes;     /* of the engine's memory */
+    uint64_t backlog; /* at the advertisers */
     uint64_t handed, answered_empty, refused, expired, duplicates, dropped;
 };
 struct matching_totals matching_totals(const struct matching_engine *engine);

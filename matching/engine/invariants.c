@@ -97,13 +97,16 @@ void matching_check_invariants(const struct matching_engine *e)
 {
     check(e->queues.len <= e->limits.queues);
     size_t polls = 0, offers = 0;
+    uint64_t backlog = 0;
     map_each(&e->queues, n)
     {
         const struct queue *q = map_entry(n, struct queue, by_key);
         check_queue(e, q);
         polls += q->poll_count;
         offers += q->offer_count;
+        backlog += q->backlog;
     }
+    check(backlog == e->totals.backlog);
     check(polls == e->totals.polls && polls <= e->limits.polls);
     check(offers == e->offers.len);
     map_each(&e->advertisers, n)

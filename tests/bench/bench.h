@@ -38,7 +38,7 @@ struct workflow {
     struct buf token; /* of the task in hand */
     int64_t started_id;
     bool is_fetching;
-    int fetches; /* for the task in hand */
+    bool fetch_again; /* a newer task came meanwhile */
     int signals_sent;
     char run_id[40]; /* empty when the answer to the start got lost */
 };

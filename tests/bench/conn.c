@@ -121,6 +121,8 @@ static int on_stream_close(
         call_ended(call, GRPC_INTERNAL, "a reply of more than 64 MiB");
     } else if (call->status >= 0) {
         call_ended(call, call->status, "");
+    } else if (error_code == NGHTTP2_REFUSED_STREAM) {
+        call_untouched(call);
     } else {
         char why[64];
         snprintf(why, sizeof(why), "stream reset: %s", nghttp2_http2_strerror(error_code));

@@ -111,6 +111,15 @@ static void note_error(struct call *call, int status, struct str text)
             STR_ARG(text));
 }
 
+/* HTTP/2 says that the server has done nothing with it, or it was never sent because the connection is being given up:
+ * gRPC clients send such a call again without a word. */
+void call_untouched(struct call *call)
+{
+    call->conn = NULL;
+    call->is_pausing = true;
+    timer_arm(call->rpc->loop, &call->timer, DURATION_MS(1));
+}
+
 void call_ended(struct call *call, int status, const char *why)
 {
     struct rpc *rpc = call->rpc;

@@ -34,6 +34,8 @@ void conn_abandon(struct call *call);
 /* In rpc.c, called by conn.c: the attempt is over; call->status tells how, or status < 0: it broke.
  */
 void call_ended(struct call *call, int status, const char *why);
+/* The server has provably not acted on it: sent again at once. */
+void call_untouched(struct call *call);
 /* A connection has opened. */
 void rpc_dispatch_waiting(struct rpc *rpc);
 const char *rpc_method_path(enum method method);

@@ -6,7 +6,6 @@
 #include "common/base/check.h"
 #include "tests/bench/bench.h"
 
-enum { FETCHES_MAX = 20 };
 #define POLL_TIMEOUT DURATION_SECONDS(70)
 #define CALL_TIMEOUT DURATION_SECONDS(10)
 #define POLL_PAUSE   DURATION_MS(50)
@@ -147,6 +146,12 @@ static void fetch_replied(void *owner, const struct reply *reply)
     if (wf->status == WORKFLOW_DONE || wf->status == WORKFLOW_REFUSED) {
         return;
     }
+    if (wf->fetch_again) {
+        /* Perhaps read before the task now in hand was made. */
+        wf->fetch_again = false;
+        fetch(wf, STR(""));
+        return;
+    }
     if (reply->status != GRPC_OK || !read_history(reply->body, &history, &page) ||
             !view_extend(&wf->view, history)) {
         wf->view = (struct view){ 0 };
@@ -156,9 +161,6 @@ static void fetch_replied(void *owner, const struct reply *reply)
         fetch(wf, page);
     } else if (wf->view.is_closed) {
         wf->view = (struct view){ 0 };
-    } else if (wf->view.last_id + 2 < wf->started_id && wf->fetches < FETCHES_MAX) {
-        /* Read before the task now in hand was made: a newer one had come meanwhile. */
-        fetch(wf, STR(""));
     } else {
         decide(wf);
     }
@@ -171,7 +173,6 @@ static void fetch(struct workflow *wf, struct str page)
     wf->is_fetching = true;
     if (!page.len) {
         wf->view = (struct view){ 0 };
-        wf->fetches++;
         bench->replays++;
     }
     buf_reset(&bench->scratch);
@@ -193,8 +194,8 @@ static void task_take(struct bench *bench, const struct workflow_task *task)
     buf_reset(&wf->token);
     buf_append_str(&wf->token, task->token);
     wf->started_id = task->started_id;
-    wf->fetches = 0;
     if (wf->is_fetching) {
+        wf->fetch_again = true;
         return;
     }
     if (bench->evict_percent && rand_below(bench->rand, 100) < (uint64_t)bench->evict_percent) {

@@ -90,6 +90,7 @@ frontend/grpc/request.c the growing list of a call's metadata, bounded
 frontend/grpc/server.c one per lane
 frontend/namespace_change.c the start's own request
 frontend/poll.c a poll that waits
+frontend/quota.c counts of a process, and each lane's memory of them
 frontend/transport/conn.c connections
 frontend/transport/http1.c sessions that turned out to be HTTP/1.1
 frontend/transport/http2.c sessions around a foreign library
@@ -113,6 +114,7 @@ common/rpc/rpc_stream_in.c links belong to a foreign library's threads
 common/store/sqlite.c a lane that closes waits for the database's thread
 deploy/process.c the main thread waits for the lanes
 deploy/process_lane.c the main thread waits for the lanes
+frontend/quota.c a lane's first look at the counts of a namespace
 LIST
 
 # A test waits for what it needs. The pauses between two looks have one place in each suite.

@@ -1,6 +1,7 @@
 """Calls of the public API with nothing installed: messages written by hand, curl for HTTP/2 with its trailers,
 and a bare socket where the time of the first answer matters."""
 
+import base64
 import os
 import socket
 import struct
@@ -67,6 +68,11 @@ def get(data, *path):
 
 def call(port, method, message=b"", service=SERVICE, timeout=10):
     """(grpc status, its text, the reply). A server that cannot be reached has the status None."""
+    return ask(port, method, message, service, timeout)[:3]
+
+
+def ask(port, method, message=b"", service=SERVICE, timeout=10, headers=()):
+    """As call, and the error's detail: its type and its bytes, or None."""
     with tempfile.TemporaryDirectory() as dir:
         request, heads, body = (os.path.join(dir, n) for n in ("request", "heads", "body"))
         with open(request, "wb") as f:
@@ -74,12 +80,13 @@ def call(port, method, message=b"", service=SERVICE, timeout=10):
         done = subprocess.run(
             ["curl", "-sS", "--http2-prior-knowledge", "--max-time", str(timeout), "-D", heads, "-o", body]
             + ["-H", "content-type: application/grpc", "-H", "te: trailers", "-H", f"grpc-timeout: {timeout}S"]
+            + [arg for header in headers for arg in ("-H", header)]
             + ["--data-binary", "@" + request]
             + [f"http://127.0.0.1:{port}/{service}/{method}"],
             capture_output=True,
             text=True,
         )
-        status, text, reply = None, done.stderr.strip(), b""
+        status, text, reply, detail = None, done.stderr.strip(), b"", None
         if os.path.exists(heads):
             with open(heads, encoding="latin-1") as f:
                 for line in f:
@@ -88,10 +95,13 @@ def call(port, method, message=b"", service=SERVICE, timeout=10):
                         status = int(value)
                     elif name.lower() == "grpc-message":
                         text = urllib.parse.unquote(value)
+                    elif name.lower() == "grpc-status-details-bin":
+                        any = get(base64.b64decode(value + "=" * (-len(value) % 4)), 3)
+                        detail = (get(any, 1).decode().rpartition(".")[2], get(any, 2) or b"")
         if status == OK and os.path.exists(body):
             with open(body, "rb") as f:
                 reply = f.read()[5:]
-        return status, text, reply
+        return status, text, reply, detail
 
 
 def _literal(name, value):

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/api/codec.h"
+#include "common/model/priority.h"
 #include "tests/sim/check_run.h"
 #include "tests/sim/sim_grpc.h"
 
@@ -89,6 +90,23 @@ static Api__Duration *span(struct client *c, struct duration d)
     return d.ns ? api_duration(&c->arena, d) : NULL;
 }
 
+/* In every second world most workflows have one: any level, one of three keys of fairness or none. Their tasks, their
+ * activities and their children have the same. */
+static struct str priority_of(struct client *c)
+{
+    static const struct str tenants[] = { STR_INIT(""), STR_INIT("a"), STR_INIT("b"),
+        STR_INIT("c") };
+    uint64_t h = hash_u64(c->script->seed ^ 0x5052);
+    struct priority p = { (int32_t)(h % 6), tenants[h / 6 % 4], (float)(h / 24 % 2 * 4) };
+    struct buf out;
+    if (world.swarm.workflows % 2) {
+        return STR("");
+    }
+    buf_init_arena(&out, &c->arena, PRIORITY_BYTES_MAX);
+    priority_write(&out, &p);
+    return buf_str(&out);
+}
+
 #define FILL_START(c, r)                                                                      \
     do {                                                                                      \
         const struct script *s_ = (c)->script;                                                \
@@ -103,6 +121,7 @@ static Api__Duration *span(struct client *c, struct duration d)
         (r)->workflow_run_timeout = span((c), s_->run_timeout);                               \
         (r)->workflow_start_delay = span((c), s_->start_delay);                               \
         (r)->retry_policy = s_->retries ? retry_policy(c) : NULL;                             \
+        (r)->priority = api_data(priority_of(c));                                             \
         (r)->workflow_id_reuse_policy = (Api__WorkflowIdReusePolicy)3;                        \
     } while (0)
 

@@ -93,7 +93,7 @@ static void start_lane(struct lane_task *task)
         namespaces_serve(hl->nl, hl->rl);
     }
     if (h->roles & CLUSTER_MATCHING) {
-        hl->matching = matching_new(hl->lane, hl->rl, hl->cl);
+        hl->matching = matching_new(hl->lane, hl->rl, hl->cl, hl->nl);
     }
     if (h->roles & CLUSTER_HISTORY) {
         hl->history = history_new(hl->lane, hl->rl, hl->sl, hl->cl, hl->nl, &h->history_config);

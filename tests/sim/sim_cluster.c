@@ -205,6 +205,7 @@ static enum err put_namespace(struct sim_db *db, struct store_namespace *row, st
     struct store_namespace copy = *row;
     copy.name = str_dup(&db->arena, row->name);
     copy.data = str_dup(&db->arena, row->data);
+    copy.task_queues = str_dup(&db->arena, row->task_queues);
     if (same) {
         *same = copy;
     } else {

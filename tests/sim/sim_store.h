@@ -54,6 +54,14 @@ uint64_t sim_db_commits(const struct sim_db *db); /* batches stored so far */
 /* False: no such run. Rows borrowed until the next operation. */
 bool sim_db_run(struct sim_db *db, run_key key, const struct store_run_row **run,
         const struct store_log_row **log, size_t *log_count);
+/* For tests that spoil what is stored: the rows of a workflow id's run, to be changed in place. False: there is none. */
+struct sim_rows {
+    struct store_run_row *run;
+    struct store_snapshot_row *snapshot; /* seq 0: none */
+    struct store_log_row *log;
+    size_t *log_count;
+};
+bool sim_db_spoil(struct sim_db *db, struct str workflow_id, struct sim_rows *ret);
 /* For checkers: calls visit for every run, in order of insertion; rows borrowed. */
 /* Rows of runs, doomed ones included, and of their logs. */
 size_t sim_db_rows(const struct sim_db *db);

@@ -469,6 +469,39 @@ static void scan_doomed(struct sim_db *db, struct store_scan_doomed *s, struct a
     s->row_count = rows.len;
 }
 
+static void scan_runs(struct sim_db *db, struct store_scan_runs *s, struct arena *arena)
+{
+    run_rows rows = { 0 };
+    map_each(&db->runs, n)
+    {
+        const struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (has_row(r) && is_visible(r) && r->row.key > s->after_key &&
+                has_shard(s->shards, s->shard_count, r->row.shard)) {
+            vec_push(arena, &rows, r->row);
+        }
+    }
+    if (rows.len) {
+        qsort(rows.ptr, rows.len, sizeof(*rows.ptr), key_order);
+    }
+    s->rows = rows.ptr;
+    s->row_count = rows.len < s->limit ? rows.len : s->limit;
+}
+
+static void read_log(struct sim_db *db, struct store_read_log *l, struct arena *arena)
+{
+    const struct sim_run *r = find_run(db, l->key);
+    VEC(struct store_log_row) rows = { 0 };
+    size_t bytes = 0;
+    for (size_t i = 0; r && i < r->log.len && (rows.len == 0 || bytes < l->max_bytes); i++) {
+        if (r->log.ptr[i].seq > l->after_seq) {
+            bytes += r->log.ptr[i].events.len + r->log.ptr[i].records.len;
+            vec_push(arena, &rows, r->log.ptr[i]);
+        }
+    }
+    l->rows = rows.ptr;
+    l->row_count = rows.len;
+}
+
 /* ---- dispatch; the cluster's tables are in sim_cluster.c ---- */
 
 enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *op,
@@ -494,6 +527,12 @@ enum err sim_execute(struct sim_db *db, enum store_kind kind, struct store_op *o
         return ERR_NONE;
     case STORE_SCAN_BACKLOG:
         scan_backlog(db, container_of(op, struct store_scan_backlog, op), arena);
+        return ERR_NONE;
+    case STORE_SCAN_RUNS:
+        scan_runs(db, container_of(op, struct store_scan_runs, op), arena);
+        return ERR_NONE;
+    case STORE_READ_LOG:
+        read_log(db, container_of(op, struct store_read_log, op), arena);
         return ERR_NONE;
     case STORE_SCAN_CLOSED:
         scan_closed(db, container_of(op, struct store_scan_closed, op), arena);
@@ -537,6 +576,19 @@ void sim_db_each_run(struct sim_db *db,
             visit(arg, &r->row, &r->snapshot, r->log.ptr, r->log.len);
         }
     }
+}
+
+bool sim_db_spoil(struct sim_db *db, struct str workflow_id, struct sim_rows *ret)
+{
+    map_each(&db->runs, n)
+    {
+        struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (is_visible(r) && str_eq(r->row.workflow_id, workflow_id)) {
+            *ret = (struct sim_rows){ &r->row, &r->snapshot, r->log.ptr, &r->log.len };
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t sim_db_rows(const struct sim_db *db)

@@ -83,6 +83,13 @@ struct store *pg_store_at(const char *where)
     return store_pg_new(&config);
 }
 
+/* As a process has it, which is fenced by its name. */
+struct store *pg_store_of(struct uuid member, const char *where)
+{
+    struct store_pg_config config = { .conninfo = where, .member = member, .lane_count = 1 };
+    return store_pg_new(&config);
+}
+
 static void drop(void)
 {
     PQfinish(pg);
@@ -97,8 +104,8 @@ static struct store *fresh(void)
         script("start --fast");
         connect_again();
     }
-    pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
-           "'perdure'");
+    pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE "
+           "'perdure%%'");
     pg_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     struct store *store = pg_store_at(conninfo);
     struct fail f = { 0 };

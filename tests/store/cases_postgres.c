@@ -147,6 +147,74 @@ static void take_over_waits_for_a_commit(void)
     store_free(other);
 }
 
+static const char *proxied_conninfo(void)
+{
+    static char conninfo[256];
+    const char *port = strstr(pg_conninfo(), "port=");
+    expect(port);
+    snprintf(conninfo, sizeof(conninfo), "%s port=%d", pg_conninfo(), proxy_start(atoi(port + 5)));
+    return conninfo;
+}
+
+/* A machine vanishes in the middle of a commit: the server waits for the rest with the writer's row locked, and no
+ * timeout of its own ends that. Whoever fences it must not wait. */
+static void a_commit_half_sent_does_not_hold_up_its_fence(void)
+{
+    for (size_t at = 0; at < 600; at += 70) {
+        struct store *store = backend->fresh();
+        struct store *gone = pg_store_of(id_of(1), proxied_conninfo());
+        struct writer w = writer_open(gone, 1);
+        struct store_lane *sl = open_lane(store);
+        struct fill fill = { 0 };
+        expect_ok(commit(&w, &fill));
+        run_key key = key_of(0, 1);
+        fill_start(&fill, key, "order-1");
+        struct store_commit c = { .batch = &fill.batch };
+        int stalls = proxy_cuts();
+        proxy_stall_request(at);
+        begin(w.sl, commit, &c);
+        wait_until(proxy_cuts() == stalls + 1);
+        int64_t before = time(NULL);
+        struct store_fence_member fence = { .member = id_of(1) };
+        expect_ok(run(sl, fence_member, &fence));
+        expect(fence.fenced &&
+                time(NULL) - before <= 5); /* waiting would end with an error after ten */
+        expect_err(end_op(&c.op), ERR_FENCED);
+        expect(tail_of(sl, key) == 0);
+        close_lane(w.sl);
+        close_lane(sl);
+        fill_reset(&fill);
+        store_free(store);
+        store_free(gone);
+    }
+}
+
+/* The same machine was the planner: its lock must not outlive it. */
+static void the_planner_lock_falls_with_the_fence(void)
+{
+    struct store *store = backend->fresh();
+    struct store *gone = pg_store_of(id_of(1), proxied_conninfo());
+    struct store_lane *a = open_lane(gone), *b = open_lane(store);
+    struct store_try_plan plan = { 0 };
+    expect_ok(run(a, try_plan, &plan));
+    expect(plan.held);
+    expect_ok(run(b, try_plan, &plan));
+    expect(!plan.held);
+    int stalls = proxy_cuts();
+    proxy_stall_request(0);
+    struct store_beat beat = { 0 };
+    begin(a, beat, &beat);
+    wait_until(proxy_cuts() == stalls + 1);
+    struct store_fence_member fence = { .member = id_of(1) };
+    expect_ok(run(b, fence_member, &fence));
+    wait_until(run(b, try_plan, &plan) == ERR_NONE && plan.held);
+    close_lane(a);
+    (void)end_op(&beat.op);
+    close_lane(b);
+    store_free(store);
+    store_free(gone);
+}
+
 /* ---- lost connections ---- */
 
 static void killed_in_the_middle(void)
@@ -187,12 +255,7 @@ static void killed_in_the_middle(void)
 
 static void cut_at_every_point(void)
 {
-    struct store *store = backend->fresh(), *proxied;
-    char conninfo[256];
-    const char *port = strstr(pg_conninfo(), "port=");
-    expect(port);
-    snprintf(conninfo, sizeof(conninfo), "%s port=%d", pg_conninfo(), proxy_start(atoi(port + 5)));
-    proxied = pg_store_at(conninfo);
+    struct store *store = backend->fresh(), *proxied = pg_store_at(proxied_conninfo());
     struct writer w = writer_open(proxied, 1);
     struct store_lane *sl = open_lane(store);
     struct fill fill = { 0 };
@@ -424,6 +487,9 @@ const struct test_case cases_postgres[] = {
     { "log_is_partitioned_by_week", log_is_partitioned_by_week },
     { "transaction_older_than_the_take_over", transaction_older_than_the_take_over },
     { "take_over_waits_for_a_commit", take_over_waits_for_a_commit },
+    { "a_commit_half_sent_does_not_hold_up_its_fence",
+            a_commit_half_sent_does_not_hold_up_its_fence },
+    { "the_planner_lock_falls_with_the_fence", the_planner_lock_falls_with_the_fence },
     { "killed_in_the_middle", killed_in_the_middle },
     { "cut_at_every_point", cut_at_every_point },
     { "kills_under_load", kills_under_load },

@@ -234,6 +234,57 @@ static void history_pages(void)
     store_free(store);
 }
 
+/* The whole log, whatever snapshot there is; and the runs in the order of their keys. */
+static void logs_and_runs_for_an_audit(void)
+{
+    struct store *store = backend->fresh();
+    struct writer w = writer_open(store, 1);
+    run_key key = key_of(w.claim.writer, 1);
+    struct fill fill = { 0 };
+    fill_start(&fill, key, "order-1");
+    fill_start(&fill, key + 1, "order-2");
+    fill_start(&fill, key + 2, "order-3");
+    for (int32_t seq = 2; seq <= 20; seq++) {
+        fill_log(&fill, key, seq, seq % 2 ? 0 : seq + 1, seq % 2 ? 0 : 1);
+    }
+    struct store_snapshot_row snapshot = { key, 10, STR("state"), 1 };
+    vec_push(&fill.arena, &fill.batch.snapshots, snapshot);
+    fill.batch.run_inserts.ptr[1].status = (enum workflow_status)RUN_DOOMED;
+    expect_ok(commit(&w, &fill));
+    struct store_read_log page = { .key = key, .max_bytes = 100 };
+    int pages = 0;
+    for (;; pages++) {
+        expect_ok(run(w.sl, read_log, &page));
+        if (!page.row_count) {
+            break;
+        }
+        for (size_t i = 0; i < page.row_count; i++) {
+            const struct store_log_row *row = &page.rows[i];
+            expect(row->seq == page.after_seq + 1 && !str_empty(row->records));
+            expect(!str_empty(row->events));
+            page.after_seq = row->seq;
+        }
+    }
+    expect(page.after_seq == 20 && pages > 1);
+    uint32_t shards[] = { fill.batch.run_inserts.ptr[0].shard,
+        fill.batch.run_inserts.ptr[2].shard };
+    struct store_scan_runs scan = { .shards = shards, .shard_count = 2, .limit = 10 };
+    expect_ok(run(w.sl, scan_runs, &scan));
+    expect(scan.row_count == 2 && scan.rows[0].key == key && scan.rows[1].key == key + 2);
+    expect(str_eq(scan.rows[1].workflow_id, STR("order-3")));
+    scan.after_key = key;
+    scan.limit = 1;
+    expect_ok(run(w.sl, scan_runs, &scan));
+    expect(scan.row_count == 1 && scan.rows[0].key == key + 2);
+    shards[0] = shards[1] = SHARD_COUNT - 1;
+    scan.after_key = 0;
+    expect_ok(run(w.sl, scan_runs, &scan));
+    expect(scan.row_count == 0);
+    close_lane(w.sl);
+    fill_reset(&fill);
+    store_free(store);
+}
+
 static void push_run(struct fill *fill, struct store_run_row row)
 {
     vec_push(&fill->arena, &fill->batch.run_inserts, row);
@@ -342,6 +393,7 @@ static void backlog_by_queue_and_by_shard(void)
         row.shard = (uint32_t)i % 3;
         row.backlog_queue = i % 2 ? STR("mail") : i % 4 ? STR("print") : STR("");
         row.backlog_type = str_empty(row.backlog_queue) ? 0 : TASK_QUEUE_WORKFLOW;
+        row.backlog_level = i == 7 ? 1 : i == 9 ? 3 : 0;
         push_run(&fill, row);
     }
     expect_ok(commit(&w, &fill));
@@ -361,7 +413,13 @@ static void backlog_by_queue_and_by_shard(void)
             scan.after_key = scan.rows[i].key;
         }
     } while (scan.row_count == 6);
-    expect(seen == 20);
+    expect(seen == 19);
+    scan.after_key = 0;
+    scan.level = 1; /* of that urgency there is one */
+    expect_ok(run(w.sl, scan_backlog, &scan));
+    expect(scan.row_count == 1 && scan.rows[0].backlog_level == 1);
+    expect(scan.rows[0].backlog_type == TASK_QUEUE_WORKFLOW);
+    scan.level = 0;
     scan.type = TASK_QUEUE_ACTIVITY;
     scan.after_key = 0;
     expect_ok(run(w.sl, scan_backlog, &scan));
@@ -417,6 +475,7 @@ const struct test_case cases_runs[] = {
             current_is_replaced_and_runs_are_found_by_id },
     { "current_runs_of_many_ids_at_once", current_runs_of_many_ids_at_once },
     { "history_pages", history_pages },
+    { "logs_and_runs_for_an_audit", logs_and_runs_for_an_audit },
     { "wakes_are_paged_in_order", wakes_are_paged_in_order },
     { "wake_and_status_are_updated", wake_and_status_are_updated },
     { "backlog_by_queue_and_by_shard", backlog_by_queue_and_by_shard },

@@ -65,6 +65,8 @@ STARTER(scan_wakes)
 STARTER(scan_backlog)
 STARTER(list_runs)
 STARTER(count_runs)
+STARTER(scan_runs)
+STARTER(read_log)
 STARTER(scan_doomed)
 STARTER(scan_closed)
 STARTER(beat)
@@ -131,3 +133,4 @@ void pg_server_stop(bool now);
 void pg_server_start(void);
 const char *pg_conninfo(void);
 struct store *pg_store_at(const char *conninfo);
+struct store *pg_store_of(struct uuid member, const char *conninfo);

@@ -15,12 +15,13 @@
 enum { PAIRS = 16 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static enum { PASS, CUT_REQUEST, CUT_REPLY } mode;
+static enum { PASS, CUT_REQUEST, CUT_REPLY, STALL_REQUEST } mode;
 static size_t budget;
 static int cuts, listener, server_port;
 
 static struct pair {
     int client, server; /* -1: free */
+    bool is_stalled;    /* what the client sends vanishes */
 } pairs[PAIRS];
 
 static int tcp(void)
@@ -56,7 +57,7 @@ static void pair_accept(void)
     bool ok = client >= 0 && connect(server, (struct sockaddr *)&at, sizeof(at)) == 0;
     for (size_t i = 0; ok && i < PAIRS; i++) {
         if (pairs[i].client < 0) {
-            pairs[i] = (struct pair){ client, server };
+            pairs[i] = (struct pair){ client, server, false };
             return;
         }
     }
@@ -97,6 +98,16 @@ static bool relay(struct pair *p, bool from_client)
         cut = n >= budget;
         n = cut ? budget : n;
         budget -= n;
+    } else if (mode == STALL_REQUEST && from_client && !p->is_stalled) {
+        p->is_stalled = n >= budget;
+        n = p->is_stalled ? budget : n;
+        budget -= n;
+        if (p->is_stalled) {
+            mode = PASS;
+            cuts++;
+        }
+    } else if (p->is_stalled && from_client) {
+        n = 0;
     }
     if (cut) {
         mode = PASS;
@@ -138,7 +149,7 @@ int proxy_start(int to_port)
         return port;
     }
     for (size_t i = 0; i < PAIRS; i++) {
-        pairs[i] = (struct pair){ -1, -1 };
+        pairs[i] = (struct pair){ -1, -1, false };
     }
     listener = tcp();
     struct sockaddr_in at = loopback(0);
@@ -163,6 +174,11 @@ static void arm(int how, size_t bytes)
 void proxy_cut_request(size_t bytes)
 {
     arm(CUT_REQUEST, bytes);
+}
+
+void proxy_stall_request(size_t bytes)
+{
+    arm(STALL_REQUEST, bytes);
 }
 
 void proxy_cut_reply(void)

@@ -8,5 +8,7 @@ int proxy_start(int to_port); /* the port it listens on, on loopback */
 void proxy_cut_request(size_t bytes);
 /* Cuts when the server answers; the answer is thrown away. */
 void proxy_cut_reply(void);
+/* The next connection on which so many bytes are sent falls silent behind them, as if its machine had vanished. */
+void proxy_stall_request(size_t bytes);
 /* How many connections were cut by the two above. */
 int proxy_cuts(void);

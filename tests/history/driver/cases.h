@@ -11,6 +11,7 @@
     X(eager_starts_survive_a_crash)                     \
     X(eager_starts_are_ignored_with_a_delay)            \
     X(eager_tasks_can_be_switched_off)                  \
+    X(young_runs_are_not_terminated_for_new_ones)       \
     X(requests_are_attached)                            \
     X(attached_requests_are_bounded)                    \
     X(starts_are_checked_before_the_id)                 \
@@ -25,6 +26,7 @@
     X(completions_name_their_deployment)                \
     X(behaviors_need_a_version)                         \
     X(pages_of_completions_are_refused)                 \
+    X(events_carry_what_commands_say_of_them)           \
     X(obsolete_claims_leave_later_attempts)             \
     X(completions_survive_a_crash)                      \
     X(lost_tasks_are_offered_again)                     \
@@ -106,9 +108,19 @@
     X(closed_runs_expire)                               \
     X(runs_of_a_deleted_namespace_go)                   \
     X(offers_lost_without_a_word_come_again)            \
+    X(urgent_tasks_are_told_first)                      \
+    X(evicted_backlogs_come_back_by_priority)           \
+    X(keys_of_fairness_share_the_credit)                \
     X(offers_that_matching_keeps_are_told_once)         \
     X(overtaken_sticky_tasks_do_not_hide_the_next_one)  \
     X(overtaken_tasks_that_nobody_has_are_not_offered)  \
+    X(audits_find_nothing_in_good_runs)                 \
+    X(late_wake_ups_are_found)                          \
+    X(late_wake_ups_are_written_anew)                   \
+    X(forgotten_wake_ups_are_swept_up)                  \
+    X(wrong_snapshots_are_replaced)                     \
+    X(unreadable_runs_heal_when_used)                   \
+    X(what_cannot_be_healed_is_told)                    \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

@@ -86,7 +86,7 @@ static void setup(void)
     db = sim_db_new(1);
     start(&owner, 1, CLUSTER_MATCHING);
     start(&frontend, 2, CLUSTER_FRONTEND);
-    service = matching_new(owner.lane, owner.rl, owner.cl);
+    service = matching_new(owner.lane, owner.rl, owner.cl, NULL);
     rpc_serve_notify(frontend.rl, RPC_HISTORY_DEMAND, on_demand, NULL);
     pass(2500);
 }

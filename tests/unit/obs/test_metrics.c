@@ -11,6 +11,7 @@ static const char *text(void)
 {
     static struct buf out;
     const struct metrics *lanes[] = { &lane_a, &lane_b };
+    buf_deinit(&out);
     buf_init(&out, 4 << 20);
     metrics_write(&out, lanes, 2, &labels);
     buf_append_byte(&out, 0);
@@ -84,6 +85,15 @@ Test(metrics, labelled_cells_appear_once_they_count)
     assert_line(all, "perdure_rpc_seconds_bucket{method=\"Second\",le=\"0.005\"} 1");
     assert_line(all, "perdure_rpc_seconds_sum{method=\"Second\"} 0.003000000");
     assert_line(all, "perdure_rpc_seconds_count{method=\"Second\"} 1");
+}
+
+Test(metrics, results_have_their_names)
+{
+    metric_count_result(&lane_a, METRIC_CALLS, 0);
+    metric_count_result(&lane_b, METRIC_CALLS, 6);
+    const char *all = text();
+    assert_line(all, "perdure_internal_calls_total{result=\"ok\"} 1");
+    assert_line(all, "perdure_internal_calls_total{result=\"busy\"} 1");
 }
 
 /* Counters end in _total, everything has a help text, no name twice. */

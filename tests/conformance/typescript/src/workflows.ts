@@ -4,6 +4,7 @@ import {
   getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, sleep, startChild, upsertMemo, workflowInfo,
 } from '@temporalio/workflow';
 import type { ActivityOptions } from '@temporalio/workflow';
+import type { Priority } from '@temporalio/common';
 import type * as activities from './activities.ts';
 
 export const go = defineSignal('go');
@@ -330,4 +331,10 @@ export async function parentOfCollector(cancels: boolean): Promise<string[]> {
     if (isCancellation(err)) return ['cancelled'];
     throw err;
   }
+}
+
+/* One activity for each, all on the queue and at once. */
+export async function schedules(queue: string, tasks: { name: string; priority?: Priority }[]): Promise<void> {
+  await Promise.all(tasks.map(({ name, priority }) => proxyActivities<{ noted(name: string): Promise<void> }>(
+    { taskQueue: queue, startToCloseTimeout: '30s', priority }).noted(name)));
 }
