@@ -5,7 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/io/lane.h"
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
 
 struct history;
 

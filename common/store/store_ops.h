@@ -2,7 +2,7 @@
  * lane's. Private to common/store and to the simulated store of the tests. */
 #pragma once
 
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
 
 enum store_kind {
     STORE_CLAIM_WRITER,

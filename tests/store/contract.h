@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
 
 struct test_case {
     const char *name;
