@@ -6,6 +6,7 @@
 #include "common/base/arena.h"
 #include "common/io/lane.h"
 #include "common/store/store_lists.h"
+#include "common/store/store_namespaces.h"
 
 struct history;
 

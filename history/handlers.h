@@ -149,6 +149,9 @@ bool page_from_memory(struct page *page, const struct execution *ex);
 /* Reads from the store, then done(); a failure ends the call. What is wanted must be durable. */
 void page_read(struct page *page);
 
+/* How a child says in an answer that it has ended; borrowed. False: it does not say so. */
+bool child_end_read(struct str body, struct event_child_closed *ret);
+
 /* the handlers, by area */
 void handle_start(struct call *call);
 void handle_signal(struct call *call);

@@ -3,6 +3,7 @@
 
 #include "common/base/map.h"
 #include "common/store/store_lists.h"
+#include "common/store/store_namespaces.h"
 #include "tests/sim/sim_store.h"
 
 struct sim_run {

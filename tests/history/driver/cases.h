@@ -101,6 +101,8 @@
     X(resets_given_up_leave_nothing)                    \
     X(resets_race_with_the_workflow)                    \
     X(children_are_connected_with_the_new_run)          \
+    X(ends_of_children_are_told_again)                  \
+    X(children_ended_by_their_parent_are_told_again)    \
     X(children_not_started_yet_are_connected)           \
     X(deleted_runs_are_gone)                            \
     X(deleted_runs_tell_their_end_first)                \
@@ -120,6 +122,7 @@
     X(forgotten_wake_ups_are_swept_up)                  \
     X(wrong_snapshots_are_replaced)                     \
     X(unreadable_runs_heal_when_used)                   \
+    X(unreadable_runs_heal_when_due)                    \
     X(what_cannot_be_healed_is_told)                    \
     X(random_worlds)
 
