@@ -25,6 +25,8 @@ bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_
         struct api_token *ret);
 /* One step; effects in the call's arena. Also false when the effects carry a refusal, which is then the answer. */
 bool handler_step(struct call *call, struct execution *ex, struct event *ev, struct effects *fx);
+/* Deletes the run, and answers. */
+void handler_delete(struct call *call, struct execution *ex);
 /* Gives it the detail that SDKs expect for its code, if it has none. */
 void handler_detail(struct fail *f);
 /* A chained client names the first run: the current one must be of its chain. first_run_id: text, may be empty. */

@@ -29,3 +29,12 @@ struct store_put_namespace {
     struct store_namespace row; /* out: version becomes the new one */
 };
 void store_put_namespace(struct store_lane *sl, struct store_put_namespace *op);
+
+/* Removes a namespace's row and its counters, if it is in the given state and nothing is stored of any run of it. */
+struct store_remove_namespace {
+    struct store_op op;
+    struct uuid id;
+    int state;
+    bool removed; /* out; false: somebody has done it, or a run is left, or its state is another */
+};
+void store_remove_namespace(struct store_lane *sl, struct store_remove_namespace *op);

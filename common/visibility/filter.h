@@ -71,5 +71,8 @@ enum err filter_parse(struct arena *arena, struct str text, const struct filter_
  * of count, says then whether it accepts status i. */
 bool filter_statuses(const struct filter *filter, bool *wanted, size_t count);
 
+/* False: no run with that status is accepted. */
+bool filter_may_accept(const struct filter *filter, int status);
+
 /* "Running", ...; "" for an unknown one. */
 struct str filter_status_name(int status);

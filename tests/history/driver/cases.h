@@ -108,6 +108,7 @@
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \
+    X(runs_of_a_deleted_namespace_go)                   \
     X(offers_lost_without_a_word_come_again)            \
     X(urgent_tasks_are_told_first)                      \
     X(evicted_backlogs_come_back_by_priority)           \
