@@ -2,6 +2,8 @@
  * them, in the call's arena. What a command may say is the engine's to judge. */
 #include "history/handlers.h"
 
+#include "common/model/history_event.h"
+
 static struct str name_of(const char *const *name)
 {
     return name ? text(*name) : STR("");
@@ -217,6 +219,8 @@ bool commands_decode(struct arena *arena, struct zones *zones, Api__Command *con
         unsigned type = (unsigned)in[i]->command_type;
         c->type = (enum command_type)type;
         c->user_metadata = api_bytes(in[i]->user_metadata);
+        c->group_markers = repeated_encode(arena, HISTORY_FIELD_GROUP_MARKERS,
+                in[i]->event_group_markers, in[i]->n_event_group_markers);
         c->has_attributes = type < ARRAY_LEN(attributes_case) && attributes_case[type] &&
                             (unsigned)in[i]->attributes_case == attributes_case[type];
         if (c->has_attributes && !take_attributes(arena, zones, in[i], c, f)) {

@@ -110,6 +110,7 @@ struct start_existing engine_view_existing(const struct workflow *wf)
         .first_run_id = wf->run_id,
         .status = wf->status,
         .start_request_id = wf->start_request_id,
+        .start_time = wf->start_time,
     };
     struct uuid first;
     if (uuid_parse(wf->start.first_run_id, &first)) {

@@ -2,6 +2,7 @@
 #include "history/handlers.h"
 
 #include "common/api/methods.h"
+#include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "common/rpc/methods.h"
 
@@ -297,17 +298,22 @@ Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_po
     return out;
 }
 
-struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count)
+struct str repeated_encode(
+        struct arena *arena, uint32_t field, const ProtobufCBinaryData *list, size_t count)
 {
-    enum { FIELD_LINKS = 302 };
     size_t size = 0;
     struct buf out;
     for (size_t i = 0; i < count; i++) {
-        size += links[i].len + 16; /* tag and length */
+        size += list[i].len + 16; /* tag and length */
     }
     buf_init_arena(&out, arena, size);
     for (size_t i = 0; i < count; i++) {
-        wire_put_bytes(&out, FIELD_LINKS, api_bytes(links[i]));
+        wire_put_bytes(&out, field, api_bytes(list[i]));
     }
     return buf_str(&out);
+}
+
+struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count)
+{
+    return repeated_encode(arena, HISTORY_FIELD_LINKS, links, count);
 }

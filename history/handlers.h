@@ -44,7 +44,10 @@ bool handler_span(
 bool retry_policy_decode(
         struct arena *arena, const Api__RetryPolicy *p, struct retry_policy *ret, struct fail *f);
 Api__RetryPolicy *retry_policy_encode(struct arena *arena, const struct retry_policy *p);
-/* Repeated Link messages as HistoryEvent.links fields. */
+/* Messages as the repeated fields that they are in what is written: tags included. */
+struct str repeated_encode(
+        struct arena *arena, uint32_t field, const ProtobufCBinaryData *list, size_t count);
+/* Link messages as HistoryEvent.links fields. */
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count);
 
 /* handlers_start.c */
@@ -67,6 +70,10 @@ struct execution *start_run(struct call *call, struct event *ev, struct executio
         bool terminates, struct effects *fx);
 void start_refuse(struct call *call, const struct execution *ex,
         const struct start_existing *existing, enum id_reuse_policy reuse);
+/* Marks an existing run that a start may not terminate yet; ev is that start's event. */
+void start_look_at_age(struct start_existing *existing, const struct event *ev);
+void start_refusal_too_soon(struct call *call, const struct start_existing *existing,
+        const struct event *ev, struct fail *f);
 /* Why a start is refused, with the detail that SDKs expect. */
 void start_refusal(struct call *call, const struct start_existing *existing,
         enum id_reuse_policy reuse, struct fail *f);
@@ -139,6 +146,9 @@ enum { PAGE_BYTES = 2 << 20, TASK_PAGE_BYTES = 3500 << 10 };
 bool page_from_memory(struct page *page, const struct execution *ex);
 /* Reads from the store, then done(); a failure ends the call. What is wanted must be durable. */
 void page_read(struct page *page);
+
+/* How a child says in an answer that it has ended; borrowed. False: it does not say so. */
+bool child_end_read(struct str body, struct event_child_closed *ret);
 
 /* the handlers, by area */
 void handle_start(struct call *call);

@@ -216,7 +216,9 @@ static void start_by_policy_of(
     if (!start_take(call, uc->start, &origin, &ev)) {
         return;
     }
-    enum start_decision decision = start_decide(ex ? existing : NULL, uc->request_id, reuse,
+    struct start_existing aged = *existing;
+    start_look_at_age(&aged, &ev);
+    enum start_decision decision = start_decide(ex ? &aged : NULL, uc->request_id, reuse,
             (enum id_conflict_policy)uc->start->workflow_id_conflict_policy);
     switch (decision) {
     case START_NEW:
@@ -230,6 +232,10 @@ static void start_by_policy_of(
         return;
     case START_REFUSE:
         start_refusal(call, existing, reuse, &f);
+        fail_start(call, ex, &f);
+        return;
+    case START_REFUSE_TOO_SOON:
+        start_refusal_too_soon(call, existing, &ev, &f);
         fail_start(call, ex, &f);
         return;
     }

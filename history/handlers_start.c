@@ -197,6 +197,24 @@ void start_refusal(struct call *call, const struct start_existing *existing,
             uuid_dup(arena, existing->run_id), uuid_dup(arena, existing->first_run_id));
 }
 
+void start_look_at_age(struct start_existing *existing, const struct event *ev)
+{
+    int64_t age = instant_since(ev->now, existing->start_time).ns;
+    existing->is_too_young = ev->limits->restart_min.ns && age <= ev->limits->restart_min.ns;
+}
+
+void start_refusal_too_soon(struct call *call, const struct start_existing *existing,
+        const struct event *ev, struct fail *f)
+{
+    struct str text = str_printf(&call->arena,
+            "Too many restarts for workflow " STR_FMT ". Time since last start: %lld ms",
+            STR_ARG(call->chain->workflow_id),
+            (long long)duration_ms(instant_since(ev->now, existing->start_time)));
+    (void)fail_resource_exhausted(f, &call->arena,
+            API__RESOURCE_EXHAUSTED_CAUSE__RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
+            API__RESOURCE_EXHAUSTED_SCOPE__RESOURCE_EXHAUSTED_SCOPE_NAMESPACE, text);
+}
+
 void start_refuse(struct call *call, const struct execution *ex,
         const struct start_existing *existing, enum id_reuse_policy reuse)
 {
@@ -345,6 +363,7 @@ void start_by_policy(
     struct execution *ex = NULL;
     struct start_existing existing = { 0 };
     struct event ev;
+    struct fail f = { 0 };
     struct start_ask ask = { r, signal, text(r->request_id) };
     if (!ask.request_id.len) {
         ask.request_id = uuid_dup(&call->arena, uuid_v4(lane_rand(call->history->lane)));
@@ -362,6 +381,7 @@ void start_by_policy(
     if (ex) {
         existing = engine_view_existing(ex->wf);
         existing.is_attached = engine_view_is_attached(ex->wf, ask.request_id);
+        start_look_at_age(&existing, &ev);
     }
     enum id_reuse_policy reuse = (enum id_reuse_policy)r->workflow_id_reuse_policy;
     enum start_decision decision = start_decide(ex ? &existing : NULL, ask.request_id, reuse,
@@ -378,6 +398,10 @@ void start_by_policy(
         return;
     case START_REFUSE:
         start_refuse(call, ex, &existing, reuse);
+        return;
+    case START_REFUSE_TOO_SOON:
+        start_refusal_too_soon(call, &existing, &ev, &f);
+        call_fail(call, ex, &f);
         return;
     }
 }

@@ -31,6 +31,7 @@ void history_limits_from(const struct config *c, struct engine_limits *l)
     l->transaction_size_error = (size_t)c->limit_transaction;
     l->default_workflow_task_timeout = c->limit_task_timeout;
     l->cross_namespace = c->history_cross_namespace;
+    l->restart_min = c->limit_restart_min;
     l->no_eager_start = !c->limit_eager_start;
     l->no_eager_activities = !c->limit_eager_activities;
     l->search_attribute_limits = (struct search_attribute_limits){

@@ -65,22 +65,7 @@ static enum err check_times(const struct event_start *s, struct fail *f)
 static enum err check_retry(const struct retry_policy *p, struct fail *f)
 {
     const char *why = retry_policy_problem(p);
-    if (why) {
-        return fail(f, ERR_INVALID_ARGUMENT, "%s", why);
-    }
-    for (size_t i = 0; p->maximum_attempts != 1 && i < p->non_retryable_count; i++) {
-        struct str name = p->non_retryable_types[i], prefix = STR("TemporalTimeout:");
-        bool known = !str_starts_with(name, prefix);
-        name = str_drop(name, known ? 0 : prefix.len);
-        for (int t = TIMEOUT_START_TO_CLOSE; !known && t <= TIMEOUT_HEARTBEAT; t++) {
-            known = str_eq(name, str_from_cstr(timeout_type_name((enum timeout_type)t)));
-        }
-        if (!known) {
-            return fail(f, ERR_INVALID_ARGUMENT, "Invalid timeout type value: " STR_FMT ".",
-                    STR_ARG(name));
-        }
-    }
-    return ERR_NONE;
+    return why ? fail(f, ERR_INVALID_ARGUMENT, "%s", why) : ERR_NONE;
 }
 
 static enum err check_schedule(

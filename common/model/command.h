@@ -68,6 +68,7 @@ struct command {
     enum command_type type;
     bool has_attributes;      /* false: the attributes message is missing or of another type */
     struct str user_metadata; /* message */
+    struct str group_markers; /* as fields of the event that the command makes: tags included */
     union {
         struct command_schedule_activity schedule_activity;
         struct {

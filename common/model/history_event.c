@@ -74,8 +74,9 @@ void history_event_write(struct buf *out, const struct history_event *he)
     size_t mark = wire_begin(out, types[he->type].attributes);
     history_event_write_attributes(out, he);
     wire_end(out, mark);
-    wire_opt_bytes(out, 301, he->user_metadata);
+    wire_opt_bytes(out, HISTORY_FIELD_USER_METADATA, he->user_metadata);
     buf_append_str(out, he->links);
+    buf_append_str(out, he->group_markers);
 }
 
 void history_event_append(struct buf *out, const struct history_event *he)
@@ -100,13 +101,13 @@ bool history_event_read_attributes(
     return fields_read(message, list.fields, list.count, arena, he);
 }
 
-/* The links as they were, tags included: they are the tail of the event as we write it. */
-static void take_links(struct history_event *he, const char *start, struct str rest)
+/* Repeated fields as they were, tags included: we write those of a kind in a row. */
+static void take_repeated(struct str *list, const char *start, struct str rest)
 {
-    if (str_empty(he->links)) {
-        he->links.ptr = start;
+    if (str_empty(*list)) {
+        list->ptr = start;
     }
-    he->links.len = (size_t)(rest.ptr - he->links.ptr);
+    list->len = (size_t)(rest.ptr - list->ptr);
 }
 
 bool history_event_read(struct str message, struct arena *arena, struct history_event *ret)
@@ -123,10 +124,12 @@ bool history_event_read(struct str message, struct arena *arena, struct history_
             he.time = wire_timestamp(f.bytes);
         } else if (f.number == 3) {
             he.type = (enum event_type)f.varint;
-        } else if (f.number == 301) {
+        } else if (f.number == HISTORY_FIELD_USER_METADATA) {
             he.user_metadata = f.bytes;
-        } else if (f.number == 302) {
-            take_links(&he, start, message);
+        } else if (f.number == HISTORY_FIELD_LINKS) {
+            take_repeated(&he.links, start, message);
+        } else if (f.number == HISTORY_FIELD_GROUP_MARKERS) {
+            take_repeated(&he.group_markers, start, message);
         } else if (f.number >= 6 && f.number < 300 && f.type == WIRE_LEN) {
             body = f.bytes;
             body_field = f.number;

@@ -16,12 +16,19 @@ enum event_type { /* numbers of temporal.api.enums.v1.EventType */
     HISTORY_EVENT_TYPE_COUNT = 61,
 };
 
+enum {
+    HISTORY_FIELD_USER_METADATA = 301,
+    HISTORY_FIELD_LINKS = 302,
+    HISTORY_FIELD_GROUP_MARKERS = 304,
+};
+
 struct history_event {
     int64_t event_id;
     struct instant time;
     enum event_type type;
     struct str user_metadata; /* message */
     struct str links;         /* concatenated links fields */
+    struct str group_markers; /* concatenated event_group_markers fields */
     /* --- attributes --- */
     struct str workflow_id, workflow_type, identity, request_id;
     struct queue_ref task_queue;

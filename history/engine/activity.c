@@ -117,39 +117,48 @@ enum err activity_unclaim(struct step *st)
 
 /* --- commands --------------------------------------------------------------------------------------- */
 
-bool activity_is_eager(const struct workflow *wf, const struct command_schedule_activity *in)
+/* Is it handed out with the answer to the completion that schedules it? */
+static bool is_eager(const struct workflow *wf, const struct command_schedule_activity *in)
 {
     return in->request_eager_execution && str_eq(in->task_queue, wf->start.task_queue.name);
 }
 
-void activity_schedule(struct step *st, const struct command *cmd, struct str identity)
+void activity_schedule(struct step *st, const struct command *cmd)
 {
     const struct command_schedule_activity *in = &cmd->schedule_activity;
     struct history_event he;
     const char *why;
     check(activity_defaults(st->wf, in, &he, &why));
-    he.user_metadata = cmd->user_metadata;
-    he.workflow_task_completed_event_id = st->completed_event_id;
-    step_event(st, &he);
-    const struct activity *a = workflow_activity(st->wf, he.event_id);
-    if (activity_is_eager(st->wf, in)) {
-        start(st, a, identity, uuid_dup(st->fx->arena, step_fresh_uuid(st)));
-        vec_push(st->fx->arena, &st->fx->eager_activities, start_of(st, a));
+    step_command_event(st, cmd, &he);
+    if (is_eager(st->wf, in)) {
+        vec_push(st->fx->arena, &st->eager, he.event_id);
     } else {
-        offer(st, a);
+        offer(st, workflow_activity(st->wf, he.event_id));
     }
 }
 
-void activity_request_cancel(struct step *st, int64_t scheduled_event_id)
+void activity_start_eager(struct step *st, struct str identity)
 {
+    for (size_t i = 0; i < st->eager.len && workflow_is_open(st->wf); i++) {
+        const struct activity *a = workflow_activity(st->wf, st->eager.ptr[i]);
+        if (a) {
+            start(st, a, identity, uuid_dup(st->fx->arena, step_fresh_uuid(st)));
+            vec_push(st->fx->arena, &st->fx->eager_activities, start_of(st, a));
+        }
+    }
+}
+
+void activity_request_cancel(struct step *st, const struct command *cmd, struct str identity)
+{
+    int64_t scheduled_event_id = cmd->request_cancel_activity.scheduled_event_id;
     struct activity *a = workflow_activity(st->wf, scheduled_event_id);
     struct history_event he = { .type = HISTORY_ACTIVITY_TASK_CANCEL_REQUESTED,
-        .scheduled_event_id = scheduled_event_id,
-        .workflow_task_completed_event_id = st->completed_event_id };
-    step_event(st, &he);
+        .scheduled_event_id = scheduled_event_id };
+    step_command_event(st, cmd, &he);
     if (a && a->state == ACTIVITY_SCHEDULED) {
         struct history_event canceled = { .type = HISTORY_ACTIVITY_TASK_CANCELED,
             .scheduled_event_id = scheduled_event_id,
+            .identity = identity,
             .latest_cancel_requested_event_id = he.event_id,
             .details = STR("\x0a\x33\x0a\x16\x0a\x08"
                            "encoding"
@@ -252,7 +261,7 @@ static void end_failed(struct step *st, struct activity *a, struct str failure, 
 static void fail_by_size(
         struct step *st, struct activity *a, struct str message, struct str identity)
 {
-    end_failed(st, a, server_failure(st->fx->arena, message), identity);
+    end_failed(st, a, server_failure(st->fx->arena, message, true), identity);
 }
 
 static bool is_too_large(const struct step *st, struct str payload)
@@ -307,7 +316,7 @@ enum err activity_failed(struct step *st)
     revive(st, a, &e->ref);
     if (is_too_large(st, e->last_heartbeat_details)) {
         vec_push(st->fx->arena, &st->fx->failures,
-                server_failure(st->fx->arena, STR("Heartbeat details exceed size limit.")));
+                server_failure(st->fx->arena, STR("Heartbeat details exceed size limit."), true));
     } else if (!str_empty(e->last_heartbeat_details)) {
         keep_heartbeat(st, a, e->last_heartbeat_details);
     }

@@ -203,7 +203,6 @@ void child_initiate(struct step *st, const struct command *cmd)
     const struct command_start_child *in = &cmd->start_child;
     const struct workflow *wf = st->wf;
     struct history_event he = { .type = HISTORY_START_CHILD_INITIATED,
-        .workflow_task_completed_event_id = st->completed_event_id,
         .namespace_name = in->namespace_name.len ? in->namespace_name : wf->namespace_name,
         .namespace_id = uuid_dup(st->fx->arena, wf->namespace_id),
         .workflow_id = in->workflow_id,
@@ -222,11 +221,10 @@ void child_initiate(struct step *st, const struct command *cmd)
         .retry = in->retry.is_set ? retry_policy_with_defaults(in->retry) : in->retry,
         .id_reuse_policy =
                 in->id_reuse_policy ? (int32_t)in->id_reuse_policy : ID_REUSE_ALLOW_DUPLICATE,
-        .parent_close_policy =
-                in->parent_close_policy ? (int32_t)in->parent_close_policy : PARENT_CLOSE_TERMINATE,
-        .user_metadata = cmd->user_metadata };
+        .parent_close_policy = in->parent_close_policy ? (int32_t)in->parent_close_policy
+                                                       : PARENT_CLOSE_TERMINATE };
     start_timeouts(st, he.execution_timeout, &he.run_timeout, &he.task_timeout);
-    step_event(st, &he);
+    step_command_event(st, cmd, &he);
     tell_child(st, workflow_child(wf, he.event_id));
 }
 

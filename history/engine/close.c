@@ -151,13 +151,11 @@ static void fail_run(struct step *st, const struct command *cmd)
             retry_decide(&wf->start.retry, wf->start.attempt, st->now, wf->expiration, &info);
     struct history_event he = { .type = HISTORY_WORKFLOW_EXECUTION_FAILED,
         .failure = cmd->fail.failure,
-        .retry_state = (int32_t)v.state,
-        .workflow_task_completed_event_id = st->completed_event_id,
-        .user_metadata = cmd->user_metadata };
+        .retry_state = (int32_t)v.state };
     he.new_run_id = v.state == RETRY_STATE_IN_PROGRESS
                             ? successor_by_retry(st, v.delay, cmd->fail.failure)
                             : successor_by_cron(st, (struct str){ 0 }, cmd->fail.failure);
-    step_event(st, &he);
+    step_command_event(st, cmd, &he);
 }
 
 static void continue_as_new(struct step *st, const struct command *cmd)
@@ -188,33 +186,30 @@ static void continue_as_new(struct step *st, const struct command *cmd)
         .input = n->input,
         .run_timeout = n->run_timeout,
         .task_timeout = n->task_timeout,
-        .workflow_task_completed_event_id = st->completed_event_id,
         .backoff_start_interval = n->first_task_backoff,
         .initiator = (int32_t)n->initiator,
         .failure = n->continued_failure,
         .last_completion_result = n->last_completion_result,
         .header = n->header,
         .memo = n->memo,
-        .search_attributes = n->search_attributes,
-        .user_metadata = cmd->user_metadata };
-    step_event(st, &he);
+        .search_attributes = n->search_attributes };
+    step_command_event(st, cmd, &he);
 }
 
 void close_with_command(struct step *st, const struct command *cmd)
 {
-    struct history_event he = { .user_metadata = cmd->user_metadata,
-        .workflow_task_completed_event_id = st->completed_event_id };
+    struct history_event he = { 0 };
     switch (cmd->type) {
     case COMMAND_COMPLETE_WORKFLOW_EXECUTION:
         he.type = HISTORY_WORKFLOW_EXECUTION_COMPLETED;
         he.result = cmd->complete.result;
         he.new_run_id = successor_by_cron(st, cmd->complete.result, (struct str){ 0 });
-        step_event(st, &he);
+        step_command_event(st, cmd, &he);
         return;
     case COMMAND_CANCEL_WORKFLOW_EXECUTION:
         he.type = HISTORY_WORKFLOW_EXECUTION_CANCELED;
         he.details = cmd->cancel.details;
-        step_event(st, &he);
+        step_command_event(st, cmd, &he);
         return;
     case COMMAND_FAIL_WORKFLOW_EXECUTION:
         fail_run(st, cmd);
@@ -239,6 +234,7 @@ static void end_task(struct step *st)
     }
     step_flush(st);
     st->fx->offers.len = 0;
+    st->fx->eager_activities.len = 0;
     st->fx->has_workflow_task = false;
 }
 

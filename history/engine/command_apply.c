@@ -7,10 +7,8 @@ static void start_timer(struct step *st, const struct command *cmd)
 {
     struct history_event he = { .type = HISTORY_TIMER_STARTED,
         .timer_id = cmd->start_timer.timer_id,
-        .start_to_fire = duration_min(cmd->start_timer.start_to_fire, duration_longest),
-        .user_metadata = cmd->user_metadata,
-        .workflow_task_completed_event_id = st->completed_event_id };
-    step_event(st, &he);
+        .start_to_fire = duration_min(cmd->start_timer.start_to_fire, duration_longest) };
+    step_command_event(st, cmd, &he);
 }
 
 const struct buffered_event *buffered_timer(
@@ -38,14 +36,13 @@ static void cancel_timer(struct step *st, const struct command *cmd, struct str 
     struct history_event he = { .type = HISTORY_TIMER_CANCELED,
         .timer_id = id,
         .identity = identity,
-        .started_event_id = t ? t->started_event_id : fired->scheduled_event_id,
-        .workflow_task_completed_event_id = st->completed_event_id };
+        .started_event_id = t ? t->started_event_id : fired->scheduled_event_id };
     if (fired) {
         step_record(st, &(struct record){ .kind = RECORD_UNBUFFER,
                                 .type = HISTORY_TIMER_FIRED,
                                 .scheduled_event_id = fired->scheduled_event_id });
     }
-    step_event(st, &he);
+    step_command_event(st, cmd, &he);
 }
 
 static void record_marker(struct step *st, const struct command *cmd)
@@ -62,10 +59,8 @@ static void record_marker(struct step *st, const struct command *cmd)
         .marker_name = cmd->marker.marker_name,
         .extra = buf_str(&details),
         .header = cmd->marker.header,
-        .failure = cmd->marker.failure,
-        .user_metadata = cmd->user_metadata,
-        .workflow_task_completed_event_id = st->completed_event_id };
-    step_event(st, &he);
+        .failure = cmd->marker.failure };
+    step_command_event(st, cmd, &he);
 }
 
 static void apply_one(
@@ -73,10 +68,10 @@ static void apply_one(
 {
     switch (cmd->type) {
     case COMMAND_SCHEDULE_ACTIVITY_TASK:
-        activity_schedule(st, cmd, c->identity);
+        activity_schedule(st, cmd);
         return;
     case COMMAND_REQUEST_CANCEL_ACTIVITY_TASK:
-        activity_request_cancel(st, cmd->request_cancel_activity.scheduled_event_id);
+        activity_request_cancel(st, cmd, c->identity);
         return;
     case COMMAND_START_TIMER:
         start_timer(st, cmd);
@@ -112,7 +107,7 @@ static void apply_one(
     }
 }
 
-/* Offers and eager starts of activities that a later command of the same completion has cancelled. */
+/* Offers of activities that a later command of the same completion has cancelled. */
 static void drop_stale_offers(struct step *st)
 {
     struct effects *fx = st->fx;
@@ -123,10 +118,6 @@ static void drop_stale_offers(struct step *st)
         }
     }
     fx->offers.len = kept;
-    if (!workflow_is_open(
-                st->wf)) { /* the same completion has closed the run: nobody waits for them */
-        fx->eager_activities.len = 0;
-    }
 }
 
 void commands_apply(struct step *st, const struct event_workflow_task_completed *c)
@@ -135,6 +126,7 @@ void commands_apply(struct step *st, const struct event_workflow_task_completed 
         apply_one(st, &c->commands[i], c);
     }
     drop_stale_offers(st);
+    activity_start_eager(st, c->identity);
 }
 
 const char *failed_cause_name(enum workflow_task_failed_cause cause)

@@ -157,7 +157,6 @@ static const char *child_problem(const struct check *c, const struct command_sta
     }
     const char *why = cron_problem(in->cron_schedule, in->cron_zone, c->st->now);
     why = why ? why : retry_policy_problem(&in->retry);
-    why = why ? why : priority_problem(in->priority);
     return why ? why : command_queue_problem(c, in->task_queue);
 }
 
@@ -193,6 +192,10 @@ static bool check_child(struct check *c, const struct command *cmd)
         return command_refuse_count(c, CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
                 "pending child workflow executions", c->over.children_pending,
                 c->st->limits->pending_children);
+    }
+    why = priority_problem(in->priority);
+    if (why) {
+        return command_refuse(c, bad, "%s", why);
     }
     c->over.children_pending++;
     overlay_set(c, &c->over.children, in->workflow_id, true);

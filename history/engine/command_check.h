@@ -12,7 +12,6 @@ struct overlay {
     VEC(struct scheduled {
         int64_t event_id;
         struct str activity_id;
-        bool is_eager;
     })
     scheduled;
     int64_t next_event_id;

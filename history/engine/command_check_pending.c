@@ -63,7 +63,7 @@ bool check_schedule_activity(struct check *c, const struct command *cmd)
     }
     c->over.activities_pending++;
     overlay_set(c, &c->over.activities, in->activity_id, true);
-    struct scheduled s = { c->over.next_event_id, in->activity_id, activity_is_eager(wf, in) };
+    struct scheduled s = { c->over.next_event_id, in->activity_id };
     vec_push(c->st->fx->arena, &c->over.scheduled, s);
     return true;
 }
@@ -98,7 +98,7 @@ bool check_cancel_activity(struct check *c, const struct command *cmd)
     for (size_t i = 0; i < c->over.scheduled.len; i++) {
         if (c->over.scheduled.ptr[i].event_id == id) {
             activity_id = c->over.scheduled.ptr[i].activity_id;
-            is_started = c->over.scheduled.ptr[i].is_eager;
+            is_started = false; /* also an eager one: they start after all commands */
         }
     }
     if (!activity_id.len && !is_close_buffered(wf, id)) {

@@ -28,8 +28,8 @@ static enum err refuse(struct step *st, const struct event_workflow_task_complet
     }
     (void)fail_text(&st->fx->answer, ERR_INVALID_ARGUMENT, message);
     updates_fail_sent(st);
-    workflow_task_fail(
-            st, r->cause, server_failure(st->fx->arena, message), c->identity, (struct str){ 0 });
+    workflow_task_fail(st, r->cause, server_failure(st->fx->arena, message, false), c->identity,
+            (struct str){ 0 });
     if (is_unhandled) { /* after the end of the task, which makes it forgotten */
         step_record(st, &(struct record){ .kind = RECORD_CLOSE_ATTEMPTED });
     }

@@ -55,6 +55,8 @@ struct engine_limits {
     bool cross_namespace; /* commands may name other namespaces; default false */
     /* Nothing is handed out with the answer to a start or completion, whatever the client asks; default false. */
     bool no_eager_start, no_eager_activities;
+    struct duration
+            restart_min; /* a run younger than this is not terminated for a new one; default 0 */
     uint32_t pending_activities, pending_children, pending_signals, pending_cancels; /* 2000 each */
     uint32_t signals_per_run;                                                        /* 10000 */
     uint32_t buffered_events;                                                        /* 100 */
@@ -307,14 +309,12 @@ struct event {
 
 /* ---- effects: what must happen ----------------------------------------------------------------- */
 
-/* A task that a worker may have. Matching gets the reference; the payload is fetched by the claim.
- */
+/* A task that a worker may have. Matching gets the reference; the claim fetches the payload. */
 struct task_offer {
     enum task_queue_type type;
     struct str queue;
     bool is_sticky;
-    struct duration
-            sticky_schedule_to_start; /* how long a sticky offer may wait for its live poller */
+    struct duration sticky_schedule_to_start; /* how long it may wait there for its live poller */
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since; /* for the age of the backlog */
@@ -455,6 +455,9 @@ void workflow_messages(const struct workflow *wf, struct arena *arena, struct ef
 
 enum workflow_status workflow_status(const struct workflow *wf);
 int64_t workflow_next_event_id(const struct workflow *wf);
+/* What a reader is promised of a task that no worker has yet and whose scheduled event is not stored: that event, as
+ * a History.events field. Otherwise empty. */
+struct str workflow_task_promised(const struct workflow *wf, struct arena *arena);
 /* True while a workflow task or an activity is out whose start is not stored. */
 bool workflow_has_volatile(const struct workflow *wf);
 /* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */

@@ -14,7 +14,6 @@ void external_initiate(struct step *st, const struct command *cmd)
     bool is_signal = cmd->type == COMMAND_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION;
     struct history_event he = { .type = is_signal ? HISTORY_SIGNAL_EXTERNAL_INITIATED
                                                   : HISTORY_REQUEST_CANCEL_EXTERNAL_INITIATED,
-        .workflow_task_completed_event_id = st->completed_event_id,
         .namespace_name = in->namespace_name.len ? in->namespace_name : st->wf->namespace_name,
         .namespace_id = uuid_dup(st->fx->arena, st->wf->namespace_id),
         .execution = { in->workflow_id, in->run_id },
@@ -23,9 +22,8 @@ void external_initiate(struct step *st, const struct command *cmd)
         .header = in->header,
         .control = in->control,
         .reason = in->reason,
-        .child_workflow_only = in->child_workflow_only,
-        .user_metadata = cmd->user_metadata };
-    step_event(st, &he);
+        .child_workflow_only = in->child_workflow_only };
+    step_command_event(st, cmd, &he);
     struct map_node *n = map_get(&st->wf->outbox, str_of(&he.event_id, sizeof(he.event_id)));
     const struct outbox_entry *e = map_entry(n, struct outbox_entry, by_id);
     if (str_eq(in->workflow_id,

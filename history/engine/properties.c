@@ -122,14 +122,12 @@ void state_upsert(struct workflow *wf, struct str *to, struct str base, struct s
 
 void properties_change(struct step *st, const struct command *cmd)
 {
-    struct history_event he = { .type = HISTORY_UPSERT_SEARCH_ATTRIBUTES,
-        .workflow_task_completed_event_id = st->completed_event_id,
-        .user_metadata = cmd->user_metadata };
+    struct history_event he = { .type = HISTORY_UPSERT_SEARCH_ATTRIBUTES };
     if (cmd->type == COMMAND_MODIFY_WORKFLOW_PROPERTIES) {
         he.type = HISTORY_WORKFLOW_PROPERTIES_MODIFIED;
         he.memo = cmd->modify_properties.upserted_memo;
     } else {
         he.search_attributes = cmd->upsert.search_attributes;
     }
-    step_event(st, &he);
+    step_command_event(st, cmd, &he);
 }

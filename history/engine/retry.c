@@ -216,14 +216,14 @@ struct str timeout_failure(struct arena *arena, struct str message, enum timeout
     return buf_str(&b);
 }
 
-struct str server_failure(struct arena *arena, struct str message)
+struct str server_failure(struct arena *arena, struct str message, bool non_retryable)
 {
     struct buf b;
     buf_init_arena(&b, arena, 64 * 1024);
     wire_opt_bytes(&b, 1, message);
     wire_put_bytes(&b, 2, STR("Server"));
     size_t mark = wire_begin(&b, 9);
-    wire_put_varint(&b, 1, 1);
+    wire_opt_varint(&b, 1, non_retryable);
     wire_end(&b, mark);
     return buf_str(&b);
 }

@@ -42,8 +42,8 @@ const char *retry_policy_problem(const struct retry_policy *policy);
 /* An encoded timeout Failure. */
 struct str timeout_failure(struct arena *arena, struct str message, enum timeout_type type,
         struct str last_heartbeat_details, struct str cause);
-/* An encoded failure by the server itself, never retried. */
-struct str server_failure(struct arena *arena, struct str message);
+/* An encoded failure by the server itself. */
+struct str server_failure(struct arena *arena, struct str message, bool non_retryable);
 /* Payloads of one JSON text. The text must need no escapes. */
 void text_payloads(struct buf *out, struct str text);
 const char *timeout_type_name(enum timeout_type type);

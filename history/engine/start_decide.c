@@ -25,7 +25,7 @@ enum start_decision start_decide(const struct start_existing *existing, struct s
                 conflict == ID_CONFLICT_TERMINATE_EXISTING ||
                 (reuse == ID_REUSE_TERMINATE_IF_RUNNING && conflict == ID_CONFLICT_UNSPECIFIED);
         if (terminate) {
-            return START_TERMINATE_THEN_NEW;
+            return existing->is_too_young ? START_REFUSE_TOO_SOON : START_TERMINATE_THEN_NEW;
         }
         return conflict == ID_CONFLICT_USE_EXISTING ? START_USE_EXISTING : START_REFUSE;
     }

@@ -100,6 +100,14 @@ void step_event(struct step *st, struct history_event *he)
     check(apply_event(st->wf, he, bytes));
 }
 
+void step_command_event(struct step *st, const struct command *cmd, struct history_event *he)
+{
+    he->user_metadata = cmd->user_metadata;
+    he->group_markers = cmd->group_markers;
+    he->workflow_task_completed_event_id = st->completed_event_id;
+    step_event(st, he);
+}
+
 /* What a buffered event is about: the event it closes, or for children the one that asked for it. */
 static int64_t subject_of(const struct history_event *he)
 {

@@ -15,6 +15,8 @@ struct step {
     int64_t run_of_events;      /* events emitted since the last record */
     int64_t completed_event_id; /* of the completion whose commands are being applied; 0: none */
     bool *messages_taken;       /* of that completion: those that commands have named */
+    VEC(int64_t)
+    eager; /* activities that go out with its answer, unless a later command ends them */
     bool is_completing; /* from the completed event to the flush: other events wait behind the commands' */
     bool wants_task; /* something has happened that the workflow must see */
     bool offer_task;
@@ -24,6 +26,8 @@ struct step {
 
 /* Gives the event its id and time, writes it and applies it. */
 void step_event(struct step *st, struct history_event *he);
+/* The event that a command makes: it names its completion, and carries what the worker's user says of it. */
+void step_command_event(struct step *st, const struct command *cmd, struct history_event *he);
 /* Something that happened to the run: an event now, or buffered while a workflow task is out. Wakes the run. */
 void step_happened(struct step *st, struct history_event *he);
 /* The same, without waking it. */
@@ -126,10 +130,10 @@ const struct buffered_event *buffered_timer(
 const char *failed_cause_name(enum workflow_task_failed_cause cause);
 
 /* activity.c */
-/* Is it handed out with the answer to the completion that schedules it? */
-bool activity_is_eager(const struct workflow *wf, const struct command_schedule_activity *in);
-void activity_schedule(struct step *st, const struct command *cmd, struct str identity);
-void activity_request_cancel(struct step *st, int64_t scheduled_event_id);
+void activity_schedule(struct step *st, const struct command *cmd);
+/* After all commands: those that were asked for eagerly and are still there are started. */
+void activity_start_eager(struct step *st, struct str identity);
+void activity_request_cancel(struct step *st, const struct command *cmd, struct str identity);
 bool activity_defaults(const struct workflow *wf, const struct command_schedule_activity *in,
         struct history_event *he, const char **why);
 void activity_time(struct step *st);

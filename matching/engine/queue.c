@@ -293,6 +293,11 @@ void matching_describe(const struct matching_engine *e, const struct queue_id *i
     if (!q) {
         q = queue_find(e, id, true);
     }
+    struct matching_queue_config config;
+    if (!q && e->lookup && e->lookup(e->lookup_ctx, id, &config) && config.has_rate) {
+        ret->rate_source = MATCHING_RATE_CONFIG; /* it holds from the first task on */
+        ret->rate_limit = config.rate;
+    }
     if (!q) {
         return;
     }

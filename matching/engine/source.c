@@ -13,8 +13,8 @@
 
 /* ---- advertisers --------------------------------------------------------------------------------------- */
 
-struct advertiser *advertiser_get(
-        struct matching_engine *e, const struct advertiser_id *id, uint64_t incarnation)
+struct advertiser *advertiser_get(struct matching_engine *e, const struct advertiser_id *id,
+        uint64_t incarnation, struct instant now)
 {
     struct advertiser_key key;
     memset(&key, 0, sizeof(key));
@@ -26,6 +26,7 @@ struct advertiser *advertiser_get(
         if (known->incarnation != incarnation) {
             advertiser_void(e, known);
             known->incarnation = incarnation;
+            known->began_anew = now;
         }
         return known;
     }
@@ -246,7 +247,10 @@ void source_take_figures(
         }
     }
     for (size_t i = 0; i < ev->advertise.offer_count; i++) {
-        offers[level_of(&ev->advertise.offers[i].priority) - 1]++;
+        const struct matching_offer *o = &ev->advertise.offers[i];
+        /* Who begins anew tells again of what has been counted. */
+        bool is_old = is_new && instant_before(o->since, s->advertiser->began_anew);
+        offers[level_of(&o->priority) - 1] += !is_old;
     }
     for (size_t i = 0; i < PRIORITY_LEVELS; i++) {
         uint64_t added = tasks_added(s->levels[i].backlog, is_new, now[i].backlog, offers[i]);

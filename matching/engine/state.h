@@ -115,6 +115,7 @@ struct advertiser {
     struct map_node by_id;
     struct advertiser_key key;
     uint64_t incarnation;
+    struct instant began_anew; /* when it told all again; {0}: never */
     struct list sources;
     struct list dirty_sources;
     struct list_node dirty; /* in the engine's list */
@@ -195,8 +196,8 @@ bool queue_is_limited(const struct queue *q, struct instant now);
 struct instant queue_oldest(const struct queue *q, uint32_t level);
 
 /* --- source.c --- */
-struct advertiser *advertiser_get(
-        struct matching_engine *e, const struct advertiser_id *id, uint64_t incarnation);
+struct advertiser *advertiser_get(struct matching_engine *e, const struct advertiser_id *id,
+        uint64_t incarnation, struct instant now);
 /* Everything it advertised is void. */
 void advertiser_void(struct matching_engine *e, struct advertiser *a);
 void advertiser_forget(struct matching_engine *e, struct advertiser *a);

@@ -120,7 +120,8 @@ static void step_poll_over(
 static void step_advertise(
         struct matching_engine *e, const struct matching_event *ev, struct matching_effects *fx)
 {
-    struct advertiser *a = advertiser_get(e, &ev->advertise.from, ev->advertise.incarnation);
+    struct advertiser *a =
+            advertiser_get(e, &ev->advertise.from, ev->advertise.incarnation, ev->now);
     struct queue *q = queue_get(e, &ev->advertise.queue, ev->advertise.is_sticky, ev->now);
     if (!q) {
         e->totals.dropped += ev->advertise.offer_count;

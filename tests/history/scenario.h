@@ -71,5 +71,7 @@ const struct str *callbacks_of(struct arena *arena, int64_t n);
 struct str words_large(struct arena *arena, struct words *w, const char *key);
 struct str failure_of_text(struct arena *arena, struct words *w, struct str message);
 struct retry_policy words_retry(struct scenario *s, struct words *w);
+/* priority=LEVEL/KEY/WEIGHT as the message; what is left out, or 0, is not in it. */
+struct str words_priority(struct scenario *s, struct words *w);
 
 extern const struct instant scenario_epoch;

@@ -24,15 +24,6 @@ static struct str large_property(struct arena *arena, struct words *w)
             arena, str_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(name), STR_ARG(value)));
 }
 
-/* "priority=KEY" */
-static struct str priority_of(struct arena *arena, struct words *w)
-{
-    struct buf out;
-    buf_init_arena(&out, arena, 64);
-    wire_opt_varint(&out, 1, (uint64_t)words_number(w, "priority", 0));
-    return buf_str(&out);
-}
-
 static void activity(struct scenario *s, struct words *w, struct command *c)
 {
     struct arena *a = &s->h.arena;
@@ -45,8 +36,8 @@ static void activity(struct scenario *s, struct words *w, struct command *c)
         .start_to_close = words_duration(w, "start_to_close"),
         .heartbeat = words_duration(w, "heartbeat"),
         .retry = words_retry(s, w),
+        .priority = words_priority(s, w),
         .request_eager_execution = words_has(w, "eager"),
-        .priority = priority_of(a, w),
         .input = words_large(a, w, "input_size") };
     c->schedule_activity.activity_id = words_next(w);
 }
@@ -86,7 +77,7 @@ static void child(struct scenario *s, struct words *w, struct command *c)
         .task_timeout = words_duration(w, "task_timeout"),
         .run_timeout = words_duration(w, "run_timeout"),
         .retry = words_retry(s, w),
-        .priority = priority_of(&s->h.arena, w),
+        .priority = words_priority(s, w),
         .parent_close_policy = str_eq(policy, STR("abandon"))  ? PARENT_CLOSE_ABANDON
                                : str_eq(policy, STR("cancel")) ? PARENT_CLOSE_REQUEST_CANCEL
                                                                : PARENT_CLOSE_UNSPECIFIED };

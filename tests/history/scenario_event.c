@@ -30,6 +30,7 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .request_eager_execution = words_has(w, "eager"),
         .attempt = (int32_t)words_number(w, "attempt", 0),
         .memo = properties_of(a, words_get(w, "memo")),
+        .priority = words_priority(s, w),
         .search_attributes = properties_of(a, words_get(w, "sa")),
         .last_completion_result = payloads_of(a, words_get(w, "last_result")),
         .cron_schedule = schedule_of(a, words_get(w, "cron")),

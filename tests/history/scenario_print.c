@@ -1,4 +1,5 @@
 /* The effects of a step as text: events with the attributes that rules speak of, and what else must happen. */
+#include "common/model/priority.h"
 #include "common/model/wire.h"
 #include "history/engine/child.h"
 #include "history/engine/records.h"
@@ -120,6 +121,9 @@ static void put_failure(struct buf *out, const char *name, struct str failure)
             : info.timeout == TIMEOUT_HEARTBEAT         ? "(Heartbeat)"
                                                         : "(StartToClose)");
     put_s(out, "last_heartbeat", payload_text(details));
+    if (info.kind == FAILURE_SERVER && info.non_retryable) {
+        buf_printf(out, "(final)");
+    }
     put_failure(out, "because", cause);
 }
 
@@ -235,7 +239,8 @@ static void print_event(const struct history_event *he, struct buf *out)
     }
     put_i(out, "eager", he->eager_execution_accepted);
     buf_printf(out, "%s", he->new_run_id.len ? " new-run" : "");
-    if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED) {
+    if (he->type == HISTORY_ACTIVITY_TASK_STARTED || he->type == HISTORY_WORKFLOW_TASK_STARTED ||
+            he->type == HISTORY_ACTIVITY_TASK_CANCELED) {
         put_s(out, "by", he->identity);
     }
     buf_append_byte(out, '\n');
@@ -314,13 +319,24 @@ static void print_message(const struct outbox_message *m, struct buf *out)
                                              : "");
 }
 
+static void put_priority(struct buf *out, struct str message)
+{
+    struct priority p = priority_read(message);
+    if (message.len) {
+        buf_printf(out, " priority=%d/" STR_FMT "/%g", (int)p.key, STR_ARG(p.fairness_key),
+                (double)p.weight);
+    }
+}
+
 static void print_offers(const struct effects *fx, struct buf *out)
 {
     for (size_t i = 0; i < fx->offers.len; i++) {
         const struct task_offer *o = &fx->offers.ptr[i];
-        buf_printf(out, "    offer %s " STR_FMT "%s event=%lld attempt=%d\n",
+        buf_printf(out, "    offer %s " STR_FMT "%s event=%lld attempt=%d",
                 o->type == TASK_QUEUE_WORKFLOW ? "workflow" : "activity", STR_ARG(o->queue),
                 o->is_sticky ? " (sticky)" : "", (long long)o->scheduled_event_id, (int)o->attempt);
+        put_priority(out, o->priority);
+        buf_append_byte(out, '\n');
     }
     for (size_t i = 0; i < fx->messages.len; i++) {
         const struct outbox_message *m = &fx->messages.ptr[i];
@@ -340,6 +356,7 @@ static void print_offers(const struct effects *fx, struct buf *out)
         put_i(out, "callbacks", (int64_t)n->callback_count);
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
+        put_priority(out, n->priority);
         buf_printf(out, "%s%s\n", n->retry.is_set ? " retry" : "", n->parent ? " as-child" : "");
     }
 }

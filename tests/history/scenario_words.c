@@ -1,6 +1,7 @@
 /* Words, durations and small messages of the scenario language. */
 #include <stdio.h>
 
+#include "common/model/priority.h"
 #include "common/model/wire.h"
 #include "history/engine/cron.h"
 #include "tests/history/scenario.h"
@@ -149,6 +150,20 @@ struct str failure_of_text(struct arena *arena, struct words *w, struct str mess
 }
 
 /* retry=initial/coefficient/maximum/attempts, each may be "-"; non_retryable_type=Name */
+struct str words_priority(struct scenario *s, struct words *w)
+{
+    struct str text = words_get(w, "priority");
+    struct str level = str_split(text, '/', &text), key = str_split(text, '/', &text);
+    struct priority p = { .fairness_key = key };
+    struct buf out;
+    int64_t n;
+    p.key = str_to_i64(level, &n) ? (int32_t)n : 0;
+    p.weight = str_to_i64(text, &n) ? (float)n : 0;
+    buf_init_arena(&out, &s->h.arena, PRIORITY_BYTES_MAX + key.len);
+    priority_write(&out, &p);
+    return buf_str(&out);
+}
+
 struct retry_policy words_retry(struct scenario *s, struct words *w)
 {
     struct retry_policy p = { 0 };

@@ -174,7 +174,9 @@ class DevServer(Case):
                 "history.MaxBufferedQueryCount=10000", "limit.historyCount.suggestContinueAsNew=50",
                 "frontend.enableUpdateWorkflowExecution=true", "frontend.persistenceMaxQPS=10000",
                 "system.enableActivityEagerExecution=false", "system.enableEagerWorkflowStart=false",
-                "frontend.enableSchedules=false", "no.such=[{\"a\":1}]",
+                
+                "frontend.namespaceRPS=500", "frontend.namespaceRPS.visibility=60", "frontend.namespaceCount=700",
+                "history.workflowIdReuseMinimalInterval=\"0s\"", "frontend.enableSchedules=false", "no.such=[{\"a\":1}]",
             ) for word in ("--dynamic-config-value", value)),
             "--log-config",
         )
@@ -182,7 +184,7 @@ class DevServer(Case):
         text = p.text()
         for setting in (
             "blob: 2048", "id_length: 20", "long_poll: 2500ms", "buffered_queries: 10000",
-            "history_count_suggest_continue_as_new: 50", "eager_activities: false", "eager_start: false",
+            "history_count_suggest_continue_as_new: 50", "eager_activities: false", "eager_start: false", "rps: 500", "rps_lists: 60", "waiting_calls: 700", "restart_interval: 0ms",
         ):
             self.assertIn(f" {setting}\n", text)
         warnings = [json.loads(line) for line in text.splitlines() if line.startswith("{")]

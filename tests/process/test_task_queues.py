@@ -1,5 +1,6 @@
 """Task queues from outside: what they tell of their workers and tasks, and what a worker's goodbye does."""
 
+import struct
 import threading
 import time
 
@@ -10,6 +11,10 @@ from wire import field
 INVALID_ARGUMENT = 3
 WORKFLOW, ACTIVITY = 1, 2
 ENHANCED = 1
+
+
+def float_field(number, value):
+    return wire.varint(number << 3 | 5) + struct.pack("<f", value)
 
 
 def poll(port, queue, worker, activity=False, more=b""):
@@ -117,3 +122,69 @@ class TaskQueues(Case):
         for kind in (1, 2):
             self.assertEqual([wire.get(p, 1) for n, p in wire.fields(reply) if n == kind], [b"queue"])
         self.call("ListTaskQueuePartitions", b"", INVALID_ARGUMENT)
+
+    def configure(self, *parts, type=ACTIVITY, status=wire.OK):
+        name = field(2, "admin") + field(3, "queue") + field(4, type)
+        return self.call("UpdateTaskQueueConfig", name + b"".join(parts), status)
+
+    def described(self):
+        reply = self.describe(field(3, ACTIVITY), field(11, 1))
+        return wire.get(reply, 6), wire.get(reply, 7)
+
+    def test_what_is_set_for_a_queue(self):
+        queue_rate = lambda *rate: field(5, b"".join(rate) + field(2, "because"))
+        half = field(1, float_field(1, 0.5))
+        API, SYSTEM = 1, 3
+        self.assertEqual(self.described()[0], None)
+        config = wire.get(self.configure(queue_rate(half)), 1)
+        self.assertEqual(wire.get(config, 1, 1), float_field(1, 0.5))
+        self.assertEqual((wire.get(config, 1, 2, 1), wire.get(config, 1, 2, 2)), (b"because", b"admin"))
+        self.assertAlmostEqual(wire.get(config, 1, 2, 3, 1), time.time(), delta=30)
+        self.assertEqual(self.described(), (config, float_field(1, 0.5) + field(2, API)))
+        self.assertIsNone(wire.get(self.describe(field(3, ACTIVITY)), 6), "only when asked for")
+        stopped = wire.get(self.configure(queue_rate(field(1, b""))), 1)
+        self.assertEqual(self.described(), (stopped, field(2, API)), "a rate of zero is one")
+
+        weight = lambda key, value: field(7, field(1, key) + float_field(2, value))
+        config = wire.get(self.configure(weight("a", 2), weight("b", 3), field(6, field(1, float_field(1, 7)))), 1)
+        self.assertEqual(wire.get(config, 2, 1), float_field(1, 7))
+        config = wire.get(self.configure(field(8, "a"), weight("c", 4)), 1)
+        self.assertEqual([wire.get(v, 1) for n, v in wire.fields(config) if n == 3], [b"b", b"c"])
+        self.assertEqual(wire.get(config, 2, 1), float_field(1, 7), "what is not named stays")
+
+        lifted = wire.get(self.configure(queue_rate()), 1)
+        self.assertIsNone(wire.get(lifted, 1, 1))
+        self.assertEqual(wire.get(lifted, 1, 2, 1), b"because")
+        self.assertEqual(wire.get(self.described()[1], 2), SYSTEM)
+
+    def test_what_may_not_be_set_for_a_queue(self):
+        bad = lambda *parts, type=ACTIVITY: self.configure(*parts, type=type, status=INVALID_ARGUMENT)
+        rate = lambda value: field(1, float_field(1, value))
+        bad(field(5, rate(-1)))
+        bad(field(6, rate(-1)))
+        bad(field(5, rate(1)), type=WORKFLOW)
+        bad(field(6, rate(1)), type=WORKFLOW)
+        bad(field(5, rate(1) + field(2, "x" * 1001)))
+        bad(field(7, field(1, "") + float_field(2, 1)))
+        bad(field(7, field(1, "x" * 65) + float_field(2, 1)))
+        bad(field(7, field(1, "a") + float_field(2, 0)))
+        bad(field(8, ""))
+        bad(field(8, "a"), field(7, field(1, "a") + float_field(2, 1)))
+        self.call("UpdateTaskQueueConfig", field(4, ACTIVITY), INVALID_ARGUMENT)
+        self.assertEqual(self.described()[0], None)
+
+    def test_a_rate_that_is_set_holds_polls_back(self):
+        self.configure(field(5, field(1, b"")))
+        t, answers = self.in_background("queue", "one", activity=True)
+        self.wait_pollers("one@host", type=ACTIVITY)
+        self.assertEqual(wire.start_workflow(self.port, "w")[0], wire.OK)
+        token = wire.get(poll(self.port, "queue", "two")[2], 1)
+        activity = field(1, "act") + field(2, field(1, "A")) + field(4, field(1, "queue")) + field(9, field(1, 60))
+        done = field(1, token) + field(2, field(1, 1) + field(2, activity)) + field(9, "default")
+        self.assertEqual(wire.call(self.port, "RespondWorkflowTaskCompleted", done)[0], wire.OK)
+        limited = lambda: wire.get(self.describe(field(3, ACTIVITY), field(8, 1)), 5, 5)
+        wait_until("the task waits beside the poll", limited)
+        self.assertEqual(answers, [])
+        self.configure(field(5, b""))
+        t.join(10)
+        self.assertEqual(wire.get(answers[0][0][2], 6), b"act")

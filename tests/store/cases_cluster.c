@@ -172,6 +172,7 @@ static void namespaces_change_by_compare_and_set(void)
     expect(list.version == list.since); /* refused changes change nothing */
 
     put.row.state = 2;
+    put.row.task_queues = STR("three\0four");
     expect_ok(run(sl, put_namespace, &put));
     expect(put.row.version == 2);
     put.row.version = 1;
@@ -186,6 +187,8 @@ static void namespaces_change_by_compare_and_set(void)
     expect_ok(run(sl, list_namespaces, &list));
     expect(list.row_count == 2 && str_eq(list.rows[0].name, STR("bank")) &&
             list.rows[1].state == 2);
+    expect(str_eq(list.rows[1].task_queues, STR("three\0four")) &&
+            str_empty(list.rows[0].task_queues));
     close_lane(sl);
     store_free(store);
 }

@@ -393,6 +393,7 @@ static void backlog_by_queue_and_by_shard(void)
         row.shard = (uint32_t)i % 3;
         row.backlog_queue = i % 2 ? STR("mail") : i % 4 ? STR("print") : STR("");
         row.backlog_type = str_empty(row.backlog_queue) ? 0 : TASK_QUEUE_WORKFLOW;
+        row.backlog_level = i == 7 ? 1 : i == 9 ? 3 : 0;
         push_run(&fill, row);
     }
     expect_ok(commit(&w, &fill));
@@ -412,7 +413,13 @@ static void backlog_by_queue_and_by_shard(void)
             scan.after_key = scan.rows[i].key;
         }
     } while (scan.row_count == 6);
-    expect(seen == 20);
+    expect(seen == 19);
+    scan.after_key = 0;
+    scan.level = 1; /* of that urgency there is one */
+    expect_ok(run(w.sl, scan_backlog, &scan));
+    expect(scan.row_count == 1 && scan.rows[0].backlog_level == 1);
+    expect(scan.rows[0].backlog_type == TASK_QUEUE_WORKFLOW);
+    scan.level = 0;
     scan.type = TASK_QUEUE_ACTIVITY;
     scan.after_key = 0;
     expect_ok(run(w.sl, scan_backlog, &scan));

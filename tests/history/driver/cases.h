@@ -11,6 +11,7 @@
     X(eager_starts_survive_a_crash)                     \
     X(eager_starts_are_ignored_with_a_delay)            \
     X(eager_tasks_can_be_switched_off)                  \
+    X(young_runs_are_not_terminated_for_new_ones)       \
     X(requests_are_attached)                            \
     X(attached_requests_are_bounded)                    \
     X(starts_are_checked_before_the_id)                 \
@@ -25,6 +26,7 @@
     X(completions_name_their_deployment)                \
     X(behaviors_need_a_version)                         \
     X(pages_of_completions_are_refused)                 \
+    X(events_carry_what_commands_say_of_them)           \
     X(obsolete_claims_leave_later_attempts)             \
     X(completions_survive_a_crash)                      \
     X(lost_tasks_are_offered_again)                     \
@@ -99,12 +101,17 @@
     X(resets_given_up_leave_nothing)                    \
     X(resets_race_with_the_workflow)                    \
     X(children_are_connected_with_the_new_run)          \
+    X(ends_of_children_are_told_again)                  \
+    X(children_ended_by_their_parent_are_told_again)    \
     X(children_not_started_yet_are_connected)           \
     X(deleted_runs_are_gone)                            \
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \
     X(offers_lost_without_a_word_come_again)            \
+    X(urgent_tasks_are_told_first)                      \
+    X(evicted_backlogs_come_back_by_priority)           \
+    X(keys_of_fairness_share_the_credit)                \
     X(offers_that_matching_keeps_are_told_once)         \
     X(overtaken_sticky_tasks_do_not_hide_the_next_one)  \
     X(overtaken_tasks_that_nobody_has_are_not_offered)  \

@@ -1,4 +1,5 @@
 /* Tasks of runs that have left memory: what matching has of them, and what it loses. */
+#include "common/model/priority.h"
 #include "tests/history/driver/cases.h"
 #include "tests/history/driver/world.h"
 
@@ -99,5 +100,94 @@ void overtaken_tasks_that_nobody_has_are_not_offered(void)
     world_advance(w, DURATION_SECONDS(2));
     expect(!find_offer(w, "sticky"));
     complete_task(w, "order", poll_workflow(w, "q"), complete_workflow(w));
+    world_free(w);
+}
+
+/* ---- priority and fairness ------------------------------------------------------------------------------ */
+
+static void start_with(struct world *w, const char *id, int32_t level, const char *key)
+{
+    struct priority p = { level, str_from_cstr(key), 0 };
+    struct buf message;
+    Api__StartWorkflowExecutionRequest *r = start_request(w, id, id);
+    buf_init_arena(&message, &w->arena, PRIORITY_BYTES_MAX);
+    priority_write(&message, &p);
+    r->priority = api_data(buf_str(&message));
+    answer_of(w, call_api(w, API_START_WORKFLOW, id, &r->base),
+            &api__start_workflow_execution_response__descriptor);
+}
+
+static void expect_next(struct world *w, const char *id)
+{
+    Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
+    expect(strcmp(task->workflow_execution->workflow_id, id) == 0);
+    complete_task(w, id, task, complete_workflow(w));
+}
+
+static void matching_goes(struct world *w)
+{
+    w->matching_away = true;
+    history_matching_changed(w->history);
+}
+
+void urgent_tasks_are_told_first(void)
+{
+    struct world *w = world_new();
+    matching_goes(w);
+    start_with(w, "last", 5, "");
+    start(w, "normal");
+    start_with(w, "normal too", 3, "");
+    start_with(w, "first", 1, "");
+    w->matching_away = false;
+    expect_next(w, "first");
+    expect_next(w, "normal");
+    expect_next(w, "normal too");
+    expect_next(w, "last");
+    world_free(w);
+}
+
+void evicted_backlogs_come_back_by_priority(void)
+{
+    struct world *w = world_new_with(small_cache);
+    matching_goes(w);
+    for (int i = 0; i < 40; i++) {
+        start_with(w, str_printf(&w->arena, "last %d", i).ptr, 4, "");
+    }
+    start(w, "normal");
+    start_with(w, "first", 1, "");
+    evicted(w);
+    world_kill(w); /* the rows alone tell it */
+    world_boot(w);
+    w->matching_away = false;
+    expect_next(w, "first");
+    expect_next(w, "normal");
+    for (int i = 0; i < 40; i++) {
+        Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
+        complete_task(w, task->workflow_execution->workflow_id, task, complete_workflow(w));
+    }
+    expect(history_stats(w->history).closed == 42);
+    world_free(w);
+}
+
+void keys_of_fairness_share_the_credit(void)
+{
+    struct world *w = world_new();
+    matching_goes(w);
+    for (int i = 0; i < 30; i++) {
+        start_with(w, str_printf(&w->arena, "large %d", i).ptr, 0, "large");
+    }
+    start_with(w, "small", 0, "small");
+    start_with(w, "nameless", 0, "");
+    w->matching_away = false;
+    world_until(w, DURATION_SECONDS(1), find_offer(w, "q"));
+    int small = 0, nameless = 0, all = 0;
+    list_each(&w->offers, n)
+    {
+        const struct offered *o = list_entry(n, struct offered, node);
+        small += str_eq(o->task.workflow_id, STR("small"));
+        nameless += str_eq(o->task.workflow_id, STR("nameless"));
+        all++;
+    }
+    expect(all == DEMAND_INITIAL && small == 1 && nameless == 1);
     world_free(w);
 }

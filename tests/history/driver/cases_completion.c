@@ -133,3 +133,73 @@ void pages_of_completions_are_refused(void)
     complete_task(w, "order", task, complete_workflow(w));
     world_free(w);
 }
+
+static Api__Command *cancel_timer(struct world *w, const char *id)
+{
+    Api__Command *c = command_new(w, (Api__CommandType)COMMAND_CANCEL_TIMER,
+            API__COMMAND__ATTRIBUTES_CANCEL_TIMER_COMMAND_ATTRIBUTES);
+    c->cancel_timer_command_attributes =
+            api_new(&w->arena, &api__cancel_timer_command_attributes__descriptor);
+    c->cancel_timer_command_attributes->timer_id = (char *)id;
+    return c;
+}
+
+static Api__Command *cancel_activity(struct world *w, int64_t scheduled_event_id)
+{
+    Api__Command *c = command_new(w, (Api__CommandType)COMMAND_REQUEST_CANCEL_ACTIVITY_TASK,
+            API__COMMAND__ATTRIBUTES_REQUEST_CANCEL_ACTIVITY_TASK_COMMAND_ATTRIBUTES);
+    c->request_cancel_activity_task_command_attributes =
+            api_new(&w->arena, &api__request_cancel_activity_task_command_attributes__descriptor);
+    c->request_cancel_activity_task_command_attributes->scheduled_event_id = scheduled_event_id;
+    return c;
+}
+
+/* "5 0/0 6 1/1": the numbers of the events that carry something, which summary, how many markers. */
+static const char *said_of_events(struct world *w)
+{
+    enum { FIELD_EVENT_ID = 1, FIELD_USER_METADATA = 301, FIELD_MARKERS = 304 };
+    struct str events = api_bytes(history_of(w, "order", "")->history);
+    struct wire_field event, f;
+    struct buf out;
+    buf_init_arena(&out, &w->arena, 4096);
+    while (wire_next(&events, &event)) {
+        struct str in = event.bytes, summary = { 0 };
+        int64_t id = 0;
+        size_t markers = 0;
+        while (wire_next(&in, &f)) {
+            id = f.number == FIELD_EVENT_ID ? (int64_t)f.varint : id;
+            summary = f.number == FIELD_USER_METADATA ? f.bytes : summary;
+            if (f.number == FIELD_MARKERS) {
+                char expected[] = { '\x0a', '\1', (char)('a' + markers++) };
+                expect(str_eq(f.bytes, str_of(expected, sizeof(expected))));
+            }
+        }
+        if (summary.len || markers) {
+            buf_printf(&out, "%s%lld %c/%zu", out.len ? " " : "", (long long)id,
+                    summary.len == 3 ? summary.ptr[2] : '-', markers);
+        }
+    }
+    buf_append_byte(&out, 0);
+    return buf_str(&out).ptr;
+}
+
+/* What a worker's user reads in the history: summaries, and the groups that an event belongs to. */
+void events_carry_what_commands_say_of_them(void)
+{
+    struct world *w = world_new();
+    start(w, "order");
+    Api__PollWorkflowTaskQueueResponse *task = poll_workflow(w, "q");
+    Api__Command *list[] = { schedule_activity(w, "a"), start_timer(w, 3600), cancel_timer(w, "t"),
+        cancel_activity(w, 5), complete_workflow(w) };
+    ProtobufCBinaryData markers[ARRAY_LEN(list)];
+    for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+        markers[i] = api_data(str_printf(&w->arena, "\x0a\x01%c", (char)('a' + i)));
+        list[i]->user_metadata = api_data(str_printf(&w->arena, "\x0a\x01%zu", i));
+        list[i]->event_group_markers = markers;
+        list[i]->n_event_group_markers = i;
+    }
+    answer_of(w, complete_task_begin(w, "order", task, list, ARRAY_LEN(list), NULL), NULL);
+    expect(!strcmp(history_types(w, "order"), "1 5 6 7 10 17 19 15 2"));
+    expect(!strcmp(said_of_events(w), "5 0/0 6 1/1 7 2/2 8 3/3 9 4/4"));
+    world_free(w);
+}

@@ -78,6 +78,36 @@ void eager_tasks_can_be_switched_off(void)
     }
 }
 
+static void set_restart_interval(struct history_config *config)
+{
+    config->limits.restart_min = DURATION_SECONDS(5);
+}
+
+/* As the Go server says it, with its cause and scope; for runs that would only be attached to, or are in the way, age does
+ * not matter. */
+void young_runs_are_not_terminated_for_new_ones(void)
+{
+    struct world *w = world_new_with(set_restart_interval);
+    const char *first = start(w, "order");
+    world_advance(w, DURATION_SECONDS(3));
+    Api__StartWorkflowExecutionRequest *r = start_request(w, "order", "req-2");
+    r->workflow_id_conflict_policy = (Api__WorkflowIdConflictPolicy)ID_CONFLICT_TERMINATE_EXISTING;
+    struct pending *p = begin(w, r);
+    expect(error_of(w, p) == ERR_RESOURCE_EXHAUSTED);
+    expect(str_starts_with(str_from_cstr(p->fail.message),
+            STR("Too many restarts for workflow order. Time since last start: 30")));
+    expect(str_eq(p->fail.detail_type, STR("ResourceExhaustedFailure")));
+    expect(str_eq(p->fail.detail, STR("\x08\x05\x10\x01")));
+    expect(!strcmp(describe(w, "order")->workflow_execution_info->execution->run_id, first));
+    r->workflow_id_conflict_policy = (Api__WorkflowIdConflictPolicy)ID_CONFLICT_USE_EXISTING;
+    expect(!started(w, r)->started);
+    world_advance(w, DURATION_SECONDS(3));
+    r->request_id = "req-3";
+    r->workflow_id_conflict_policy = (Api__WorkflowIdConflictPolicy)ID_CONFLICT_TERMINATE_EXISTING;
+    expect(started(w, r)->started);
+    world_free(w);
+}
+
 void eager_starts_survive_a_crash(void)
 {
     struct world *w = world_new();

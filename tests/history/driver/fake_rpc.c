@@ -138,6 +138,7 @@ void rpc_notify(
             o->queue = m.queues[i].name;
             o->is_sticky = m.queues[i].is_sticky;
             o->task = m.queues[i].offers[k].task;
+            o->level = (uint32_t)priority_meaning(m.queues[i].offers[k].priority).key;
             o->incarnation = m.incarnation;
             list_append(&w->offers, &o->node);
         }

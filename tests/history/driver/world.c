@@ -323,11 +323,15 @@ struct offered *find_offer(struct world *w, const char *queue)
 /* Tells the lane that the offer went to a poll, and that one more may come. */
 void demand(struct world *w, struct offered *o, bool refuse)
 {
+    struct msg_level_more level = { o->level, 1 };
+    bool is_normal = o->level == PRIORITY_NORMAL;
     struct msg_demanded_queue q = {
         .namespace_id = w->namespace_id,
         .name = o->queue,
         .type = o->task.type,
-        .more = 1,
+        .more = is_normal,
+        .levels = &level,
+        .level_count = !is_normal,
         .gone = &o->task,
         .gone_count = !refuse,
         .refused = &o->task,
@@ -416,7 +420,7 @@ struct pending *complete_activity_begin(
     return call_api(w, API_RESPOND_ACTIVITY_COMPLETED, id, &r.base);
 }
 
-static Api__Command *command_new(
+Api__Command *command_new(
         struct world *w, Api__CommandType type, Api__Command__AttributesCase attributes)
 {
     Api__Command *c = api_new(&w->arena, &api__command__descriptor);

@@ -9,6 +9,7 @@
 #include "common/api/methods.h"
 #include "common/api/token.h"
 #include "common/api/view.h"
+#include "common/model/priority.h"
 #include "common/rpc/messages.h"
 #include "history/service.h"
 #include "tests/sim/sim_store.h"
@@ -37,6 +38,7 @@ struct offered {
     struct str queue;
     bool is_sticky;
     struct task_ref task;
+    uint32_t level;
     uint64_t incarnation;
 };
 
@@ -121,6 +123,8 @@ struct pending *complete_activity_begin(
 /* Matching says: the offer went to a poll, or (sticky) there is no poller; and one more may come. */
 void demand(struct world *w, struct offered *o, bool refuse);
 extern const char *case_name;
+Api__Command *command_new(
+        struct world *w, Api__CommandType type, Api__Command__AttributesCase attributes);
 Api__Command *schedule_activity(struct world *w, const char *activity_id);
 Api__Command *start_timer(struct world *w, int seconds);
 Api__Command *complete_workflow(struct world *w);

@@ -35,6 +35,19 @@ Test(start_decide, open_run_goes_by_the_conflict_policy)
             decide(WORKFLOW_RUNNING, ID_REUSE_TERMINATE_IF_RUNNING, 0), START_TERMINATE_THEN_NEW);
 }
 
+Test(start_decide, young_runs_are_not_terminated)
+{
+    struct start_existing e = { .status = WORKFLOW_RUNNING, .is_too_young = true };
+    cr_assert_eq(
+            start_decide(&e, STR("r"), 0, ID_CONFLICT_TERMINATE_EXISTING), START_REFUSE_TOO_SOON);
+    cr_assert_eq(
+            start_decide(&e, STR("r"), ID_REUSE_TERMINATE_IF_RUNNING, 0), START_REFUSE_TOO_SOON);
+    cr_assert_eq(start_decide(&e, STR("r"), 0, ID_CONFLICT_USE_EXISTING), START_USE_EXISTING);
+    cr_assert_eq(start_decide(&e, STR("r"), 0, 0), START_REFUSE);
+    e.status = WORKFLOW_COMPLETED;
+    cr_assert_eq(start_decide(&e, STR("r"), 0, 0), START_NEW);
+}
+
 Test(start_decide, closed_run_goes_by_the_reuse_policy)
 {
     static const enum workflow_status failed[] = { WORKFLOW_FAILED, WORKFLOW_TIMED_OUT,

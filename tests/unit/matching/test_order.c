@@ -115,6 +115,21 @@ Test(order, figures_by_level)
     cr_assert_float_eq(info.add_rate, 8, 1e-9);
 }
 
+Test(order, what_is_told_again_was_added_once)
+{
+    struct matching_offer o[] = { offer_of(1, 3, "", 1), offer_of(2, 1, "", 1),
+        offer_of(3, 3, "", 1) };
+    struct queue_id id = world_queue("q", TASK_QUEUE_ACTIVITY);
+    struct matching_queue_info info;
+    offer(1, o, 2);
+    world_advertise_as(&w, 1, 2, "q", TASK_QUEUE_ACTIVITY, false, 0, o, 2);
+    o[2].since = w.now;
+    world_advertise_as(&w, 1, 2, "q", TASK_QUEUE_ACTIVITY, false, 0, o + 2, 1);
+    matching_describe(w.engine, &id, w.now, &w.arena, &info);
+    cr_assert_eq(info.backlog, 3);
+    cr_assert_float_eq(info.add_rate, 3, 1e-9);
+}
+
 Test(order, a_level_whose_credit_was_lost_is_granted_again)
 {
     struct matching_level_figures level = { 1, 3, { 5 } };

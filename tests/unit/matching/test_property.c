@@ -2,7 +2,8 @@
  * Held against a model that is too simple to be wrong: a set of tasks and where each of them is.
  *
  *     no task is handed out unless it was offered since it was last handed out
- *     the one handed out is the oldest that is held (equal ages: the one that came first)
+ *     the one handed out is of the lowest level that is held, and of these the oldest (equal ages: the one that came
+ *     first)
  *     no poll is answered twice, or after it was taken back
  *     a poll does not wait while an offer does
  *     in the end, with polls and time enough, every task is handed out: nothing is stuck */
@@ -14,8 +15,9 @@ enum place { FREE, WAITS, HELD };
 
 struct lane_model {
     unsigned incarnation;
-    uint32_t credit;
+    uint32_t credit[PRIORITY_LEVELS];
     enum place place[TASKS];
+    unsigned level[TASKS]; /* less one */
     int64_t since[TASKS];
     uint64_t arrived[TASKS]; /* order of arrival of held ones */
     int32_t attempt[TASKS];  /* each life of a task is another attempt */
@@ -28,7 +30,7 @@ struct model {
     struct lane_model lanes[LANES];
     bool parked[POLLS];
     uint64_t arrivals;
-    bool may_lose;
+    bool may_lose, one_level;
 };
 
 static unsigned task_id(unsigned lane, unsigned task)
@@ -36,28 +38,39 @@ static unsigned task_id(unsigned lane, unsigned task)
     return 1 + lane * TASKS + task;
 }
 
-static size_t count(const struct lane_model *l, enum place place)
+static size_t count_of(const struct lane_model *l, enum place place, unsigned level)
 {
     size_t n = 0;
     for (unsigned t = 0; t < TASKS; t++) {
-        n += l->place[t] == place;
+        n += l->place[t] == place && l->level[t] == level;
     }
     return n;
 }
 
-/* The oldest held task of all lanes, 0: none. */
-static unsigned oldest_held(const struct model *m)
+static size_t count(const struct lane_model *l, enum place place)
 {
-    unsigned best = 0;
+    size_t n = 0;
+    for (unsigned level = 0; level < PRIORITY_LEVELS; level++) {
+        n += count_of(l, place, level);
+    }
+    return n;
+}
+
+/* The first held task of all lanes, 0: none. */
+static unsigned first_held(const struct model *m)
+{
+    unsigned best = 0, level = PRIORITY_LEVELS;
     int64_t since = INT64_MAX;
     uint64_t arrived = 0;
     for (unsigned l = 0; l < LANES; l++) {
         for (unsigned t = 0; t < TASKS; t++) {
             const struct lane_model *lane = &m->lanes[l];
-            bool is_before = lane->since[t] < since ||
-                             (lane->since[t] == since && lane->arrived[t] < arrived);
+            bool is_before = lane->level[t] != level   ? lane->level[t] < level
+                             : lane->since[t] != since ? lane->since[t] < since
+                                                       : lane->arrived[t] < arrived;
             if (lane->place[t] == HELD && is_before) {
                 best = task_id(l, t);
+                level = lane->level[t];
                 since = lane->since[t];
                 arrived = lane->arrived[t];
             }
@@ -75,7 +88,7 @@ static void take_answers(struct model *m)
         m->parked[poll] = false;
         if (a->kind == MATCHING_ANSWER_TASK) {
             unsigned id = world_task_number(&a->task);
-            cr_assert_eq(id, oldest_held(m));
+            cr_assert_eq(id, first_held(m));
             struct lane_model *l = &m->lanes[(id - 1) / TASKS];
             cr_assert_eq(a->task.attempt, l->attempt[(id - 1) % TASKS]);
             l->place[(id - 1) % TASKS] = FREE;
@@ -88,33 +101,56 @@ static void take_answers(struct model *m)
         any_parked |= m->parked[p];
         cr_assert_eq(m->parked[p], matching_poll_parked(&m->w.polls[p]));
     }
-    cr_assert(!(any_parked && oldest_held(m)), "a poll and an offer wait side by side");
+    cr_assert(!(any_parked && first_held(m)), "a poll and an offer wait side by side");
 }
 
-/* Sends what credit allows, oldest first, or only the figures; the message may be lost. */
+static void tell(struct model *m, unsigned n, const struct matching_offer *offers, size_t count)
+{
+    const struct lane_model *l = &m->lanes[n];
+    struct matching_level_figures levels[PRIORITY_LEVELS];
+    for (unsigned i = 0; i < PRIORITY_LEVELS; i++) {
+        levels[i] = (struct matching_level_figures){ i + 1, count_of(l, WAITS, i), { 5 } };
+    }
+    world_event(&m->w, (struct matching_event){ .kind = MATCHING_ADVERTISE,
+                               .advertise = { .from = { world_id(n + 1), 0 },
+                                       .incarnation = l->incarnation,
+                                       .queue = world_queue("q", TASK_QUEUE_WORKFLOW),
+                                       .backlog = levels[PRIORITY_NORMAL - 1].backlog,
+                                       .oldest = { 5 },
+                                       .levels = levels,
+                                       .level_count = PRIORITY_LEVELS,
+                                       .offers = offers,
+                                       .offer_count = count } });
+    take_answers(m);
+}
+
+/* Sends what credit allows, the first level first, the oldest of it first, or only the figures; the message may be lost. */
 static void advertise(struct model *m, unsigned n)
 {
     struct lane_model *l = &m->lanes[n];
     struct matching_offer offers[TASKS];
     unsigned sent[TASKS];
     size_t k = 0;
-    while (l->credit > 0) {
+    for (unsigned level = 0; level < PRIORITY_LEVELS;) {
         unsigned best = TASKS;
-        for (unsigned t = 0; t < TASKS; t++) {
-            if (l->place[t] == WAITS && (best == TASKS || l->since[t] < l->since[best])) {
+        for (unsigned t = 0; l->credit[level] > 0 && t < TASKS; t++) {
+            if (l->place[t] == WAITS && l->level[t] == level &&
+                    (best == TASKS || l->since[t] < l->since[best])) {
                 best = t;
             }
         }
         if (best == TASKS) {
-            break;
+            level++;
+            continue;
         }
         offers[k] = world_offer(task_id(n, best), 0);
         offers[k].since.ns = l->since[best];
         offers[k].task.attempt = l->attempt[best];
+        offers[k].priority.key = (int32_t)level + 1;
         sent[k++] = best;
         l->place[best] = HELD;
         l->arrived[best] = ++m->arrivals;
-        l->credit--;
+        l->credit[level]--;
     }
     if (m->may_lose && rand_below(&m->rnd, 10) == 0) {
         for (size_t i = 0; i < k; i++) {
@@ -122,8 +158,7 @@ static void advertise(struct model *m, unsigned n)
         }
         return;
     }
-    world_advertise(&m->w, n + 1, l->incarnation, "q", count(l, WAITS), offers, k);
-    take_answers(m);
+    tell(m, n, offers, k);
 }
 
 static void flush(struct model *m)
@@ -134,7 +169,10 @@ static void flush(struct model *m)
         if (m->may_lose && rand_below(&m->rnd, 10) == 0) {
             continue;
         }
-        m->lanes[n].credit += d.more;
+        m->lanes[n].credit[PRIORITY_NORMAL - 1] += d.more;
+        for (size_t i = 0; i < d.more_at.len; i++) {
+            m->lanes[n].credit[d.more_at.ptr[i].level - 1] += d.more_at.ptr[i].more;
+        }
         for (size_t i = 0; i < d.gone.len; i++) {
             unsigned t = (world_task_number(&d.gone.ptr[i]) - 1) % TASKS;
             cr_assert_leq(d.gone.ptr[i].attempt, m->lanes[n].attempt[t]);
@@ -152,9 +190,18 @@ static void new_tasks(struct model *m, unsigned n)
         if (l->place[t] == FREE) {
             l->place[t] = WAITS;
             l->since[t] = m->w.now.ns - (int64_t)rand_below(&m->rnd, 5);
+            l->level[t] = m->one_level ? PRIORITY_NORMAL - 1
+                                       : (unsigned)rand_below(&m->rnd, PRIORITY_LEVELS);
             l->attempt[t]++;
             l->is_handed[t] = false;
         }
+    }
+}
+
+static void full_credit(struct lane_model *l)
+{
+    for (unsigned i = 0; i < PRIORITY_LEVELS; i++) {
+        l->credit[i] = 16;
     }
 }
 
@@ -162,7 +209,7 @@ static void restart(struct model *m, unsigned n)
 {
     struct lane_model *l = &m->lanes[n];
     l->incarnation++;
-    l->credit = 16;
+    full_credit(l);
     for (unsigned t = 0; t < TASKS; t++) {
         l->place[t] = l->place[t] == HELD ? WAITS : l->place[t];
     }
@@ -170,7 +217,7 @@ static void restart(struct model *m, unsigned n)
         world_event(&m->w,
                 (struct matching_event){ .kind = MATCHING_MEMBER_GONE, .member = world_id(n + 1) });
     } else {
-        world_advertise(&m->w, n + 1, l->incarnation, "q", count(l, WAITS), NULL, 0);
+        tell(m, n, NULL, 0);
     }
     take_answers(m);
 }
@@ -258,14 +305,17 @@ static void run(uint64_t seed, bool may_lose)
     world_init(&m->w, NULL);
     m->rnd = (struct rand){ seed };
     m->may_lose = may_lose;
+    m->one_level = seed % 4 == 0;
     for (unsigned n = 0; n < LANES; n++) {
-        m->lanes[n].credit = 16;
+        full_credit(&m->lanes[n]);
         m->lanes[n].incarnation = 1;
     }
     for (int i = 0; i < 400; i++) {
         random_step(m);
         for (unsigned n = 0; !may_lose && n < LANES; n++) {
-            cr_assert_leq(m->lanes[n].credit + count(&m->lanes[n], HELD), 16 + POLLS);
+            for (unsigned k = 0; k < PRIORITY_LEVELS; k++) {
+                cr_assert_leq(m->lanes[n].credit[k] + count_of(&m->lanes[n], HELD, k), 16 + POLLS);
+            }
         }
     }
     drain(m);

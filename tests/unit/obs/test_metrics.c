@@ -11,6 +11,7 @@ static const char *text(void)
 {
     static struct buf out;
     const struct metrics *lanes[] = { &lane_a, &lane_b };
+    buf_deinit(&out);
     buf_init(&out, 4 << 20);
     metrics_write(&out, lanes, 2, &labels);
     buf_append_byte(&out, 0);
