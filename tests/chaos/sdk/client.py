@@ -86,7 +86,9 @@ class Load:
             except RPCError as e:
                 # Its worker was killed several times in a row: to be tried again when one has completed a task.
                 failing = e.status == RPCStatusCode.FAILED_PRECONDITION and "Workflow Task in failed state" in e.message
-                transport = e.status == RPCStatusCode.UNKNOWN and "transport" in e.message
+                transport = e.status in (RPCStatusCode.UNKNOWN, RPCStatusCode.INTERNAL) and (
+                    "transport" in e.message or "h2 protocol" in e.message
+                )
                 if e.status not in TRANSIENT and not transport and not failing:
                     raise Gone(f"{method}: {e.status.name} {e.message}") from None
                 if "operation was canceled" in e.message:
