@@ -16,6 +16,9 @@
 /* What an ordinary call may still take when the process has been asked to end; then its client, and
  * whoever waits for a run's end, asks another frontend. */
 #define DRAIN_TIME DURATION_SECONDS(1)
+/* A long poll is asked again with so little time: history then answers as when nothing has happened for long, with what
+ * the client needs to go on elsewhere. */
+#define DRAIN_POLL DURATION_MS(800)
 
 struct history_call {
     struct request *rq;
@@ -24,6 +27,7 @@ struct history_call {
     struct str body; /* encoded msg_api_request, in the call's arena */
     uint32_t shard;
     int attempts;
+    bool is_draining;
     struct instant hold_until; /* monotonic */
     struct fail last;          /* why it was held, for the final answer */
 };
@@ -109,7 +113,11 @@ static void on_done(
         give_up(hc);
         return;
     case RPC_TIMEOUT:
-        fail(&hc->last, ERR_DEADLINE_EXCEEDED, "context deadline exceeded");
+        if (hc->is_draining) {
+            fail(&hc->last, ERR_UNAVAILABLE, "this frontend is stopping");
+        } else {
+            fail(&hc->last, ERR_DEADLINE_EXCEEDED, "context deadline exceeded");
+        }
         give_up(hc);
         return;
     case RPC_CANCELLED:
@@ -128,7 +136,7 @@ static void attempt(struct history_call *hc)
     }
     hc->call.done = on_done;
     rpc_call(rq->fe->rl, peer, RPC_HISTORY_API, hc->shard, hc->body,
-            request_time_left(rq, CALL_TIME_MAX), &hc->call);
+            request_time_left(rq, hc->is_draining ? DRAIN_POLL : CALL_TIME_MAX), &hc->call);
 }
 
 static void on_cancel(struct grpc_call *call, enum grpc_cancel why)
@@ -158,6 +166,11 @@ static void on_drain(struct grpc_call *call)
     hc->hold_until = instant_min(hc->hold_until, end);
     if (hc->rq->row->flags & IDEMPOTENT) {
         lane_timer_start(lane, &hc->drain, DRAIN_TIME, on_drained);
+        hc->is_draining = true;
+        if (!lane_timer_running(&hc->timer)) { /* otherwise it is held, and soon tried again */
+            rpc_cancel(&hc->call);
+            attempt(hc);
+        }
     }
 }
 

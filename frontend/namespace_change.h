@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/api/view.h"
+#include "common/store/store_namespaces.h"
 #include "frontend/api.h"
 
 /* What edit() sees and changes. */

@@ -2,6 +2,7 @@
  * implicit transaction whose conditions stand in its statements (pg_sql.def); a lost connection
  * leaves the outcome to the caller, for whom all of this is safe to repeat. */
 #include "common/store/pg.h"
+#include "common/store/store_namespaces.h"
 
 #define OP(type) container_of(op->op, struct type, op)
 #define PARAMS   struct pg_params p = { .arena = &op->arena }

@@ -1,6 +1,7 @@
 /* Cluster matters on SQLite, on the database's thread: the same rules as in PostgreSQL, each write
  * in one transaction. The database's clock is this machine's. */
 #include "common/store/sqlite.h"
+#include "common/store/store_namespaces.h"
 
 #define OP(type) container_of(job->op, struct type, op)
 

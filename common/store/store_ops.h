@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/store/store.h"
+#include "common/store/store_namespaces.h"
 
 enum store_kind {
     STORE_CLAIM_WRITER,

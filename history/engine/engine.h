@@ -455,6 +455,9 @@ void workflow_messages(const struct workflow *wf, struct arena *arena, struct ef
 
 enum workflow_status workflow_status(const struct workflow *wf);
 int64_t workflow_next_event_id(const struct workflow *wf);
+/* What a reader is promised of a task that no worker has yet and whose scheduled event is not stored: that event, as
+ * a History.events field. Otherwise empty. */
+struct str workflow_task_promised(const struct workflow *wf, struct arena *arena);
 /* True while a workflow task or an activity is out whose start is not stored. */
 bool workflow_has_volatile(const struct workflow *wf);
 /* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */

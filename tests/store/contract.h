@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/store/store.h"
+#include "common/store/store_namespaces.h"
 
 struct test_case {
     const char *name;

@@ -12,6 +12,7 @@ seconds after the last start, or a call was answered with what must not happen.
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -216,4 +217,6 @@ p.add_argument("--most", type=int, default=60, help="workflows under way at once
 p.add_argument("--ledger", required=True)
 p.add_argument("--seconds", type=float)
 p.add_argument("--patience", type=float, default=120)
-sys.exit(asyncio.run(Load(p.parse_args()).main()))
+status = asyncio.run(Load(p.parse_args()).main())
+sys.stdout.flush()
+os._exit(status)  # threads of the SDK's core do not always outlive the interpreter's end in peace

@@ -121,6 +121,7 @@
     X(forgotten_wake_ups_are_swept_up)                  \
     X(wrong_snapshots_are_replaced)                     \
     X(unreadable_runs_heal_when_used)                   \
+    X(unreadable_runs_heal_when_due)                    \
     X(what_cannot_be_healed_is_told)                    \
     X(random_worlds)
 
