@@ -103,7 +103,7 @@ static void check_messages(const struct run_check *r)
                 for (size_t k = 0; k < to->signals.len; k++) {
                     bool here = str_eq(to->signals.ptr[k], t->name);
                     count += here;
-                    was_followed |= here && to->new_run.len;
+                    was_followed |= here && (to->new_run.len || to->base_run.len);
                 }
             }
             /* told as failed although it arrived: what was sent again met a run that had followed */
