@@ -4,6 +4,17 @@
 
 /* ---- promises ---------------------------------------------------------------------------------- */
 
+static void print_chain(struct str workflow_id)
+{
+    map_each(&run_checks, n)
+    {
+        const struct run_check *r = map_entry(n, struct run_check, node);
+        if (str_eq(r->workflow_id, workflow_id)) {
+            run_check_print(r);
+        }
+    }
+}
+
 static unsigned count_signal(struct str workflow_id, struct str name)
 {
     unsigned count = 0;
@@ -22,7 +33,9 @@ static void check_signals(const struct script *s)
     for (unsigned k = 0; k < s->signals; k++) {
         struct str name = str_printf(&world.arena, "s%u", k);
         unsigned count = count_signal(s->id, name);
-        if (s->acknowledged[k] && count == 0) {
+        /* what is buffered behind a workflow task goes with a deleted run */
+        if (s->acknowledged[k] && count == 0 && !s->delete_sent) {
+            print_chain(s->id);
             violation("signal " STR_FMT " of " STR_FMT " is lost", STR_ARG(name), STR_ARG(s->id));
         }
         /* Within a run it can't come twice (check_run.c). One that is sent again, by the client or by
@@ -51,17 +64,6 @@ static void check_signal_order(const struct run_check *r)
     }
 }
 
-static void print_chain(struct str workflow_id)
-{
-    map_each(&run_checks, n)
-    {
-        const struct run_check *r = map_entry(n, struct run_check, node);
-        if (str_eq(r->workflow_id, workflow_id)) {
-            run_check_print(r);
-        }
-    }
-}
-
 static bool is_run_or_base(const struct run_check *r, struct str run_id)
 {
     while (r && !str_eq(r->run_id, run_id)) {
@@ -73,7 +75,8 @@ static bool is_run_or_base(const struct run_check *r, struct str run_id)
 /* Told as delivered only if it is: then one of its runs knows of it, or has ended. */
 static void check_cancellation(const struct run_check *r, const struct thing *t)
 {
-    bool is_known = t->end != EV_EXTERNAL_CANCELED;
+    const struct script *target = check_script_of(t->target);
+    bool is_known = t->end != EV_EXTERNAL_CANCELED || (target && target->delete_sent);
     map_each(&run_checks, n)
     {
         const struct run_check *to = map_entry(n, struct run_check, node);
@@ -100,12 +103,14 @@ static void check_messages(const struct run_check *r)
                 for (size_t k = 0; k < to->signals.len; k++) {
                     bool here = str_eq(to->signals.ptr[k], t->name);
                     count += here;
-                    was_followed |= here && to->new_run.len;
+                    was_followed |= here && (to->new_run.len || to->base_run.len);
                 }
             }
             /* told as failed although it arrived: what was sent again met a run that had followed */
             bool may_fail = count == 0 || was_followed;
-            if ((t->end == EV_EXTERNAL_SIGNALED && count == 0) ||
+            const struct script *target = check_script_of(t->target);
+            bool may_be_gone = target && target->delete_sent;
+            if ((t->end == EV_EXTERNAL_SIGNALED && count == 0 && !may_be_gone) ||
                     (t->end == EV_EXTERNAL_SIGNAL_FAILED && !may_fail)) {
                 run_check_print(r);
                 violation("message " STR_FMT " arrived %u times, told as %d", STR_ARG(t->name),
@@ -266,7 +271,8 @@ static void check_script(const struct script *s)
 {
     check_signals(s);
     check_deleted(s);
-    bool cancelled = !s->cancel_acknowledged, terminated = !s->terminate_acknowledged;
+    bool cancelled = !s->cancel_acknowledged || s->delete_sent,
+         terminated = !s->terminate_acknowledged;
     bool started = !s->run_id.len;
     map_each(&run_checks, n)
     {

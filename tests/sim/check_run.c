@@ -286,7 +286,8 @@ static void other_event(struct run_check *r, const struct ev *e)
         r->cancel_requested = true;
         return;
     case EV_EXTERNAL_SIGNAL_INITIATED:
-        begin(r, e, THING_SIGNAL_OUT, ev_bytes(e->attributes, 4));
+        begin(r, e, THING_SIGNAL_OUT, ev_bytes(e->attributes, 4))->target =
+                ev_bytes(ev_bytes(e->attributes, 3), 1);
         return;
     case EV_EXTERNAL_SIGNAL_FAILED:
     case EV_EXTERNAL_SIGNALED:

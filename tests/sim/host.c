@@ -130,7 +130,7 @@ static void configure(struct host *h)
         c->cache_bytes = 60 << 10;
         c->idle_checkpoint = DURATION_MS(500);
         c->closed_keep = DURATION_MS(20);
-        c->window = DURATION_SECONDS(5);
+        c->window = DURATION_SECONDS(30); /* the sweep comes first, as in production */
         c->sweep_every = DURATION_SECONDS(3);
     }
 }

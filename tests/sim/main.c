@@ -153,6 +153,13 @@ static void begin(const struct options *o, struct job *j, uint64_t seed)
     *j = (struct job){ pid, seed, fds[0] };
 }
 
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int signal)
+{
+    stopped = 1; /* no new worlds; what was run so far is summed up */
+}
+
 static void end(const struct options *o, pid_t pid, int status)
 {
     for (unsigned i = 0; i < o->jobs; i++) {
@@ -164,6 +171,9 @@ static void end(const struct options *o, pid_t pid, int status)
         bool ok = read(j->fd, &r, sizeof(r)) == (ssize_t)sizeof(r) && status == 0;
         close(j->fd);
         j->pid = 0;
+        if (stopped && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) {
+            return; /* it was told to stop as we were */
+        }
         passed += ok;
         failed += !ok;
         if (!ok) {
@@ -187,13 +197,6 @@ static void end(const struct options *o, pid_t pid, int status)
                     (long long)r.simulated_ms, (unsigned long long)r.events);
         }
     }
-}
-
-static volatile sig_atomic_t stopped;
-
-static void on_stop(int signal)
-{
-    stopped = 1; /* no new worlds; what was run so far is summed up */
 }
 
 static bool goes_on(const struct options *o)
