@@ -34,7 +34,7 @@ static inline unsigned api_priority(unsigned flags)
 /* Where in the decoded request the routing fields are; -1: the request has none. Found once, by
  * name. */
 struct api_route {
-    int namespace_at, workflow_id_at, execution_at, token_at;
+    int namespace_at, workflow_id_at, execution_at, token_at, request_id_at;
 };
 
 struct request;

@@ -94,7 +94,7 @@ enum err client_version_check(struct str name, struct str version, struct str su
 {
     struct version client, ours;
     check(parse_version(STR(API_SERVER_VERSION), &ours));
-    for (size_t i = 0; i < ARRAY_LEN(official); i++) {
+    for (size_t i = 0; version.len && i < ARRAY_LEN(official); i++) {
         if (!str_eq(name, str_from_cstr(official[i].name))) {
             continue;
         }

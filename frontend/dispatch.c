@@ -20,7 +20,7 @@
 static struct api_row rows[] = {
 #define METHOD(service, Name, c_name, handler, arg, flags)                                     \
     { SERVICE_##service, #Name, &api__##c_name##_request__descriptor, frontend_##handler, arg, \
-        flags, { -1, -1, -1, -1 }, 0 },
+        flags, { -1, -1, -1, -1, -1 }, 0 },
 #include "frontend/methods.def"
 #undef METHOD
 };
@@ -40,6 +40,7 @@ static struct api_route find_route(const ProtobufCMessageDescriptor *d)
         .workflow_id_at = field_at(d, "workflow_id", PROTOBUF_C_TYPE_STRING),
         .execution_at = field_at(d, "workflow_execution", PROTOBUF_C_TYPE_MESSAGE),
         .token_at = field_at(d, "task_token", PROTOBUF_C_TYPE_BYTES),
+        .request_id_at = field_at(d, "request_id", PROTOBUF_C_TYPE_STRING),
     };
     if (r.execution_at < 0) {
         r.execution_at = field_at(d, "execution", PROTOBUF_C_TYPE_MESSAGE);

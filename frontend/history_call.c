@@ -2,6 +2,7 @@
  * and holds and retries while ownership moves, so that a rolling restart shows clients no error. */
 #include <stdlib.h>
 
+#include "common/api/codec.h"
 #include "common/api/methods.h"
 #include "common/api/token.h"
 #include "common/api/view.h"
@@ -226,17 +227,19 @@ void history_call(struct request *rq, struct str workflow_id)
     attempt(hc);
 }
 
-/* A request without an id gets one, so that it may be sent to the owner once more and still happens once. The last field
- * of a number counts: it is put behind the others. */
+/* A call that is sent again when a connection inside the cluster breaks is known by its request id: who has none would be
+ * signaled twice, or told that his own run is somebody else's. The last field of a number counts: the id is put behind
+ * the others. A reset must bring its own, as the API has it. */
 static void give_request_id(struct request *rq)
 {
-    const ProtobufCFieldDescriptor *f =
-            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, "request_id");
+    int at = rq->row->route.request_id_at;
     struct buf out;
-    if (!(rq->row->flags & IDEMPOTENT) || !f || f->type != PROTOBUF_C_TYPE_STRING ||
-            request_str(rq, (int)f->offset).len) {
+    if (at < 0 || !(rq->row->flags & IDEMPOTENT) || rq->row->arg == API_RESET_WORKFLOW ||
+            request_str(rq, at).len) {
         return;
     }
+    const ProtobufCFieldDescriptor *f =
+            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, "request_id");
     buf_init_arena(&out, &rq->call->arena, rq->raw.len + 64);
     buf_append_str(&out, rq->raw);
     wire_put_bytes(&out, f->id, uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))));

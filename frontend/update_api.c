@@ -1,8 +1,10 @@
 /* Calls that update a workflow: an update without an id gets one here, so that a call that is sent to the owner once more
  * means the same update. All else is checked by the owner (history/handlers_update.c, handlers_multi.c). */
 #include "common/api/codec.h"
+#include "common/api/errors.h"
 #include "common/api/view.h"
 #include "frontend/api.h"
+#include "frontend/validate.h"
 
 /* False: it has one, or is too broken to get one. */
 static bool give_id(struct request *rq, Api__UpdateWorkflowExecutionRequest *r)
@@ -42,6 +44,18 @@ void frontend_poll_update(struct request *rq)
     }
 }
 
+/* What is checked of every start at the edge, of this one too. */
+static enum err check_start(struct request *rq, const Api__StartWorkflowExecutionRequest *start)
+{
+    struct fail f = { 0 };
+    const struct operation_outcome outcomes[] = { { .fail = &f }, { .is_aborted = true } };
+    enum err err = *start->workflow_id
+                           ? validate_message(&start->base, request_config(rq), &f)
+                           : fail(&f, ERR_INVALID_ARGUMENT, "WorkflowId is not set on request.");
+    return err ? fail_multi_operation(&rq->fail, &rq->call->arena, outcomes, ARRAY_LEN(outcomes))
+               : ERR_NONE;
+}
+
 void frontend_multi_operation(struct request *rq)
 {
     Api__ExecuteMultiOperationRequest *r = (void *)rq->message;
@@ -61,8 +75,8 @@ void frontend_multi_operation(struct request *rq)
         refuse(rq, "Operations have to be exactly [Start, Update].");
         return;
     }
-    if (!*start->workflow_id) {
-        refuse(rq, "WorkflowId is not set on request.");
+    if (check_start(rq, start)) {
+        request_fail(rq);
         return;
     }
     if (!*start->request_id) {

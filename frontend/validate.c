@@ -20,14 +20,14 @@ static const struct {
     { "worker_instance_key", "WorkerInstanceKey length exceeds limit." },
 };
 
-static enum err check_lengths(struct request *rq, size_t max)
+static enum err check_lengths(const ProtobufCMessage *message, size_t max, struct fail *f)
 {
     for (size_t i = 0; i < ARRAY_LEN(bounded); i++) {
-        const ProtobufCFieldDescriptor *f =
-                protobuf_c_message_descriptor_get_field_by_name(rq->row->input, bounded[i].field);
-        if (f && f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED &&
-                request_str(rq, (int)f->offset).len > max) {
-            return fail(&rq->fail, ERR_INVALID_ARGUMENT, "%s", bounded[i].text);
+        const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field_by_name(
+                message->descriptor, bounded[i].field);
+        if (d && d->type == PROTOBUF_C_TYPE_STRING && d->label != PROTOBUF_C_LABEL_REPEATED &&
+                strlen(*(char *const *)((const char *)message + d->offset)) > max) {
+            return fail(f, ERR_INVALID_ARGUMENT, "%s", bounded[i].text);
         }
     }
     return ERR_NONE;
@@ -58,36 +58,43 @@ static enum err check_execution(struct request *rq, size_t max)
 
 /* The sub-message of that name and type, or NULL: none, or not set. */
 static const void *find_part(
-        const struct request *rq, const char *name, const ProtobufCMessageDescriptor *type)
+        const ProtobufCMessage *message, const char *name, const ProtobufCMessageDescriptor *type)
 {
     const ProtobufCFieldDescriptor *f =
-            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, name);
+            protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
     bool is_it = f && f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED &&
                  f->descriptor == type;
-    return is_it ? *(const void *const *)((const char *)rq->message + f->offset) : NULL;
+    return is_it ? *(const void *const *)((const char *)message + f->offset) : NULL;
 }
 
-static enum err check_names(struct request *rq, size_t max)
+static enum err check_names(const ProtobufCMessage *message, size_t max, struct fail *f)
 {
-    const Api__TaskQueue *queue = find_part(rq, "task_queue", &api__task_queue__descriptor);
-    const Api__WorkflowType *type = find_part(rq, "workflow_type", &api__workflow_type__descriptor);
+    const Api__TaskQueue *queue = find_part(message, "task_queue", &api__task_queue__descriptor);
+    const Api__WorkflowType *type =
+            find_part(message, "workflow_type", &api__workflow_type__descriptor);
     if (queue && (strlen(queue->name) > max || strlen(queue->normal_name) > max)) {
-        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
+        return fail(f, ERR_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
     }
     if (queue && str_starts_with(str_from_cstr(queue->name), STR("/_sys/"))) {
-        return fail(&rq->fail, ERR_INVALID_ARGUMENT,
+        return fail(f, ERR_INVALID_ARGUMENT,
                 "task queue name cannot start with reserved prefix /_sys/");
     }
     if (type && strlen(type->name) > max) {
-        return fail(&rq->fail, ERR_INVALID_ARGUMENT, "WorkflowType length exceeds limit.");
+        return fail(f, ERR_INVALID_ARGUMENT, "WorkflowType length exceeds limit.");
     }
     return ERR_NONE;
 }
 
-enum err validate_request(struct request *rq, const struct config *config)
+enum err validate_message(
+        const ProtobufCMessage *message, const struct config *config, struct fail *f)
 {
     size_t max = (size_t)config->limit_id;
-    enum err err = check_lengths(rq, max);
-    err = err ? err : check_names(rq, max);
-    return err ? err : check_execution(rq, max);
+    enum err err = check_lengths(message, max, f);
+    return err ? err : check_names(message, max, f);
+}
+
+enum err validate_request(struct request *rq, const struct config *config)
+{
+    enum err err = validate_message(rq->message, config, &rq->fail);
+    return err ? err : check_execution(rq, (size_t)config->limit_id);
 }

@@ -33,6 +33,13 @@ void audit_forget(struct history *h, run_key key)
     }
 }
 
+void audit_forget_shard(struct history *h, uint32_t shard)
+{
+    if (h->audit.row.key && h->audit.row.shard == shard) {
+        h->audit.loaded_meanwhile = true;
+    }
+}
+
 static void audit_end(struct audit *audit)
 {
     audit->running = false;

@@ -57,5 +57,7 @@ void audit_tick(struct history *h);
 void audit_suspect(struct history *h, run_key key, uint32_t shard);
 /* The run is being loaded. */
 void audit_forget(struct history *h, run_key key);
+/* The shard is given away: what the next owner writes does not fit to what was read before. */
+void audit_forget_shard(struct history *h, uint32_t shard);
 /* Nothing of it is with the store. */
 bool audit_is_idle(const struct audit *audit);

@@ -31,6 +31,12 @@ void shards_init(struct shards *shards)
     list_init(&shards->releases);
 }
 
+bool shard_serves(const struct history *h, uint32_t shard)
+{
+    return shard < SHARD_COUNT &&
+           (h->shards.state[shard] == SHARD_OWNED || h->shards.state[shard] == SHARD_ACQUIRING);
+}
+
 static void shard_move(struct history *h, uint32_t shard, enum shard_state to)
 {
     uint8_t *state = &h->shards.state[shard];
@@ -41,12 +47,9 @@ static void shard_move(struct history *h, uint32_t shard, enum shard_state to)
     if (to == SHARD_NONE) {
         h->shards.count--;
     }
-}
-
-bool shard_serves(const struct history *h, uint32_t shard)
-{
-    return shard < SHARD_COUNT &&
-           (h->shards.state[shard] == SHARD_OWNED || h->shards.state[shard] == SHARD_ACQUIRING);
+    if (!shard_serves(h, shard)) {
+        audit_forget_shard(h, shard);
+    }
 }
 
 enum err shard_check(const struct history *h, uint32_t shard, struct fail *f)

@@ -132,6 +132,30 @@ void callee_start_timer(struct call *call)
     }
 }
 
+/* Nobody keeps the memory of a request, and its place among the open calls, by never sending the rest. */
+#define RECEIVE_TIME_MAX DURATION_SECONDS(120)
+
+static void on_late(struct lane_timer *timer)
+{
+    struct call *c = container_of(timer, struct call, timer);
+    struct fail f;
+    fail(&f, ERR_DEADLINE_EXCEEDED, "the request did not come in time");
+    callee_fail(c, &f);
+}
+
+void callee_await_rest(struct call *call)
+{
+    struct duration left = instant_since(call->pub.deadline, lane_monotonic(call->pub.lane));
+    if (call->state != CALL_RECEIVING) {
+        return;
+    }
+    if (call->has_timeout && left.ns < RECEIVE_TIME_MAX.ns) {
+        callee_start_timer(call);
+    } else {
+        lane_timer_start(call->pub.lane, &call->timer, RECEIVE_TIME_MAX, on_late);
+    }
+}
+
 enum err callee_decompress(struct call *call, struct str *message, struct fail *f)
 {
     struct grpc_server *s = call->pub.server;

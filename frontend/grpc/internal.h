@@ -58,6 +58,7 @@ struct grpc_conn {
     struct h2_session *session;
     const struct h2_peer *peer;
     struct list ready; /* call.in_ready: complete requests of this feed */
+    struct list begun; /* call.in_ready: of this feed, too: requests that are not complete yet */
     size_t received;   /* bytes held for requests: unfinished messages, metadata */
 };
 
@@ -108,6 +109,8 @@ void callee_account(struct call *call);
 void callee_closed(struct call *call);
 enum err callee_decompress(struct call *call, struct str *message, struct fail *f) MUST_USE;
 void callee_start_timer(struct call *call);
+/* What is missing of the request must come in a bounded time. */
+void callee_await_rest(struct call *call);
 void callee_drop_request(struct call *call);
 
 /* http.c: plain requests on the ports of browsers and operators */

@@ -147,6 +147,8 @@ void request_headers_done(struct h2_stream *stream, bool is_end)
     }
     if (c->pub.method->is_streaming) {
         callee_run(c);
+    } else if (!is_end) {
+        list_append(&c->conn->begun, &c->in_ready);
     }
 }
 
@@ -202,10 +204,6 @@ static void take_data(struct call *c, struct str bytes)
             return;
         }
     }
-    if (c->state == CALL_RECEIVING && !lane_timer_running(&c->timer) &&
-            !frame_is_complete(&c->reader)) {
-        callee_start_timer(c); /* a slow upload is subject to the deadline too */
-    }
 }
 
 void request_data(struct h2_stream *stream, struct str bytes)
@@ -258,5 +256,6 @@ void request_ended(struct h2_stream *stream)
         return;
     }
     c->state = CALL_READY;
+    list_remove(&c->in_ready);
     list_append(&c->conn->ready, &c->in_ready);
 }

@@ -107,6 +107,7 @@ static void *on_connected(void *app, struct h2_session *session, const struct h2
     check(conn);
     *conn = (struct grpc_conn){ .server = app, .session = session, .peer = peer };
     list_init(&conn->ready);
+    list_init(&conn->begun);
     return conn;
 }
 
@@ -140,6 +141,9 @@ static void on_fed(void *arg)
     struct list_node *n;
     while ((n = list_pop(&conn->ready)) != NULL) {
         callee_run(list_entry(n, struct call, in_ready));
+    }
+    while ((n = list_pop(&conn->begun)) != NULL) {
+        callee_await_rest(list_entry(n, struct call, in_ready));
     }
 }
 

@@ -124,6 +124,7 @@
     X(unreadable_runs_heal_when_used)                   \
     X(unreadable_runs_heal_when_due)                    \
     X(what_cannot_be_healed_is_told)                    \
+    X(runs_that_move_are_not_judged)                    \
     X(random_worlds)
 
 #define DECLARE(name) void name(void);

@@ -184,3 +184,34 @@ void what_cannot_be_healed_is_told(void)
     expect(history_stats(w->history).audit_healed == 0);
     world_free(w);
 }
+
+static struct sim_fault slow_logs(void *arg, enum store_kind kind, const struct store_op *op)
+{
+    unsigned *begun = arg;
+    *begun += kind == STORE_READ_LOG;
+    return (struct sim_fault){ .delay = DURATION_MS(kind == STORE_READ_LOG ? 300 : 0) };
+}
+
+static void on_given(void *ctx, const uint32_t *shards, size_t count)
+{
+    *(unsigned *)ctx += (unsigned)count;
+}
+
+/* What its next owner writes while it is being read does not fit to what was read before. */
+void runs_that_move_are_not_judged(void)
+{
+    struct world *w = world_new_with(audited);
+    start_large(w, "order");
+    unsigned begun = 0, given = 0;
+    sim_db_set_faults(w->db, slow_logs, &begun);
+    world_until(w, DURATION_SECONDS(200), begun > 0);
+    uint32_t shard = shard_of(w->namespace_id, STR("order"));
+    history_release_shards(w->history, &shard, 1, on_given, &given);
+    world_until(w, DURATION_MS(200), given == 1);
+    struct sim_rows rows = rows_of(w, "order");
+    rows.run->status = WORKFLOW_COMPLETED;
+    rows.log[3].records = STR("\xff");
+    world_advance(w, DURATION_SECONDS(30));
+    expect_audit(w, 0, 0);
+    world_free(w);
+}

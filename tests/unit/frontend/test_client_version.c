@@ -22,6 +22,12 @@ Test(client_version, official_clients_below_the_next_major_version_pass)
     cr_assert_eq(ask("temporal-java", "not a version", ""), ERR_FAILED_PRECONDITION);
 }
 
+Test(client_version, who_names_no_version_passes)
+{
+    cr_assert_eq(ask("temporal-go", "", ""), ERR_NONE);
+    cr_assert_eq(ask("temporal-go", "", ">=2.0.0"), ERR_FAILED_PRECONDITION);
+}
+
 Test(client_version, unknown_clients_pass_whatever_they_say)
 {
     cr_assert_eq(ask("", "", ""), ERR_NONE);

@@ -67,6 +67,33 @@ Test(grpc_limits, unfinished_requests_of_a_connection)
     close_world();
 }
 
+/* Without a deadline of its own, too: what is open and unfinished counts against all other clients. */
+Test(grpc_limits, requests_that_never_end)
+{
+    open_world(&grpc_plain);
+    int head = h2_client_call(w.client, "/t.S/Echo", STR(""), false, NULL);
+    int part = h2_client_call(w.client, "/t.S/Echo", str_of("\0\0\0\0\5he", 7), false, NULL);
+    int late = h2_client_call(w.client, "/t.S/Echo", str_of("\0\0\0\0\2h", 6), false, NULL);
+    int wait = h2_client_unary(w.client, "/t.S/Park", STR("")); /* this one has come */
+    exchange();
+    lane_manual_advance(w.lane, DURATION_SECONDS(119));
+    exchange();
+    cr_assert(!h2_client_get(w.client, head)->is_closed);
+    h2_client_send(w.client, late, STR("i"), true);
+    exchange();
+    expect_status(late, "0", "");
+    lane_manual_advance(w.lane, DURATION_SECONDS(1));
+    exchange();
+    expect_status(head, "4", "the request did not come in time");
+    expect_status(part, "4", "the request did not come in time");
+    cr_assert_eq(grpc_server_calls(w.server), 1);
+    lane_manual_advance(w.lane, DURATION_SECONDS(1000));
+    grpc_call_reply(w.parked, STR(""));
+    exchange();
+    expect_status(wait, "0", "");
+    close_world();
+}
+
 static void replies_that_nobody_takes(const struct grpc_config *config)
 {
     open_world(config);
