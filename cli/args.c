@@ -2,11 +2,15 @@
 #include "cli/args.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "common/model/time_text.h"
 
 static const struct flag *find_long(const struct flag *flags, size_t count, struct str name)
 {
     for (size_t i = 0; i < count; i++) {
-        if (str_eq(name, str_from_cstr(flags[i].name))) {
+        if (str_eq(name, str_from_cstr(flags[i].name)) ||
+                (flags[i].alias && str_eq(name, str_from_cstr(flags[i].alias)))) {
             return &flags[i];
         }
     }
@@ -35,11 +39,10 @@ static enum err set_int(const struct flag *flag, struct str value, struct fail *
     return ERR_NONE;
 }
 
-static enum err set_switch(
-        const struct flag *flag, bool has_value, struct str value, struct fail *f)
+static enum err set_switch(const struct flag *flag, struct str value, struct fail *f)
 {
-    bool on = !has_value || str_eq(value, STR("true"));
-    if (has_value && !on && !str_eq(value, STR("false"))) {
+    bool on = str_eq(value, STR("true")) || str_eq(value, STR("1"));
+    if (!on && !str_eq(value, STR("false")) && !str_eq(value, STR("0"))) {
         return fail(f, ERR_INVALID_ARGUMENT, "--%s: '" STR_FMT "' is not true or false", flag->name,
                 STR_ARG(value));
     }
@@ -47,12 +50,63 @@ static enum err set_switch(
     return ERR_NONE;
 }
 
-static enum err set_flag(
+/* The choice as the table writes it. */
+static enum err set_choice(
         const struct flag *flag, struct arena *arena, struct str value, struct fail *f)
 {
+    struct str rest = str_from_cstr(flag->choices);
+    while (rest.len) {
+        struct str choice = str_split(rest, '|', &rest);
+        if (str_eq_nocase(choice, value)) {
+            *(struct str *)flag->target = choice;
+            return ERR_NONE;
+        }
+    }
+    char *list = (char *)(uintptr_t)str_cstr(arena, str_from_cstr(flag->choices));
+    for (char *c = list; *c; c++) {
+        *c = *c == '|' ? ' ' : *c;
+    }
+    return fail(f, ERR_INVALID_ARGUMENT, "--%s: '" STR_FMT "' is none of: %s", flag->name,
+            STR_ARG(value), list);
+}
+
+static enum err set_span(const struct flag *flag, struct str value, struct fail *f)
+{
+    struct duration d;
+    if (!duration_parse(value, &d) || d.ns < 0) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "--%s: '" STR_FMT "' is not a duration (300ms, 10s, 1h30m)", flag->name,
+                STR_ARG(value));
+    }
+    *(struct duration *)flag->target = d;
+    return ERR_NONE;
+}
+
+static enum err set_double(
+        const struct flag *flag, struct arena *arena, struct str value, struct fail *f)
+{
+    char *end;
+    const char *text = str_cstr(arena, value);
+    double d = strtod(text, &end);
+    if (end == text || *end || d != d) {
+        return fail(f, ERR_INVALID_ARGUMENT, "--%s: '" STR_FMT "' is not a number", flag->name,
+                STR_ARG(value));
+    }
+    *(double *)flag->target = d;
+    return ERR_NONE;
+}
+
+enum err args_set(const struct flag *flag, struct arena *arena, struct str value, struct fail *f)
+{
     struct flag_list *list = flag->target;
+    if (flag->is_given) {
+        *flag->is_given = true;
+    }
     switch (flag->kind) {
     case FLAG_STR:
+        if (flag->choices) {
+            return set_choice(flag, arena, value, f);
+        }
         *(struct str *)flag->target = value;
         return ERR_NONE;
     case FLAG_INT:
@@ -61,9 +115,69 @@ static enum err set_flag(
         vec_push(arena, &list->items, value);
         return ERR_NONE;
     case FLAG_SWITCH:
-        return set_switch(flag, true, value, f);
+        return set_switch(flag, value, f);
+    case FLAG_DURATION:
+        return set_span(flag, value, f);
+    case FLAG_DOUBLE:
+        return set_double(flag, arena, value, f);
     }
     return ERR_NONE;
+}
+
+enum { WORD_BYTES_MAX = 64 };
+
+/* How many letters have to be put in, left out or changed (Levenshtein). */
+static size_t distance(struct str a, struct str b)
+{
+    size_t row[WORD_BYTES_MAX + 1];
+    for (size_t i = 0; i <= b.len; i++) {
+        row[i] = i;
+    }
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t corner = row[0];
+        row[0] = i;
+        for (size_t k = 1; k <= b.len; k++) {
+            size_t best = corner + (a.ptr[i - 1] != b.ptr[k - 1]);
+            best = row[k] + 1 < best ? row[k] + 1 : best;
+            best = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+            corner = row[k];
+            row[k] = best;
+        }
+    }
+    return row[b.len];
+}
+
+const char *args_nearest(struct str word, const char *const *words, size_t count)
+{
+    const char *best = NULL;
+    size_t best_distance = word.len / 3 + 2;
+    for (size_t i = 0; i < count && word.len <= WORD_BYTES_MAX; i++) {
+        struct str candidate = str_from_cstr(words[i]);
+        bool is_beginning = word.len >= 3 && str_starts_with(candidate, word);
+        size_t d = candidate.len > WORD_BYTES_MAX ? WORD_BYTES_MAX : distance(word, candidate);
+        d = is_beginning ? 1 : d;
+        if (d < best_distance) {
+            best_distance = d;
+            best = words[i];
+        }
+    }
+    return best;
+}
+
+static enum err unknown_flag(const char *word, const struct flag *flags, size_t count,
+        struct arena *arena, struct fail *f)
+{
+    struct str value, name = str_split(str_from_cstr(word), '=', &value);
+    const char **names = NEW(arena, const char *, count + 1);
+    const char *nearest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = flags[i].name;
+    }
+    if (str_starts_with(name, STR("--"))) {
+        nearest = args_nearest(str_drop(name, 2), names, count);
+    }
+    return fail(f, ERR_INVALID_ARGUMENT,
+            nearest ? "unknown flag '%s'; did you mean --%s?" : "unknown flag '%s'", word, nearest);
 }
 
 /* The flag that a word names; *value gets what stands behind "=". */
@@ -100,10 +214,10 @@ enum err args_parse(int argc, char **argv, const struct flag *flags, size_t flag
         }
         const struct flag *flag = match(flags, flag_count, word, &value, &has_value);
         if (!flag) {
-            return fail(f, ERR_INVALID_ARGUMENT, "unknown flag '%s'", argv[i]);
+            return unknown_flag(argv[i], flags, flag_count, arena, f);
         }
         if (flag->kind == FLAG_SWITCH) {
-            if (set_switch(flag, has_value, value, f)) {
+            if (args_set(flag, arena, has_value ? value : STR("true"), f)) {
                 return ERR_INVALID_ARGUMENT;
             }
             continue;
@@ -112,7 +226,7 @@ enum err args_parse(int argc, char **argv, const struct flag *flags, size_t flag
             return fail(f, ERR_INVALID_ARGUMENT, "--%s needs a value", flag->name);
         }
         value = has_value ? value : str_from_cstr(argv[++i]);
-        if (set_flag(flag, arena, value, f)) {
+        if (args_set(flag, arena, value, f)) {
             return ERR_INVALID_ARGUMENT;
         }
     }

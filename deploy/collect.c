@@ -56,6 +56,7 @@ static void collect_history(const struct process_lane *pl, struct metrics *m)
         { METRIC_HISTORY_STICKY_FALLBACKS, s.sticky_fallbacks },
         { METRIC_HISTORY_OFFERS, s.offers_sent },
         { METRIC_HISTORY_REOFFERS, s.reoffers },
+        { METRIC_HISTORY_REREAD, s.lent_reread },
         { METRIC_HISTORY_CLAIMS, s.claims },
         { METRIC_HISTORY_CLAIMS_OBSOLETE, s.obsolete_claims },
         { METRIC_HISTORY_READS, s.history_reads },

@@ -1,23 +1,22 @@
-/* The executable's entry: picks the command and hands over. Services are composed in process.c. */
+/* The executable's entry: picks the command and hands over. Services are composed in process.c; what is no server's
+ * command is the client's (cli/). */
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/args.h"
+#include "cli/cli.h"
 #include "deploy/process.h"
 #include "deploy/schema_command.h"
 #include "deploy/start_dev.h"
 
 static const char usage[] =
-        "usage: perdure COMMAND [flags]\n"
+        "usage: perdure server frontend|history|matching|worker --config FILE\n"
         "\n"
-        "  server start-dev            all services in one process, for development\n"
-        "  frontend|history|matching|worker --config FILE\n"
-        "                              one service of a cluster\n"
-        "  schema migrate|status --config FILE\n"
-        "                              the database's schema\n"
-        "  version\n"
+        "One service of a cluster.\n"
         "\n"
-        "Flags of a service: --config FILE, --set key=value (repeatable), --print-config.\n"
+        "  --config FILE      the settings\n"
+        "  --set KEY=VALUE    one setting, over the file's; repeatable\n"
+        "  --print-config     show all settings with their meaning\n"
+        "\n"
         "Exit status: 0 after SIGINT or SIGTERM, 2 for wrong flags or settings, 1 for the rest.\n";
 
 static const struct {
@@ -43,7 +42,7 @@ enum err service_config(int argc, char **argv, struct arena *arena, struct confi
     struct fail inner = { 0 };
     enum err err = args_parse(argc, argv, flags, ARRAY_LEN(flags), arena, words, &inner);
     if (err) {
-        return fail(f, err, "%s (see perdure help)", inner.message);
+        return fail(f, err, "%s (see --help)", inner.message);
     }
     config_init(config);
     if (!err && file.len) {
@@ -87,33 +86,37 @@ static int service_main(enum cluster_role role, int argc, char **argv)
     return status;
 }
 
+/* "perdure frontend", and "perdure server frontend". */
+static bool find_role(const char *name, enum cluster_role *role)
+{
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        if (!strcmp(name, roles[i].name)) {
+            *role = roles[i].role;
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
     const char *sub = argc > 2 ? argv[2] : "";
-    if (!strcmp(command, "server") && !strcmp(sub, "start-dev")) {
+    bool is_server = !strcmp(command, "server");
+    enum cluster_role role;
+    if (is_server && !strcmp(sub, "start-dev")) {
         return start_dev_main(argc - 3, argv + 3);
+    }
+    if (find_role(is_server ? sub : command, &role)) {
+        int words = is_server ? 3 : 2;
+        return service_main(role, argc - words, argv + words);
     }
     if (!strcmp(command, "version") || !strcmp(command, "--version")) {
         printf("perdure %s\n", PERDURE_VERSION);
         return 0;
     }
-    if (!strcmp(command, "schema")) {
+    if (!strcmp(command, "schema") && (!strcmp(sub, "migrate") || !strcmp(sub, "status"))) {
         return schema_main(argc - 2, argv + 2);
     }
-    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-        if (!strcmp(command, roles[i].name)) {
-            return service_main(roles[i].role, argc - 2, argv + 2);
-        }
-    }
-    if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h")) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    fprintf(stderr, argc > 1 ? "perdure: unknown command '%s%s%s'\n\n%s" : "", command,
-            *sub ? " " : "", sub, usage);
-    if (argc <= 1) {
-        fputs(usage, stderr);
-    }
-    return 2;
+    return cli_main(argc - 1, argv + 1); /* a client: nothing of the servers is started */
 }

@@ -126,6 +126,7 @@ static void set_history_config(struct process *p)
     p->history_config.buffered_queries = (uint32_t)c->limit_buffered_queries;
     p->history_config.member = p->cluster_config.member_id;
     p->history_config.lane_count = p->lane_count;
+    p->history_config.namespace_delete_delay = c->namespace_delete_delay;
     p->history_config.cache_bytes = (size_t)c->history_cache / p->lane_count;
     p->history_config.commit_pace = c->history_commit_pace;
     p->history_config.long_poll = c->history_long_poll;

@@ -18,8 +18,7 @@ int schema_main(int argc, char **argv)
     enum err err = service_config(argc, argv, &arena, &config, &words, &print, &f);
     struct str verb = words.items.len == 1 ? words.items.ptr[0] : STR("");
     if (!err && !str_eq(verb, STR("migrate")) && !str_eq(verb, STR("status"))) {
-        err = fail(
-                &f, ERR_INVALID_ARGUMENT, "schema: expected migrate or status (see perdure help)");
+        err = fail(&f, ERR_INVALID_ARGUMENT, "schema: expected migrate or status (see --help)");
     }
     if (!err) {
         err = open_store(&config, false, NULL, (struct uuid){ { 0 } }, 1, &arena, &store, &f);

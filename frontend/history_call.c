@@ -7,6 +7,7 @@
 #include "common/api/token.h"
 #include "common/api/view.h"
 #include "common/model/ids.h"
+#include "common/model/wire.h"
 #include "frontend/api.h"
 #include "frontend/next_run.h"
 
@@ -17,6 +18,9 @@
 /* What an ordinary call may still take when the process has been asked to end; then its client, and
  * whoever waits for a run's end, asks another frontend. */
 #define DRAIN_TIME DURATION_SECONDS(1)
+/* A long poll is asked again with so little time: history then answers as when nothing has happened for long, with what
+ * the client needs to go on elsewhere. */
+#define DRAIN_POLL DURATION_MS(800)
 
 struct history_call {
     struct request *rq;
@@ -25,6 +29,7 @@ struct history_call {
     struct str body; /* encoded msg_api_request, in the call's arena */
     uint32_t shard;
     int attempts;
+    bool is_draining;
     struct instant hold_until; /* monotonic */
     struct fail last;          /* why it was held, for the final answer */
 };
@@ -110,7 +115,11 @@ static void on_done(
         give_up(hc);
         return;
     case RPC_TIMEOUT:
-        fail(&hc->last, ERR_DEADLINE_EXCEEDED, "context deadline exceeded");
+        if (hc->is_draining) {
+            fail(&hc->last, ERR_UNAVAILABLE, "this frontend is stopping");
+        } else {
+            fail(&hc->last, ERR_DEADLINE_EXCEEDED, "context deadline exceeded");
+        }
         give_up(hc);
         return;
     case RPC_CANCELLED:
@@ -129,7 +138,7 @@ static void attempt(struct history_call *hc)
     }
     hc->call.done = on_done;
     rpc_call(rq->fe->rl, peer, RPC_HISTORY_API, hc->shard, hc->body,
-            request_time_left(rq, CALL_TIME_MAX), &hc->call);
+            request_time_left(rq, hc->is_draining ? DRAIN_POLL : CALL_TIME_MAX), &hc->call);
 }
 
 static void on_cancel(struct grpc_call *call, enum grpc_cancel why)
@@ -159,6 +168,11 @@ static void on_drain(struct grpc_call *call)
     hc->hold_until = instant_min(hc->hold_until, end);
     if (hc->rq->row->flags & IDEMPOTENT) {
         lane_timer_start(lane, &hc->drain, DRAIN_TIME, on_drained);
+        hc->is_draining = true;
+        if (!lane_timer_running(&hc->timer)) { /* otherwise it is held, and soon tried again */
+            rpc_cancel(&hc->call);
+            attempt(hc);
+        }
     }
 }
 
@@ -214,17 +228,22 @@ void history_call(struct request *rq, struct str workflow_id)
 }
 
 /* A call that is sent again when a connection inside the cluster breaks is known by its request id: who has none would be
- * signaled twice, or told that his own run is somebody else's. A reset must bring its own, as the API has it. */
+ * signaled twice, or told that his own run is somebody else's. The last field of a number counts: the id is put behind
+ * the others. A reset must bring its own, as the API has it. */
 static void give_request_id(struct request *rq)
 {
     int at = rq->row->route.request_id_at;
+    struct buf out;
     if (at < 0 || !(rq->row->flags & IDEMPOTENT) || rq->row->arg == API_RESET_WORKFLOW ||
             request_str(rq, at).len) {
         return;
     }
-    const char *id = uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))).ptr;
-    memcpy((char *)rq->message + at, &id, sizeof(id));
-    rq->raw = api_encode(&rq->call->arena, rq->message);
+    const ProtobufCFieldDescriptor *f =
+            protobuf_c_message_descriptor_get_field_by_name(rq->row->input, "request_id");
+    buf_init_arena(&out, &rq->call->arena, rq->raw.len + 64);
+    buf_append_str(&out, rq->raw);
+    wire_put_bytes(&out, f->id, uuid_dup(&rq->call->arena, uuid_v4(lane_rand(rq->fe->lane))));
+    rq->raw = buf_str(&out);
 }
 
 void frontend_history(struct request *rq)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/api/view.h"
+#include "common/store/store_namespaces.h"
 #include "frontend/api.h"
 
 /* What edit() sees and changes. */
@@ -62,6 +63,12 @@ Api__NamespaceInfo__DataEntry *namespace_data_entry(
         struct arena *arena, const char *key, const char *value);
 /* done(): the call has an empty answer. */
 void namespace_on_changed(struct namespace_change *c, const struct namespace_entry *now);
+
+/* namespace_binaries.c: adds to the list of broken workers' checksums; takes one off it. */
+enum err namespace_add_binaries(
+        struct namespace_change *c, struct namespace_draft *draft, const Api__BadBinaries *update);
+enum err namespace_drop_binary(
+        struct namespace_change *c, struct namespace_draft *draft, const char *checksum);
 
 /* operator_api.c: puts an attribute into the first free slot of its type. An existing name stays as it is. */
 enum err namespace_add_attribute(struct namespace_change *c, struct namespace_draft *draft,

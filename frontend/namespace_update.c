@@ -122,6 +122,9 @@ static enum err update_config(struct namespace_change *c, struct namespace_draft
                 update->workflow_execution_retention_ttl;
         draft->changed = true;
     }
+    if (update->bad_binaries && namespace_add_binaries(c, draft, update->bad_binaries)) {
+        return c->fail.err;
+    }
     if (update->n_custom_search_attribute_aliases) {
         return update_aliases(c, draft, update);
     }
@@ -144,14 +147,14 @@ static enum err edit_updated(struct namespace_change *c, struct namespace_draft 
         c->fail = c->rq->fail;
         err = c->fail.err;
     }
-    if (!err && *r->delete_bad_binary) {
-        err = fail(&c->fail, ERR_INVALID_ARGUMENT, "Bad binary checksum %s doesn't exists.",
-                r->delete_bad_binary);
-    }
     if (!err && r->update_info) {
         err = update_info(c, draft, r->update_info);
     }
-    return err || !r->config ? err : update_config(c, draft, r->config);
+    if (!err && r->config) {
+        err = update_config(c, draft, r->config);
+    }
+    return err || !*r->delete_bad_binary ? err
+                                         : namespace_drop_binary(c, draft, r->delete_bad_binary);
 }
 
 static void on_updated(struct namespace_change *c, const struct namespace_entry *now)

@@ -308,10 +308,26 @@ static enum err check_versions(struct request *rq, ProtobufCBinaryData capabilit
     return err ? err : check_build_id(rq, deployment_options, 2);
 }
 
+/* A worker that the namespace has declared broken gets no tasks. */
+static enum err check_binary(struct request *rq, const char *checksum)
+{
+    const struct namespace_entry *ns = namespaces_by_id(rq->fe->namespaces, rq->namespace_id);
+    for (size_t i = 0; ns && i < ns->bad_binary_count; i++) {
+        if (str_eq(ns->bad_binaries[i], str_from_cstr(checksum))) {
+            return fail(&rq->fail, ERR_INVALID_ARGUMENT,
+                    "Binary %s already marked as bad deployment.", checksum);
+        }
+    }
+    return ERR_NONE;
+}
+
 static enum err read_request(struct request *rq, struct poll *p)
 {
     if (rq->row->arg == TASK_QUEUE_WORKFLOW) {
         const Api__PollWorkflowTaskQueueRequest *r = (const void *)rq->message;
+        if (check_binary(rq, r->binary_checksum)) {
+            return rq->fail.err;
+        }
         p->ask.identity = str_from_cstr(r->identity);
         p->ask.worker_instance_key = str_from_cstr(r->worker_instance_key);
         p->ask.details = poller_details(rq, r->worker_version_capabilities, r->deployment_options);

@@ -3,6 +3,7 @@
 #include "common/api/codec.h"
 #include "common/api/view.h"
 #include "common/model/wire.h"
+#include "common/store/store_lists.h"
 #include "common/visibility/filter.h"
 #include "frontend/api.h"
 #include "frontend/visibility.h"

@@ -181,7 +181,12 @@ enum err chain_adopt(struct chain *chain, const struct store_load *load, struct 
         return ERR_NONE; /* what is in memory is newer */
     }
     struct execution *ex;
-    return execution_load(chain, load, &ex, f);
+    bool was_pumping = chain->pumping;
+    chain->pumping =
+            true; /* a run that cannot be read must not take the chain away from the caller */
+    enum err err = execution_load(chain, load, &ex, f);
+    chain->pumping = was_pumping;
+    return err;
 }
 
 /* A key may come from a token, which is the client's: it may name any run of anybody. */

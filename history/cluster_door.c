@@ -59,9 +59,7 @@ static bool namespace_id(void *ctx, struct str name, struct uuid *ret)
     return true;
 }
 
-/* Deleted ones, too: their runs go by the retention that they had. */
-static bool next_namespace(
-        void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention)
+static bool next_namespace(void *ctx, struct uuid after, struct history_namespace *ret)
 {
     struct cluster_door *door = ctx;
     size_t count;
@@ -69,14 +67,16 @@ static bool next_namespace(
     const struct namespace_entry *const *all =
             namespaces_all(door->namespaces, lane_scratch(door->history->lane), &count);
     for (size_t i = 0; i < count; i++) {
-        if (all[i]->retention.ns > 0 && memcmp(&all[i]->id, &after, sizeof(after)) > 0 &&
+        bool is_deleted = all[i]->state == NAMESPACE_DELETED;
+        if ((is_deleted || all[i]->retention.ns > 0) &&
+                memcmp(&all[i]->id, &after, sizeof(after)) > 0 &&
                 (!next || memcmp(&all[i]->id, &next->id, sizeof(after)) < 0)) {
             next = all[i];
         }
     }
     if (next) {
-        *ret = next->id;
-        *ret_retention = next->retention;
+        *ret = (struct history_namespace){ next->id, next->retention,
+            next->state == NAMESPACE_DELETED };
     }
     return next != NULL;
 }
@@ -110,6 +110,9 @@ static const struct engine_limits *limits(void *ctx, struct uuid id)
     k->limits = door->history->config.limits;
     history_limits_from(ns->config, &k->limits);
     k->limits.search_attributes = &ns->search_attributes;
+    k->limits.retention = ns->retention;
+    k->limits.bad_binaries = ns->bad_binaries;
+    k->limits.bad_binary_count = ns->bad_binary_count;
     map_put(&door->limits, &k->by_id, uuid_bytes(&k->id));
     return &k->limits;
 }

@@ -36,6 +36,7 @@ static const struct api_row {
     [API_MULTI_OPERATION] = { handle_multi_operation },
     [API_RESET_WORKFLOW] = { handle_reset },
     [API_DELETE_WORKFLOW] = { handle_delete },
+    [API_UPDATE_OPTIONS] = { handle_update_options },
 };
 
 /* ---- arrival ----------------------------------------------------------------------------------------- */
@@ -311,9 +312,4 @@ struct str repeated_encode(
         wire_put_bytes(&out, field, api_bytes(list[i]));
     }
     return buf_str(&out);
-}
-
-struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count)
-{
-    return repeated_encode(arena, HISTORY_FIELD_LINKS, links, count);
 }

@@ -25,6 +25,8 @@ bool handler_token(struct call *call, ProtobufCBinaryData bytes, enum api_token_
         struct api_token *ret);
 /* One step; effects in the call's arena. Also false when the effects carry a refusal, which is then the answer. */
 bool handler_step(struct call *call, struct execution *ex, struct event *ev, struct effects *fx);
+/* Deletes the run, and answers. */
+void handler_delete(struct call *call, struct execution *ex);
 /* Gives it the detail that SDKs expect for its code, if it has none. */
 void handler_detail(struct fail *f);
 /* A chained client names the first run: the current one must be of its chain. first_run_id: text, may be empty. */
@@ -49,6 +51,11 @@ struct str repeated_encode(
         struct arena *arena, uint32_t field, const ProtobufCBinaryData *list, size_t count);
 /* Link messages as HistoryEvent.links fields. */
 struct str links_encode(struct arena *arena, const ProtobufCBinaryData *links, size_t count);
+/* Messages Link to what a call has led to, of the call's namespace and workflow. */
+ProtobufCBinaryData link_to_start(struct call *call, struct uuid run_id);
+ProtobufCBinaryData link_to_request(
+        struct call *call, struct uuid run_id, struct str request_id, int32_t event_type);
+ProtobufCBinaryData link_to_workflow(struct call *call, struct uuid run_id, struct str reason);
 
 /* handlers_start.c */
 struct start_origin {
@@ -147,6 +154,9 @@ bool page_from_memory(struct page *page, const struct execution *ex);
 /* Reads from the store, then done(); a failure ends the call. What is wanted must be durable. */
 void page_read(struct page *page);
 
+/* How a child says in an answer that it has ended; borrowed. False: it does not say so. */
+bool child_end_read(struct str body, struct event_child_closed *ret);
+
 /* the handlers, by area */
 void handle_start(struct call *call);
 void handle_signal(struct call *call);
@@ -156,6 +166,7 @@ void handle_request_cancel(struct call *call);
 void handle_reset_sticky(struct call *call);
 void handle_reset(struct call *call);
 void handle_delete(struct call *call);
+void handle_update_options(struct call *call);
 void handle_describe(struct call *call);
 void handle_get_history(struct call *call);
 void handle_get_history_reverse(struct call *call);

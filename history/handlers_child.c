@@ -1,5 +1,6 @@
 /* Messages between a parent and its children: start, the nod for the first task, the end. Their forms are the engine's
  * (engine/child.c). Each may come more than once; the answer is the same then. */
+#include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
@@ -119,6 +120,85 @@ void handle_start_child(struct call *call)
 
 /* ---- the first task, the end ------------------------------------------------------------------------------ */
 
+/* Fields of an answer that says that the child has ended. */
+enum { END_RUN = 1, END_TYPE, END_EVENT };
+
+bool child_end_read(struct str body, struct event_child_closed *ret)
+{
+    struct wire_field f;
+    *ret = (struct event_child_closed){ 0 };
+    while (wire_next(&body, &f)) {
+        if (f.number == END_RUN && !uuid_parse(f.bytes, &ret->run_id)) {
+            return false;
+        }
+        ret->workflow_type = f.number == END_TYPE ? f.bytes : ret->workflow_type;
+        ret->close_event = f.number == END_EVENT ? f.bytes : ret->close_event;
+    }
+    return wire_ok(body) && ret->close_event.len > 0;
+}
+
+struct end_read {
+    struct page page;
+    struct str type;
+    struct uuid run_id;
+};
+
+static void end_is_read(struct call *call, struct page *page)
+{
+    struct end_read *er = call->state;
+    struct str events = page->events;
+    struct history_event he;
+    struct wire_field event;
+    struct buf body;
+    buf_init_arena(&body, &call->arena, (size_t)64 << 20);
+    bool is_end = wire_next(&events, &event) &&
+                  history_event_read(event.bytes, &call->arena, &he) && !he.new_run_id.len;
+    if (is_end) { /* and not followed by another run, which has been deleted */
+        wire_put_bytes(&body, END_RUN, uuid_dup(&call->arena, er->run_id));
+        wire_put_bytes(&body, END_TYPE, er->type);
+        wire_put_bytes(&body, END_EVENT, event.bytes);
+    }
+    call_reply_now(call, buf_str(&body));
+}
+
+static void read_end(struct call *call)
+{
+    struct end_read *er = call->state;
+    page_read(&er->page);
+}
+
+/* The child's chain is over, or goes on in a later run. Its end was told to whoever was its parent then: a run that has
+ * been reset since and asks anew hears of it here. */
+static void answer_ended(struct call *call, struct uuid first_run_id)
+{
+    struct execution *last;
+    enum want want = chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &last);
+    if (want == WANT_WAIT) {
+        return;
+    }
+    bool is_its = want == WANT_FOUND &&
+                  uuid_eq(engine_view_existing(last->wf).first_run_id, first_run_id);
+    if (!is_its || last->status == WORKFLOW_RUNNING) {
+        call_reply(call, is_its ? last : NULL, STR("")); /* it will tell */
+        return;
+    }
+    struct end_read *er = NEW(&call->arena, struct end_read, 1);
+    int64_t id = workflow_next_event_id(last->wf) - 1;
+    er->type = str_dup(&call->arena, engine_view_type(last->wf));
+    er->run_id = last->run_id;
+    er->page = (struct page){
+        .call = call,
+        .key = last->key,
+        .from = id,
+        .end = id + 1,
+        .max_events = 1,
+        .max_bytes = 1,
+        .done = end_is_read,
+    };
+    call->state = er;
+    call_then(call, last, read_end);
+}
+
 void handle_first_task(struct call *call)
 {
     struct execution *ex;
@@ -130,6 +210,10 @@ void handle_first_task(struct call *call)
         return;
     }
     if (!handler_find_key(call, run_id, 0, &ex)) {
+        return;
+    }
+    if (ex->status != WORKFLOW_RUNNING) {
+        answer_ended(call, run_id);
         return;
     }
     execution_event(call->history, ex, EVENT_FIRST_TASK, &ev);

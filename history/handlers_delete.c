@@ -7,13 +7,19 @@ void handle_delete(struct call *call)
 {
     Api__DeleteWorkflowExecutionRequest *r =
             HANDLER_DECODE(call, api__delete_workflow_execution_request);
-    struct execution *ex, *current = NULL;
+    struct execution *ex;
+    if (r &&
+            handler_find(call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex)) {
+        handler_delete(call, ex);
+    }
+}
+
+void handler_delete(struct call *call, struct execution *ex)
+{
+    struct execution *current = NULL;
     struct event ev;
     struct effects fx;
-    if (!r ||
-            !handler_find(
-                    call, r->workflow_execution ? r->workflow_execution->run_id : NULL, &ex) ||
-            chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &current) == WANT_WAIT) {
+    if (chain_want(call->chain, call, (struct uuid){ { 0 } }, 0, &current) == WANT_WAIT) {
         return;
     }
     bool is_current = current == ex;

@@ -22,6 +22,15 @@ static Api__WorkflowExecution *execution_of(struct arena *arena, const struct ex
     return m;
 }
 
+/* The message WorkflowExecutionVersioningInfo, as far as somebody has asked for something. */
+static struct str versioning_info(struct arena *arena, const struct workflow *wf)
+{
+    struct buf out;
+    buf_init_arena(&out, arena, wf->versioning_override.len + 16);
+    wire_opt_bytes(&out, 3, wf->versioning_override);
+    return buf_str(&out);
+}
+
 static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execution *ex)
 {
     const struct workflow *wf = ex->wf;
@@ -48,6 +57,8 @@ static Api__WorkflowExecutionInfo *info(struct arena *arena, const struct execut
         m->root_execution = execution_of(arena, &wf->start.root);
     }
     m->priority = api_data(wf->start.priority);
+    m->versioning_info = api_data(versioning_info(arena, wf));
+    m->auto_reset_points = api_data(workflow_reset_points(wf, arena));
     m->first_run_id = uuid_text(arena, engine_view_existing(wf).first_run_id);
     if (ex->status != WORKFLOW_RUNNING) {
         m->close_time = api_timestamp(arena, ex->close_time);
@@ -92,8 +103,9 @@ static void put_request_ids(
         e->value = api_new(arena, &api__request_id_info__descriptor);
         e->value->event_id = is_start ? 1 : a->event_id;
         e->value->event_type =
-                (Api__EventType)(is_start ? HISTORY_WORKFLOW_EXECUTION_STARTED
-                                          : HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED);
+                (Api__EventType)(is_start  ? HISTORY_WORKFLOW_EXECUTION_STARTED
+                                 : a->type ? a->type
+                                           : HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED);
         e->value->buffered = !e->value->event_id;
         m->request_id_infos[m->n_request_id_infos++] = e;
     }
@@ -206,19 +218,23 @@ static Api__PendingWorkflowTaskInfo *pending_task(struct arena *arena, const str
     return m;
 }
 
-/* The message CallbackInfo. Nobody is called back yet: a callback of a run that is over stays due. */
+/* The message CallbackInfo. Nobody is called back yet: a callback of a run or an update that is over stays due. */
 static struct str callback_info(
         struct arena *arena, const struct workflow *wf, const struct callback *c)
 {
-    enum { STATE_STANDBY = 1, STATE_SCHEDULED = 2 };
+    enum { STATE_STANDBY = 1, STATE_SCHEDULED = 2, TRIGGER_CLOSED = 1, TRIGGER_UPDATE = 2 };
     struct buf out;
-    buf_init_arena(&out, arena, c->callback.len + 64);
+    const struct update *u = c->update_id.len ? workflow_update(wf, c->update_id) : NULL;
+    bool is_over = !workflow_is_open(wf) || (u && u->stage == UPDATE_COMPLETED);
+    buf_init_arena(&out, arena, c->callback.len + c->update_id.len + 64);
     wire_put_bytes(&out, 1, c->callback);
     size_t trigger = wire_begin(&out, 2);
-    wire_put_bytes(&out, 1, STR("")); /* WorkflowClosed */
+    size_t variant = wire_begin(&out, c->update_id.len ? TRIGGER_UPDATE : TRIGGER_CLOSED);
+    wire_opt_bytes(&out, 1, c->update_id);
+    wire_end(&out, variant);
     wire_end(&out, trigger);
     wire_put_timestamp(&out, 3, c->registered);
-    wire_put_varint(&out, 4, workflow_is_open(wf) ? STATE_STANDBY : STATE_SCHEDULED);
+    wire_put_varint(&out, 4, is_over ? STATE_SCHEDULED : STATE_STANDBY);
     return buf_str(&out);
 }
 

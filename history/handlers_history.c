@@ -198,15 +198,19 @@ static struct read_call *take_request(struct call *call, bool reverse)
 }
 
 /* A worker without the page token of its task reads the whole history: it needs the started event that is not stored
- * yet, as it was promised. Claiming again with the same poll id changes nothing. */
+ * yet, as it was promised. Claiming again with the same poll id changes nothing. Of a retry that waits for a
+ * worker it sees that it is scheduled. */
 static void add_suffix(struct call *call, struct execution *ex, struct read_call *rc)
 {
     const struct workflow *wf = ex->wf;
     struct event ev;
     struct effects fx;
     struct fail f = { 0 };
-    if (!call->api.from_worker || rc->reverse || rc->wait ||
-            wf->task.state != WORKFLOW_TASK_STARTED) {
+    if (!call->api.from_worker || rc->reverse || rc->wait) {
+        return;
+    }
+    if (wf->task.state != WORKFLOW_TASK_STARTED) {
+        rc->token.suffix = workflow_task_promised(wf, &call->arena);
         return;
     }
     execution_event(call->history, ex, EVENT_CLAIM_WORKFLOW_TASK, &ev);

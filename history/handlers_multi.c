@@ -33,6 +33,7 @@ static void reply(struct update_wait *uw, const struct execution *ex, enum updat
     start->first_execution_run_id = uuid_text(arena, uc->first_run_id);
     start->started = has_started(uc);
     start->status = (Api__WorkflowExecutionStatus)uc->status;
+    start->link = link_to_start(uw->call, uc->run_id);
     both[0]->response_case =
             API__EXECUTE_MULTI_OPERATION_RESPONSE__RESPONSE__RESPONSE_START_WORKFLOW;
     both[0]->start_workflow = start;

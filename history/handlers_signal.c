@@ -1,5 +1,6 @@
 /* What reaches a run from outside: signal, cancel request, termination, reset of stickiness; and the same from another
  * run's outbox. */
+#include "common/model/history_event.h"
 #include "history/engine/child.h"
 #include "history/engine_view.h"
 #include "history/handlers.h"
@@ -65,9 +66,17 @@ static void signal_run(struct call *call, const Api__SignalWorkflowExecutionRequ
         ev.signal.external_workflow_id = from->source_workflow_id;
         ev.signal.external_run_id = from->source_run_id;
     }
-    if (handler_step(call, ex, &ev, &fx)) {
-        handler_reply(call, ex, NULL);
+    if (!handler_step(call, ex, &ev, &fx)) {
+        return;
     }
+    Api__SignalWorkflowExecutionResponse m = API__SIGNAL_WORKFLOW_EXECUTION_RESPONSE__INIT;
+    if (from) {
+        handler_reply(call, ex, NULL);
+        return;
+    }
+    m.link = link_to_request(
+            call, ex->run_id, ev.signal.request_id, HISTORY_WORKFLOW_EXECUTION_SIGNALED);
+    handler_reply(call, ex, &m.base);
 }
 
 static enum err check_signal(

@@ -71,6 +71,7 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     s->search_attributes = api_bytes(r->search_attributes);
     s->user_metadata = api_bytes(r->user_metadata);
     s->priority = api_bytes(r->priority);
+    s->versioning_override = api_bytes(r->versioning_override);
     s->links = links_encode(&call->arena, r->links, r->n_links);
     s->request_eager_execution = r->request_eager_execution && !ev->limits->no_eager_start;
     take_callbacks(&call->arena, r, s);
@@ -111,17 +112,6 @@ struct start_ask {
     struct str request_id;
 };
 
-static void reply_signaled(struct call *call, const struct execution *ex, struct uuid run_id,
-        struct uuid first_run_id, bool started)
-{
-    Api__SignalWithStartWorkflowExecutionResponse m =
-            API__SIGNAL_WITH_START_WORKFLOW_EXECUTION_RESPONSE__INIT;
-    m.run_id = uuid_text(&call->arena, run_id);
-    m.first_execution_run_id = uuid_text(&call->arena, first_run_id);
-    m.started = started;
-    handler_reply(call, ex, &m.base);
-}
-
 /* What a start tells of the run that it has found or made. */
 struct start_answer {
     struct uuid run_id, first_run_id;
@@ -130,28 +120,17 @@ struct start_answer {
     bool by_request_id; /* the link names the request instead of event 1 */
 };
 
-/* A Link to the event that the start has led to. */
-static struct str link_of(
-        struct call *call, const struct start_ask *ask, const struct start_answer *a)
+static void reply_signaled(struct call *call, const struct start_ask *ask,
+        const struct execution *ex, const struct start_answer *a)
 {
-    struct arena *arena = &call->arena;
-    struct buf out;
-    buf_init_arena(&out, arena, 16 * 1024);
-    size_t link = wire_begin(&out, 1);
-    wire_put_bytes(&out, 1, call->api.namespace_name);
-    wire_put_bytes(&out, 2, call->chain->workflow_id);
-    wire_put_bytes(&out, 3, uuid_dup(arena, a->run_id));
-    size_t ref = wire_begin(&out, a->by_request_id ? 101 : 100);
-    if (a->by_request_id) {
-        wire_put_bytes(&out, 1, ask->request_id);
-        wire_put_varint(&out, 2, HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED);
-    } else {
-        wire_put_varint(&out, 1, 1);
-        wire_put_varint(&out, 2, HISTORY_WORKFLOW_EXECUTION_STARTED);
-    }
-    wire_end(&out, ref);
-    wire_end(&out, link);
-    return buf_str(&out);
+    Api__SignalWithStartWorkflowExecutionResponse m =
+            API__SIGNAL_WITH_START_WORKFLOW_EXECUTION_RESPONSE__INIT;
+    m.run_id = uuid_text(&call->arena, a->run_id);
+    m.first_execution_run_id = uuid_text(&call->arena, a->first_run_id);
+    m.started = a->started;
+    m.signal_link =
+            link_to_request(call, a->run_id, ask->request_id, HISTORY_WORKFLOW_EXECUTION_SIGNALED);
+    handler_reply(call, ex, &m.base);
 }
 
 /* With the first workflow task when the start has brought one: its history is short, and in memory. */
@@ -161,7 +140,7 @@ static void reply(struct call *call, const struct start_ask *ask, struct executi
     struct arena *arena = &call->arena;
     struct workflow_task_answer task = { 0 };
     if (ask->signal) {
-        reply_signaled(call, ex, a->run_id, a->first_run_id, a->started);
+        reply_signaled(call, ask, ex, a);
         return;
     }
     Api__StartWorkflowExecutionResponse m = API__START_WORKFLOW_EXECUTION_RESPONSE__INIT;
@@ -169,7 +148,9 @@ static void reply(struct call *call, const struct start_ask *ask, struct executi
     m.first_execution_run_id = uuid_text(arena, a->first_run_id);
     m.started = a->started;
     m.status = (Api__WorkflowExecutionStatus)a->status;
-    m.link = api_data(link_of(call, ask, a));
+    m.link = a->by_request_id ? link_to_request(call, a->run_id, ask->request_id,
+                                        HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
+                              : link_to_start(call, a->run_id);
     if (fx && fx->has_workflow_task) {
         workflow_task_answer_take(&task, arena, ex, &fx->workflow_task);
         m.eager_workflow_task = task.has_events ? workflow_task_answer_encode(&task, arena) : NULL;

@@ -1,7 +1,9 @@
 /* UpdateWorkflowExecution and PollWorkflowExecutionUpdate; updates in the answers of workflow tasks, and the messages
  * about them in completions. Update-with-start is in handlers_multi.c. */
+#include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "history/engine_view.h"
+#include "history/start_check.h"
 #include "history/update_call.h"
 
 /* ---- the request ----------------------------------------------------------------------------------------- */
@@ -10,7 +12,7 @@ static enum err check_update(
         const struct call *call, const Api__UpdateWorkflowExecutionRequest *r, struct fail *f)
 {
     const Update__Request *q = r->request;
-    const struct engine_limits *l = &call->history->config.limits;
+    const struct engine_limits *l = history_limits(call->history, call->api.namespace_id);
     if (!q || !q->meta) {
         return fail(f, ERR_INVALID_ARGUMENT, "Update meta is not set on request.");
     }
@@ -29,10 +31,17 @@ static enum err check_update(
     if (q->input->args.len > l->blob_size_error || q->input->header.len > l->blob_size_error) {
         return fail(f, ERR_INVALID_ARGUMENT, "Blob data size exceeds limit.");
     }
-    if (q->n_completion_callbacks) { /* better no update than one whose end nobody hears */
-        return fail(f, ERR_UNIMPLEMENTED, "completion callbacks of updates are not served yet");
+    if (q->n_completion_callbacks && !*q->request_id) {
+        return fail(f, ERR_INVALID_ARGUMENT,
+                "invalid *update.Request: request_id is required when completion_callbacks are "
+                "set");
     }
-    return ERR_NONE;
+    if (strlen(q->request_id) > l->id_length) {
+        return fail(f, ERR_INVALID_ARGUMENT, "RequestId length exceeds limit.");
+    }
+    return callbacks_check(q->completion_callbacks, q->n_completion_callbacks, l, f)
+                   ? f->err
+                   : links_check(q->links, q->n_links, l, f);
 }
 
 enum err update_take(struct update_call *uc, Api__UpdateWorkflowExecutionRequest *r, struct fail *f)
@@ -88,6 +97,23 @@ static Update__Outcome *outcome_message(struct arena *arena, struct str outcome)
     return outcome.len ? api_decode(&update__outcome__descriptor, arena, outcome, NULL) : NULL;
 }
 
+/* To its acceptance; a refused update has left no event. A failed outcome may be either: it is told as the reference
+ * tells it. */
+static ProtobufCBinaryData link_of(
+        const struct update_call *uc, enum update_stage stage, const Update__Outcome *outcome)
+{
+    struct call *call = uc->wait.call;
+    if (stage == UPDATE_COMPLETED && outcome &&
+            outcome->value_case == UPDATE__OUTCOME__VALUE_FAILURE) {
+        return link_to_workflow(call, uc->run_id, STR("Update rejected"));
+    }
+    if (stage < UPDATE_ACCEPTED) {
+        return (ProtobufCBinaryData){ 0 };
+    }
+    return link_to_request(
+            call, uc->run_id, text(uc->update->request->request_id), HISTORY_UPDATE_ACCEPTED);
+}
+
 Api__UpdateWorkflowExecutionResponse *update_response(
         const struct update_call *uc, enum update_stage stage, struct str outcome)
 {
@@ -97,6 +123,7 @@ Api__UpdateWorkflowExecutionResponse *update_response(
     m->update_ref = ref_of(uc);
     m->outcome = outcome_message(arena, outcome);
     m->stage = (Api__UpdateWorkflowExecutionLifecycleStage)stage;
+    m->link = link_of(uc, stage, m->outcome);
     return m;
 }
 

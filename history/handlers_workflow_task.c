@@ -74,13 +74,23 @@ static void put_versioning(struct buf *out, const Api__RespondWorkflowTaskComple
         wire_opt_varint(out, 8, (uint64_t)r->versioning_behavior);
     }
     wire_opt_bytes(out, 10, new_form.name.len ? new_form.name : old_form.name);
+}
+
+/* The message WorkerDeploymentVersion; empty: the worker has none. */
+static struct str deployment_version_of(
+        struct arena *arena, const Api__RespondWorkflowTaskCompletedRequest *r)
+{
+    struct deployment new_form = deployment_of(api_bytes(r->deployment_options));
+    struct deployment old_form = deployment_of(api_bytes(r->deployment));
+    bool is_versioned = new_form.mode == VERSIONED;
     const struct deployment *d = is_versioned ? &new_form : &old_form;
+    struct buf out;
+    buf_init_arena(&out, arena, d->build_id.len + d->name.len + 16);
     if (is_versioned || old_form.is_set) {
-        size_t mark = wire_begin(out, 11);
-        wire_opt_bytes(out, 1, d->build_id);
-        wire_opt_bytes(out, 2, d->name);
-        wire_end(out, mark);
+        wire_opt_bytes(&out, 1, d->build_id);
+        wire_opt_bytes(&out, 2, d->name);
     }
+    return buf_str(&out);
 }
 
 /* Fields that pass into the completed event, with that event's numbers. */
@@ -89,8 +99,6 @@ static struct str completed_fields(
 {
     struct buf out;
     buf_init_arena(&out, arena, (size_t)128 << 20); /* as large as the largest request may be */
-    wire_opt_bytes(&out, 4, text(r->binary_checksum));
-    wire_opt_bytes(&out, 5, api_bytes(r->worker_version_stamp));
     wire_opt_bytes(&out, 6, api_bytes(r->sdk_metadata));
     put_versioning(&out, r);
     wire_opt_bytes(&out, 13, api_bytes(r->metering_metadata));
@@ -130,6 +138,9 @@ static bool take_completion(struct call *call, const Api__RespondWorkflowTaskCom
     c->identity = text(r->identity);
     c->return_new_workflow_task = r->return_new_workflow_task;
     c->force_create_new_workflow_task = r->force_create_new_workflow_task;
+    c->binary_checksum = text(r->binary_checksum);
+    c->worker_version = api_bytes(r->worker_version_stamp);
+    c->deployment_version = deployment_version_of(&call->arena, r);
     c->completed_event_fields = completed_fields(&call->arena, r);
     c->poll_id = uuid_dup(&call->arena, uuid_v4(&ev->rand));
     const Api__StickyExecutionAttributes *sticky = r->sticky_attributes;

@@ -3,7 +3,9 @@
 #include "history/outbox.h"
 
 #include "common/rpc/methods.h"
+#include "history/engine/child.h"
 #include "history/engine_view.h"
+#include "history/handlers.h"
 #include "history/history.h"
 
 #define RETRY_MIN    DURATION_MS(100)
@@ -94,6 +96,22 @@ static void outbox_go_on(struct execution *ex)
     }
 }
 
+/* The child's answer to the nod for its first task may be that it has ended: told to a run before this one, a reset,
+ * which did not wait for it any more. */
+static bool child_end_event(
+        const struct outbox_entry *e, struct str body, struct batch *b, struct event *ret)
+{
+    struct event_child_closed closed;
+    if (!child_end_read(body, &closed) || !uuid_parse(e->body, &closed.first_run_id)) {
+        return false;
+    }
+    execution_event(e->history, e->ex, EVENT_CHILD_CLOSED, ret);
+    closed.initiated_event_id = message_event_id(e->id);
+    closed.workflow_id = str_dup(&b->arena, e->workflow_id);
+    ret->child_closed = closed;
+    return true;
+}
+
 /* The target has spoken: the run records it, and the next message to the same target goes. */
 static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str body)
 {
@@ -111,9 +129,14 @@ static void outbox_settle(struct outbox_entry *e, enum err outcome, struct str b
     ev.settled.message_id = e->id;
     ev.settled.outcome = outcome;
     ev.settled.body = str_dup(&b->arena, body);
+    struct event end;
+    bool has_ended = e->kind == OUTBOX_FIRST_TASK && child_end_event(e, ev.settled.body, b, &end);
     entry_free(e);
     if (execution_step(ex, &ev, &b->arena, &fx, &f)) {
         h->stats.late_answers++; /* nobody is interested any more */
+    }
+    if (has_ended && execution_step(ex, &end, &b->arena, &fx, &f)) {
+        h->stats.late_answers++;
     }
     outbox_go_on(ex);
 }

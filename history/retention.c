@@ -10,27 +10,32 @@
 enum { PAGE = 500 };
 
 #define LATER DURATION_MS(200)
+#define TICK  DURATION_SECONDS(1)
 
 static void retention_pass(struct lane_timer *timer);
 static void retention_page(struct lane_timer *timer);
 static void retention_next(struct retention *retention);
+static void row_erased(struct erase *erase);
 
 void retention_init(struct retention *retention, struct history *h)
 {
     *retention = (struct retention){ .history = h };
+    erase_init(&retention->erase, h);
 }
 
 void retention_start(struct retention *retention)
 {
     struct history *h = retention->history;
     if (h->cluster.next_namespace) {
-        lane_timer_start(h->lane, &retention->timer, h->config.sweep_every, retention_pass);
+        retention->next = instant_add(lane_monotonic(h->lane), h->config.sweep_every);
+        lane_timer_start(h->lane, &retention->timer, TICK, retention_pass);
     }
 }
 
 void retention_deinit(struct retention *retention)
 {
     lane_timer_stop(retention->history->lane, &retention->timer);
+    erase_deinit(&retention->erase);
     arena_deinit(&retention->arena);
 }
 
@@ -105,6 +110,7 @@ static void retention_done(struct store_op *op, enum err err, const struct fail 
         return;
     }
     bool goes_on = !err;
+    retention->found += scan->row_count;
     for (size_t i = 0; goes_on && i < scan->row_count; i++) {
         goes_on = retention_take(h, &scan->rows[i]);
         if (goes_on) {
@@ -117,6 +123,8 @@ static void retention_done(struct store_op *op, enum err err, const struct fail 
         retention_later(retention, LATER, retention_page);
     } else if (scan->row_count >= scan->limit) {
         retention_page(&retention->timer);
+    } else if (retention->current.is_deleted && !retention->found && !retention->erase.found) {
+        erase_row(&retention->erase, retention->current.id, row_erased);
     } else {
         retention_next(retention);
     }
@@ -131,40 +139,90 @@ static void retention_page(struct lane_timer *timer)
     }
 }
 
+static void retention_scan(struct retention *retention)
+{
+    struct duration kept = retention->current.retention;
+    if (retention->current.is_deleted) {
+        kept = (struct duration){ 0 };
+    }
+    struct store_scan_closed scan = { .op.done = retention_done,
+        .namespace_id = retention->current.id,
+        .shards = retention->scan.shards,
+        .shard_count = retention->scan.shard_count,
+        .until = { lane_now(retention->history->lane).ns - kept.ns },
+        .limit = PAGE };
+    retention->scan = scan;
+    retention->found = 0;
+    retention_page(&retention->timer);
+}
+
+static void open_runs_erased(struct erase *erase)
+{
+    retention_scan(container_of(erase, struct retention, erase));
+}
+
+static void row_erased(struct erase *erase)
+{
+    retention_next(container_of(erase, struct retention, erase));
+}
+
+static void pass_ends(struct retention *retention)
+{
+    struct history *h = retention->history;
+    if (retention->expired) {
+        log_info("runs_expired", LOG_U64("lane", h->lane_index),
+                LOG_U64("runs", retention->expired));
+    }
+    if (!retention->only_deleted) {
+        retention->next = instant_add(lane_monotonic(h->lane), h->config.sweep_every);
+    }
+    retention_later(retention, TICK, retention_pass);
+}
+
 static void retention_next(struct retention *retention)
 {
     struct history *h = retention->history;
-    struct duration kept;
-    if (!h->cluster.next_namespace(
-                h->cluster.ctx, retention->namespace_id, &retention->namespace_id, &kept)) {
-        if (retention->expired) {
-            log_info("runs_expired", LOG_U64("lane", h->lane_index),
-                    LOG_U64("runs", retention->expired));
+    do {
+        if (!h->cluster.next_namespace(
+                    h->cluster.ctx, retention->current.id, &retention->current)) {
+            pass_ends(retention);
+            return;
         }
-        retention_later(retention, h->config.sweep_every, retention_pass);
-        return;
+    } while (retention->only_deleted && !retention->current.is_deleted);
+    if (retention->current.is_deleted) {
+        erase_open_runs(&retention->erase, retention->current.id, open_runs_erased);
+    } else {
+        retention_scan(retention);
     }
-    struct store_scan_closed scan = { .op.done = retention_done,
-        .namespace_id = retention->namespace_id,
-        .shards = retention->scan.shards,
-        .shard_count = retention->scan.shard_count,
-        .until = { lane_now(h->lane).ns - kept.ns },
-        .limit = PAGE };
-    retention->scan = scan;
-    retention_page(&retention->timer);
+}
+
+static bool any_deleted(struct history *h)
+{
+    struct history_namespace ns = { .id = { { 0 } } };
+    while (h->cluster.next_namespace(h->cluster.ctx, ns.id, &ns)) {
+        if (ns.is_deleted) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void retention_pass(struct lane_timer *timer)
 {
     struct retention *retention = container_of(timer, struct retention, timer);
     struct history *h = retention->history;
+    retention->only_deleted = instant_since(retention->next, lane_monotonic(h->lane)).ns > 0;
+    if (retention->only_deleted && !any_deleted(h)) {
+        retention_later(retention, TICK, retention_pass);
+        return;
+    }
     arena_reset(&retention->arena);
     retention->expired = 0;
-    retention->namespace_id = (struct uuid){ { 0 } };
+    retention->current = (struct history_namespace){ .id = { { 0 } } };
     retention->scan.shards = shards_list(h, &retention->arena, &retention->scan.shard_count);
     if (retention->scan.shard_count) {
         retention_next(retention);
     } else {
-        retention_later(retention, h->config.sweep_every, retention_pass);
+        pass_ends(retention);
     }
 }

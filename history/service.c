@@ -198,7 +198,7 @@ static bool history_has_loads(const struct history *h)
         }
     }
     return h->cold.loading > 0 || h->orphans > 0 || h->reads > 0 || h->retention.scanning ||
-           !audit_is_idle(&h->audit);
+           h->retention.erase.reading || !audit_is_idle(&h->audit);
 }
 
 static void history_stopped(struct history *h)

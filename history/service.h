@@ -12,6 +12,12 @@ struct namespaces_lane;
 struct history;
 
 /* What the driver asks of the cluster; called on the lane. */
+struct history_namespace {
+    struct uuid id;
+    struct duration retention; /* of closed runs */
+    bool is_deleted;           /* nothing of it is kept */
+};
+
 struct history_cluster {
     void *ctx;
     /* The matching process that owns a queue now, borrowed for the call; NULL: nobody. */
@@ -22,10 +28,9 @@ struct history_cluster {
     struct str (*owner_hint)(void *ctx, uint32_t shard, struct arena *arena);
     /* False: no such namespace. May be NULL: only one's own. */
     bool (*namespace_id)(void *ctx, struct str name, struct uuid *ret);
-    /* The namespaces one after the other, in the order of their ids: the first behind `after`, and how long its closed
-     * runs are kept. False: that was the last. May be NULL: closed runs stay for ever. */
-    bool (*next_namespace)(
-            void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention);
+    /* The namespaces one after the other, in the order of their ids: the first behind `after`. False: that was the
+     * last. May be NULL: closed runs stay for ever. */
+    bool (*next_namespace)(void *ctx, struct uuid after, struct history_namespace *ret);
     /* What holds in a namespace, valid until the next turn; NULL: the limits of the config. May be NULL itself. */
     const struct engine_limits *(*limits)(void *ctx, struct uuid namespace_id);
     /* The lane has its writer and can take shards. May be NULL. */
@@ -52,10 +57,12 @@ struct history_config {
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
     size_t audit_runs;           /* that are folded anew per sweep; default 20, 0: none */
-    const char *zone_directory;  /* TZif files by zone name; NULL: /usr/share/zoneinfo */
-    uint32_t buffered_queries;   /* of a run, that wait for a workflow task; default 1 */
-    uint32_t direct_queries;     /* of a run, that are tasks of their own; default 1000 */
-    struct duration reoffer_after; /* an offer handed to a poll and not claimed; default 1 s */
+    struct duration
+            namespace_delete_delay; /* a deleted namespace without runs is remembered; default 0 */
+    const char *zone_directory;     /* TZif files by zone name; NULL: /usr/share/zoneinfo */
+    uint32_t buffered_queries;      /* of a run, that wait for a workflow task; default 1 */
+    uint32_t direct_queries;        /* of a run, that are tasks of their own; default 1000 */
+    struct duration reoffer_after;  /* an offer handed to a poll and not claimed; default 1 s */
     struct duration
             lent_patience; /* an evicted run whose offer nothing is heard of; default 10 min */
     struct duration

@@ -150,15 +150,15 @@ static enum err check_callback(struct str message, struct fail *f)
     return fail(f, ERR_UNIMPLEMENTED, "unknown callback variant");
 }
 
-static enum err check_callbacks(
-        const struct event_start *s, const struct engine_limits *l, struct fail *f)
+enum err callbacks_check(const ProtobufCBinaryData *callbacks, size_t count,
+        const struct engine_limits *l, struct fail *f)
 {
-    if (s->callback_count > l->callbacks) {
+    if (count > l->callbacks) {
         return fail(f, ERR_INVALID_ARGUMENT, "cannot attach more than %u callbacks to an execution",
                 l->callbacks);
     }
-    for (size_t i = 0; i < s->callback_count; i++) {
-        if (check_callback(s->callbacks[i], f)) {
+    for (size_t i = 0; i < count; i++) {
+        if (check_callback(api_bytes(callbacks[i]), f)) {
             return f->err;
         }
     }
@@ -209,7 +209,11 @@ enum err start_check(
     if ((why = priority_problem(s->priority))) {
         return fail(f, ERR_INVALID_ARGUMENT, "%s", why);
     }
-    if (check_callbacks(s, ev->limits, f) || links_check(r->links, r->n_links, ev->limits, f)) {
+    if (override_check(s->versioning_override, ev->limits, f)) {
+        return f->err;
+    }
+    if (callbacks_check(r->completion_callbacks, r->n_completion_callbacks, ev->limits, f) ||
+            links_check(r->links, r->n_links, ev->limits, f)) {
         return f->err;
     }
     if (ev->limits->search_attributes &&

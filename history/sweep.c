@@ -90,7 +90,9 @@ static void scan_found(struct scan *scan, const struct store_run_row *row)
     if (!shard_serves(h, row->shard) || execution_find(h, row->key)) {
         return;
     }
-    if (scan->kind == SCAN_SWEEP && !cold_knows(h, row->key)) {
+    /* The scan of a shard that is being taken over may not have come to it yet. */
+    bool is_ours = h->shards.state[row->shard] == SHARD_OWNED;
+    if (scan->kind == SCAN_SWEEP && is_ours && !cold_knows(h, row->key)) {
         h->stats.stuck_runs++;
         log_error("stuck_run_found", LOG_STR("workflow_id", row->workflow_id),
                 LOG_UUID("run_id", row->run_id), LOG_I64("wake_at_ms", row->wake_at.ns / 1000000));

@@ -29,4 +29,5 @@ enum api_method {
     API_MULTI_OPERATION = 32,
     API_RESET_WORKFLOW = 40,
     API_DELETE_WORKFLOW = 41,
+    API_UPDATE_OPTIONS = 42,
 };

@@ -42,6 +42,22 @@ static void read_attributes(struct namespace_set *set, struct namespace_entry *e
     e->search_attributes = (struct search_attributes){ e->name, all.ptr, all.len };
 }
 
+/* NamespaceConfig.bad_binaries: a map by checksum. */
+static void read_bad_binaries(
+        struct namespace_set *set, struct namespace_entry *e, struct str config)
+{
+    VEC(struct str) all = { 0 };
+    struct str map = part(config, 2);
+    struct wire_field f;
+    while (map.len && wire_next(&map, &f)) {
+        if (f.number == 1 && f.type == WIRE_LEN) {
+            vec_push(&set->arena, &all, str_dup(&set->arena, part(f.bytes, 1)));
+        }
+    }
+    e->bad_binaries = all.ptr;
+    e->bad_binary_count = all.len;
+}
+
 static void add(
         struct namespace_set *set, const struct store_namespace *row, const struct config *config)
 {
@@ -56,6 +72,7 @@ static void add(
     struct str own = part(e->data, 2); /* DescribeNamespaceResponse.config */
     e->retention = wire_duration(part(own, 1));
     read_attributes(set, e, own);
+    read_bad_binaries(set, e, own);
     map_put(&set->by_id, &e->by_id, uuid_bytes(&e->id));
     map_put(&set->by_name, &e->by_name, e->name);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/cluster/namespaces.h"
+#include "common/store/store_namespaces.h"
 
 struct namespace_set;
 

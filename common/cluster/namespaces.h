@@ -28,6 +28,8 @@ struct namespace_entry {
     /* what the data says */
     struct duration retention;
     struct search_attributes search_attributes; /* the registered ones, by slot */
+    const struct str *bad_binaries;             /* checksums of workers that are refused */
+    size_t bad_binary_count;
     const struct config *config; /* the process's, or a copy with what is set for this namespace */
 };
 

@@ -36,19 +36,26 @@ static void add_give(
 
 struct takers {
     struct uuid *ids;
+    uint64_t *hashes;
     size_t count;
 };
 
 static struct takers find_takers(
         const struct plan_member *members, size_t count, struct uuid except, struct arena *arena)
 {
-    struct takers t = { .ids = NEW(arena, struct uuid, count + 1) };
+    struct takers t = { NEW(arena, struct uuid, count + 1), NEW(arena, uint64_t, count + 1), 0 };
     for (size_t i = 0; i < count; i++) {
         if (members[i].alive && members[i].takes_shards && !uuid_eq(members[i].id, except)) {
+            t.hashes[t.count] = ring_hash(&members[i].id);
             t.ids[t.count++] = members[i].id;
         }
     }
     return t;
+}
+
+static struct uuid pick_taker(const struct takers *t, uint32_t shard)
+{
+    return t->ids[ring_pick_hashed(t->ids, t->hashes, t->count, shard)];
 }
 
 static void add_assign(struct plan *plan, uint32_t shard, struct uuid from, struct uuid to)
@@ -76,7 +83,7 @@ struct plan plan_take_over(const struct plan_member *members, size_t member_coun
     struct takers takers = find_takers(members, member_count, from, arena);
     for (uint32_t s = 0; takers.count && s < SHARD_COUNT; s++) {
         if (uuid_eq(owners[s], from)) {
-            add_assign(&plan, s, from, takers.ids[ring_pick(takers.ids, takers.count, s)]);
+            add_assign(&plan, s, from, pick_taker(&takers, s));
         }
     }
     return plan;
@@ -100,7 +107,7 @@ struct plan plan_make(const struct plan_member *members, size_t member_count,
         }
     }
     for (uint32_t s = 0; takers.count && s < SHARD_COUNT; s++) {
-        struct uuid wanted = takers.ids[ring_pick(takers.ids, takers.count, s)];
+        struct uuid wanted = pick_taker(&takers, s);
         if (uuid_eq(wanted, owners[s])) {
             continue;
         }

@@ -40,6 +40,9 @@ struct history_event {
     struct retry_policy retry;
     struct instant expiration;
     struct str cron_schedule;
+    struct str versioning_override;  /* message */
+    bool unset_versioning_override;  /* options updated */
+    struct str update_options;       /* message WorkflowUpdateOptionsUpdate */
     struct str completion_callbacks; /* repeated Callback, as fields of its event: tags included */
     struct duration first_task_backoff, backoff_start_interval;
     bool eager_execution_accepted;
@@ -52,7 +55,9 @@ struct history_event {
     struct str suggest_reasons; /* packed enum */
     int64_t history_size;
     struct str extra; /* attribute fields encoded elsewhere; not read back */
-    struct str worker_version;
+    struct str worker_version, binary_checksum, deployment,
+            deployment_version; /* messages but the checksum */
+    struct str reset_points;    /* message ResetPoints: those of the runs before */
     /* activity, timer */
     struct str activity_id, activity_type, timer_id;
     struct duration schedule_to_close, schedule_to_start, heartbeat, start_to_fire;

@@ -99,7 +99,17 @@ static void open_part(struct buf *out, struct arena *arena, enum sql_dialect dia
         after_start(out, at);
         by_start(out, op->limit, "p");
     }
-    put(out, " UNION ALL ");
+}
+
+/* A stretch of the list in which nothing can be found is not looked through. */
+static bool may_be_closed(const struct filter *filter)
+{
+    for (int status = WORKFLOW_RUNNING + 1; status < STORE_STATUS_MAX; status++) {
+        if (filter_may_accept(filter, status)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void closed_part(struct buf *out, struct arena *arena, enum sql_dialect dialect,
@@ -130,10 +140,17 @@ bool list_sql(struct buf *out, struct arena *arena, enum sql_dialect dialect,
     put(out, dialect == SQL_POSTGRES ? "pg_current_snapshot()::text"
                                      : "(SELECT CAST(sum(seq) AS TEXT) FROM writers)");
     put(out, " FROM (");
-    if (!op->after.in_closed) {
+    /* Those that closed since the first page keep their place among the open ones, so a later page looks there. */
+    bool is_open = !op->after.in_closed &&
+                   (op->after.key || filter_may_accept(op->filter, WORKFLOW_RUNNING));
+    bool is_closed = may_be_closed(op->filter) || !is_open;
+    if (is_open) {
         open_part(out, arena, dialect, op);
     }
-    closed_part(out, arena, dialect, op);
+    if (is_closed) {
+        put(out, is_open ? " UNION ALL " : "");
+        closed_part(out, arena, dialect, op);
+    }
     buf_printf(out,
             ") l ORDER BY l.part, CASE WHEN l.part = 1 THEN l.close_time END DESC, l.start_time "
             "DESC,"

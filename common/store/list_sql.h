@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/store/filter_sql.h"
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
 
 /* Columns of a listed row, after those of a run: run_key .. backlog_type, workflow_type .. state_transitions. */
 enum {

@@ -257,11 +257,24 @@ static void lane_close(struct store_lane *sl)
     arena_deinit(&arena);
 }
 
+/* Without an answer for so long: a commit takes milliseconds; a take-over may read for a while. */
+#define SILENCE        DURATION_SECONDS(1)
+#define READER_SILENCE DURATION_SECONDS(4)
+
 static struct instant stalled_since(const struct store_lane *sl)
 {
     const struct pg_writer *w = &lane_of(sl)->writer;
-    bool waits = w->op && !instant_is_set(w->stalled_since) && pg_conn_is_away(w->conn);
-    return waits ? w->started : w->stalled_since;
+    if (instant_is_set(w->stalled_since)) {
+        return w->stalled_since;
+    }
+    struct instant now = lane_now(sl->lane);
+    if (w->op && (pg_conn_is_away(w->conn) || instant_since(now, w->started).ns > SILENCE.ns)) {
+        return w->started;
+    }
+    /* A server that has stopped in its tracks keeps its connections, and says nothing on any. */
+    struct duration silent = pg_conn_waits_since(lane_of(sl)->reader);
+    return silent.ns > READER_SILENCE.ns ? (struct instant){ now.ns - silent.ns }
+                                         : (struct instant){ 0 };
 }
 
 static void store_free_pg(struct store *store)

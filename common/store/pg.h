@@ -121,6 +121,8 @@ struct pg_conn *pg_conn_new(struct pg_store *store, struct lane *lane, enum pg_r
 void pg_conn_free(struct pg_conn *conn);
 /* Queues; finish() never runs inside. False when the queue is full. */
 bool pg_conn_submit(struct pg_conn *conn, struct pg_request *request);
+/* How long the oldest request that was sent has been without an answer; 0: there is none. NULL is fine. */
+struct duration pg_conn_waits_since(const struct pg_conn *conn);
 bool pg_send(struct pg_conn *conn, enum pg_statement statement, const struct pg_params *params);
 bool pg_send_text(struct pg_conn *conn, const char *sql);
 /* Ends the connection and looks for the database anew (another host may be the primary by now). */

@@ -2,6 +2,7 @@
  * implicit transaction whose conditions stand in its statements (pg_sql.def); a lost connection
  * leaves the outcome to the caller, for whom all of this is safe to repeat. */
 #include "common/store/pg.h"
+#include "common/store/store_namespaces.h"
 
 #define OP(type) container_of(op->op, struct type, op)
 #define PARAMS   struct pg_params p = { .arena = &op->arena }
@@ -261,6 +262,21 @@ static enum err put_namespace_read(struct pg_op *op, struct fail *f)
                            : fail(f, ERR_NOT_FOUND, "the namespace is gone");
 }
 
+static bool remove_namespace_send(struct pg_op *op, struct pg_conn *conn)
+{
+    const struct store_remove_namespace *n = OP(store_remove_namespace);
+    PARAMS;
+    pg_put_uuid(&p, n->id);
+    pg_put_i32(&p, n->state);
+    return pg_send(conn, PG_NAMESPACE_REMOVE, &p);
+}
+
+static enum err remove_namespace_read(struct pg_op *op, struct fail *f)
+{
+    OP(store_remove_namespace)->removed = pg_i64(op->request.results[0], 0, 0) > 0;
+    return ERR_NONE;
+}
+
 const struct pg_kind pg_kinds_cluster[] = {
     [STORE_CLAIM_WRITER] = { claim_send, claim_read },
     [STORE_BEAT] = { beat_send, beat_read },
@@ -271,4 +287,5 @@ const struct pg_kind pg_kinds_cluster[] = {
     [STORE_TRY_PLAN] = { try_plan_send, try_plan_read },
     [STORE_LIST_NAMESPACES] = { namespaces_send, namespaces_read },
     [STORE_PUT_NAMESPACE] = { put_namespace_send, put_namespace_read },
+    [STORE_REMOVE_NAMESPACE] = { remove_namespace_send, remove_namespace_read },
 };

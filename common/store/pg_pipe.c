@@ -171,6 +171,15 @@ void pg_pipe_watch(struct pg_conn *c)
     }
 }
 
+struct duration pg_conn_waits_since(const struct pg_conn *c)
+{
+    if (!c || list_empty(&c->sent)) {
+        return (struct duration){ 0 };
+    }
+    const struct pg_request *r = list_entry(list_first(&c->sent), struct pg_request, node);
+    return instant_since(lane_monotonic(c->lane), r->sent_at);
+}
+
 bool pg_conn_submit(struct pg_conn *c, struct pg_request *r)
 {
     if (c->waiting_count >= QUEUE_MAX) {

@@ -1,6 +1,7 @@
 /* Cluster matters on SQLite, on the database's thread: the same rules as in PostgreSQL, each write
  * in one transaction. The database's clock is this machine's. */
 #include "common/store/sqlite.h"
+#include "common/store/store_namespaces.h"
 
 #define OP(type) container_of(job->op, struct type, op)
 
@@ -283,6 +284,27 @@ static enum err put_namespace(struct sqlite_db *db, struct sqlite_job *job, stru
     return err;
 }
 
+static enum err remove_namespace(struct sqlite_db *db, struct sqlite_job *job, struct fail *f)
+{
+    struct store_remove_namespace *n = OP(store_remove_namespace);
+    n->removed = false;
+    int rc = sq_run(sq(db, SQ_BEGIN));
+    if (rc == SQLITE_OK) {
+        sqlite3_stmt *q = sq(db, SQ_NAMESPACE_REMOVE);
+        sq_uuid(q, 1, n->id);
+        sq_i64(q, 2, n->state);
+        rc = sq_run(q);
+    }
+    if (rc == SQLITE_OK && sqlite3_changes(db->db) == 1) {
+        n->removed = true;
+        sqlite3_stmt *q = sq(db, SQ_COUNTS_REMOVE);
+        sq_uuid(q, 1, n->id);
+        rc = sq_run(q);
+        rc = rc == SQLITE_OK ? sq_run(sq(db, SQ_NAMESPACE_VERSION)) : rc;
+    }
+    return finish(db, rc, ERR_NONE, f);
+}
+
 sqlite_work *const sqlite_cluster_works[] = {
     [STORE_CLAIM_WRITER] = claim_writer,
     [STORE_BEAT] = beat,
@@ -293,4 +315,5 @@ sqlite_work *const sqlite_cluster_works[] = {
     [STORE_TRY_PLAN] = try_plan,
     [STORE_LIST_NAMESPACES] = list_namespaces,
     [STORE_PUT_NAMESPACE] = put_namespace,
+    [STORE_REMOVE_NAMESPACE] = remove_namespace,
 };

@@ -136,6 +136,11 @@ void store_list_namespaces(struct store_lane *sl, struct store_list_namespaces *
     sl->ops->start(sl, STORE_LIST_NAMESPACES, &op->op);
 }
 
+void store_remove_namespace(struct store_lane *sl, struct store_remove_namespace *op)
+{
+    sl->ops->start(sl, STORE_REMOVE_NAMESPACE, &op->op);
+}
+
 void store_put_namespace(struct store_lane *sl, struct store_put_namespace *op)
 {
     sl->ops->start(sl, STORE_PUT_NAMESPACE, &op->op);

@@ -317,56 +317,7 @@ struct store_read_log {
 };
 void store_read_log(struct store_lane *sl, struct store_read_log *op);
 
-/* ---- lists and counts --------------------------------------------------------------------------- */
-
-/* A place between two pages. Opaque to callers but for its members' sizes: kept in a page token. */
-struct store_place {
-    bool in_closed; /* the open ones are through */
-    struct instant close_time, start_time;
-    run_key key;          /* 0: the beginning */
-    struct instant began; /* when the first page was read */
-    struct str moment; /* what was committed then; at most 2000 bytes, checked when it comes back */
-};
-
-struct store_listed {
-    struct store_run_row run;
-    struct store_view view;
-    bool in_closed; /* its place is among the closed ones */
-};
-
-/* Runs that a filter (NULL: any) accepts: the open ones by start, newest first, then the closed ones by close. What
- * was acknowledged before the call is seen. Pages follow one another without gap or repetition, whatever
- * happens to the runs meanwhile: a run that was open at the first page keeps its place among the open ones. Reads
- * on a connection of their own, with a statement timeout: ERR_RESOURCE_EXHAUSTED when that passes.
- * ERR_INVALID_ARGUMENT: a place that never came from here. */
-struct filter;
-struct store_list_runs {
-    struct store_op op;
-    struct uuid namespace_id;
-    const struct filter *filter; /* borrowed until done(), like the place's moment */
-    size_t limit;                /* at least 1 */
-    struct store_place after;
-    /* out */
-    const struct store_listed *rows;
-    size_t row_count;
-    bool more;            /* maybe: the page is full */
-    struct instant began; /* of the first page */
-    struct str moment;
-};
-void store_list_runs(struct store_lane *sl, struct store_list_runs *op);
-/* The place behind any row of a page. */
-struct store_place store_place_behind(const struct store_list_runs *page, size_t row);
-
-/* How many there are, by status. Filters that ask for statuses only (filter_statuses) are answered from counters,
- * which every commit keeps, at the same cost whatever the number of runs. */
-enum { STORE_STATUS_MAX = 16 };
-struct store_count_runs {
-    struct store_op op;
-    struct uuid namespace_id;
-    const struct filter *filter;
-    int64_t counts[STORE_STATUS_MAX]; /* out; by enum workflow_status */
-};
-void store_count_runs(struct store_lane *sl, struct store_count_runs *op);
+/* Lists and counts: store_lists.h. */
 
 /* ---- removal ------------------------------------------------------------------------------------- */
 
@@ -487,31 +438,3 @@ struct store_try_plan {
     bool held; /* out */
 };
 void store_try_plan(struct store_lane *sl, struct store_try_plan *op);
-
-/* ---- namespaces -------------------------------------------------------------------------------- */
-
-struct store_namespace {
-    struct uuid id;
-    struct str name;
-    int state;              /* temporal.api.enums.v1.NamespaceState */
-    struct str data;        /* encoded description, owned by the namespace code */
-    struct str task_queues; /* what is set for its task queues: common/model/queue_configs.h */
-    int64_t version;        /* of the row: compare-and-set */
-};
-/* All namespaces, with the version of the whole set (grows with every change). */
-struct store_list_namespaces {
-    struct store_op op;
-    int64_t since;   /* when the set's version is still this, rows stay empty */
-    int64_t version; /* out */
-    const struct store_namespace *rows;
-    size_t row_count;
-};
-void store_list_namespaces(struct store_lane *sl, struct store_list_namespaces *op);
-/* version 0: insert (ERR_ALREADY_EXISTS on a name or id that exists); else replace that version
- * (ERR_ABORTED when it has changed, ERR_NOT_FOUND when it is gone). ERR_UNAVAILABLE leaves the
- * outcome open, as for every cluster operation. */
-struct store_put_namespace {
-    struct store_op op;
-    struct store_namespace row; /* out: version becomes the new one */
-};
-void store_put_namespace(struct store_lane *sl, struct store_put_namespace *op);

@@ -2,7 +2,8 @@
  * lane's. Private to common/store and to the simulated store of the tests. */
 #pragma once
 
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
+#include "common/store/store_namespaces.h"
 
 enum store_kind {
     STORE_CLAIM_WRITER,
@@ -26,6 +27,7 @@ enum store_kind {
     STORE_TRY_PLAN,
     STORE_LIST_NAMESPACES,
     STORE_PUT_NAMESPACE,
+    STORE_REMOVE_NAMESPACE,
 };
 
 struct store_ops {

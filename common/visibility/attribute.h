@@ -1,4 +1,4 @@
-/* Search attributes: the built-in names, the types, and how values become comparable.
+/* Search attributes: the names that queries may write, where their values are found, and how values become comparable.
  *
  * A run's custom attributes arrive as a SearchAttributes message: name -> Payload with JSON data and, in its
  * metadata, the type. For searching they become one JSON object, the search document: scalars as they are, Datetime

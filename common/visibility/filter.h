@@ -9,6 +9,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/model/time_text.h"
 #include "common/visibility/attribute.h"
 
 enum {
@@ -70,9 +71,8 @@ enum err filter_parse(struct arena *arena, struct str text, const struct filter_
  * of count, says then whether it accepts status i. */
 bool filter_statuses(const struct filter *filter, bool *wanted, size_t count);
 
-/* "2026-01-02T03:04:05.123456789+02:00" as an instant. */
-bool time_parse_rfc3339(struct str s, struct instant *ret);
-/* "1h5m", "-1.5s", "300ms", "2d"; as Go writes durations, and days of 24 hours. */
-bool duration_parse(struct str s, struct duration *ret);
+/* False: no run with that status is accepted. */
+bool filter_may_accept(const struct filter *filter, int status);
+
 /* "Running", ...; "" for an unknown one. */
 struct str filter_status_name(int status);

@@ -1,7 +1,7 @@
 /* Filters that only ask for the status: what counters can answer. Pure. */
 #include "common/visibility/filter.h"
 
-/* 1, 0, or -1: says something about other attributes. */
+/* 1, 0, or -1: it depends on other attributes. */
 static int accepts(const struct filter *f, int64_t status)
 {
     int left, right;
@@ -10,7 +10,10 @@ static int accepts(const struct filter *f, int64_t status)
     case FILTER_OR:
         left = accepts(f->left, status);
         right = accepts(f->right, status);
-        return left < 0 || right < 0 ? -1 : f->kind == FILTER_AND ? left && right : left || right;
+        if (left == (f->kind == FILTER_OR) || right == (f->kind == FILTER_OR)) {
+            return f->kind == FILTER_OR;
+        }
+        return left < 0 || right < 0 ? -1 : f->kind == FILTER_AND;
     case FILTER_NOT:
         left = accepts(f->left, status);
         return left < 0 ? -1 : !left;
@@ -80,4 +83,9 @@ bool filter_statuses(const struct filter *f, bool *wanted, size_t count)
         wanted[i] = true;
     }
     return f && narrow(f, wanted, count, &hides) && hides;
+}
+
+bool filter_may_accept(const struct filter *f, int status)
+{
+    return !f || accepts(f, status) != 0;
 }

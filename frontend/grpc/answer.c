@@ -1,5 +1,6 @@
 /* Answers: replies, errors, streams of messages. Responsible for what goes over the wire and for the end of the
  * handler's side of a call. Leaves the rest of its life to call.c. */
+#include "common/base/base64.h"
 #include "common/obs/metrics.h"
 #include "frontend/grpc/internal.h"
 
@@ -82,7 +83,8 @@ static size_t status_headers(struct arena *arena, const struct fail *f, struct h
     struct str details =
             f->detail.len < DETAILS_MAX ? grpc_status_details(arena, f) : (struct str){ 0 };
     if (details.len) {
-        to[n++] = (struct h2_header){ STR("grpc-status-details-bin"), grpc_base64(arena, details) };
+        to[n++] = (struct h2_header){ STR("grpc-status-details-bin"),
+            base64_encode(arena, details, false) };
     }
     return n;
 }

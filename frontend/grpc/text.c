@@ -102,37 +102,6 @@ struct str grpc_percent_encode(struct arena *arena, struct str text)
     return str_of(out, n);
 }
 
-size_t grpc_base64_to(char *out, struct str bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t n = 0;
-    const unsigned char *p = (const unsigned char *)bytes.ptr;
-    size_t i = 0;
-    for (; i + 2 < bytes.len; i += 3) {
-        unsigned v = (unsigned)p[i] << 16 | (unsigned)p[i + 1] << 8 | p[i + 2];
-        out[n++] = digits[v >> 18];
-        out[n++] = digits[v >> 12 & 63];
-        out[n++] = digits[v >> 6 & 63];
-        out[n++] = digits[v & 63];
-    }
-    if (i < bytes.len) {
-        bool two = bytes.len - i == 2;
-        unsigned v = (unsigned)p[i] << 16 | (two ? (unsigned)p[i + 1] << 8 : 0);
-        out[n++] = digits[v >> 18];
-        out[n++] = digits[v >> 12 & 63];
-        if (two) {
-            out[n++] = digits[v >> 6 & 63];
-        }
-    }
-    return n;
-}
-
-struct str grpc_base64(struct arena *arena, struct str bytes)
-{
-    char *out = arena_alloc(arena, arena_mul(4, bytes.len / 3 + 1), 1);
-    return str_of(out, grpc_base64_to(out, bytes));
-}
-
 struct str grpc_status_details(struct arena *arena, const struct fail *f)
 {
     if (str_empty(f->detail_type)) {

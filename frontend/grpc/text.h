@@ -16,9 +16,5 @@ bool grpc_accepts(struct str list, struct str coding);
 
 /* The value of grpc-message: all but printable ASCII, and '%', become %XX. */
 struct str grpc_percent_encode(struct arena *arena, struct str text);
-/* Standard alphabet, no padding: the value of a "-bin" header. */
-struct str grpc_base64(struct arena *arena, struct str bytes);
-/* The same into room for 4 characters per 3 bytes, rounded up; returns how many. */
-size_t grpc_base64_to(char *to, struct str bytes);
 /* google.rpc.Status with the fail's detail as its one Any; empty when the fail has no detail. */
 struct str grpc_status_details(struct arena *arena, const struct fail *f);

@@ -1,6 +1,7 @@
 /* The forms of gRPC-web: content types, base64, the trailers frame, origins. Knows text and bytes, nothing of calls. */
 #include "frontend/grpc/web.h"
 
+#include "common/base/base64.h"
 #include "frontend/grpc/frame.h"
 #include "frontend/grpc/text.h"
 
@@ -85,10 +86,7 @@ int web_text_decode(struct web_text *text, struct str *in, char to[WEB_TEXT_PIEC
 struct h2_block *web_text_encode(struct h2_block *block)
 {
     struct h2_block *text = h2_block_new((block->len + 2) / 3 * 4);
-    size_t n = grpc_base64_to(text->bytes, str_of(block->bytes, block->len));
-    while (n % 4) {
-        text->bytes[n++] = '=';
-    }
+    size_t n = base64_encode_to(text->bytes, str_of(block->bytes, block->len), true);
     check(n == text->len);
     h2_block_free(block);
     return text;

@@ -87,6 +87,8 @@ static bool apply_started(struct workflow *wf, const struct history_event *he)
         s->last_completion_result = state_kept(wf, he->last_completion_result);
     }
     state_callbacks_add(wf, he->completion_callbacks, (struct str){ 0 }, he->time);
+    wf->reset_points = state_kept(wf, he->reset_points);
+    wf->versioning_override = state_kept(wf, he->versioning_override);
     wf->status = WORKFLOW_RUNNING;
     wf->start_time = he->time;
     wf->expiration = he->expiration;
@@ -213,6 +215,7 @@ static bool apply_task_ended(struct workflow *wf, const struct history_event *he
         wf->previous_started_event_id = he->started_event_id;
         wf->last_completed_event_id = he->event_id;
         wf->failed_tasks = 0;
+        state_reset_point(wf, he);
     }
     t->state = WORKFLOW_TASK_NONE;
     wf->close_attempted = false; /* however it has ended; UnhandledCommand says so anew */

@@ -14,6 +14,9 @@ void state_attached_put(struct workflow *wf, struct attached_id *a, struct str r
 /* Callbacks: a repeated field, encoded. */
 void state_callbacks_add(
         struct workflow *wf, struct str callbacks, struct str request_id, struct instant at);
+/* What the request of an update leaves: its id, and who is to be told of the outcome. */
+void state_update_request(
+        struct workflow *wf, struct str update_id, const struct history_event *he);
 /* Event 55, also while it is buffered; and its id at the flush. */
 bool state_attach(struct workflow *wf, const struct history_event *he);
 void state_attach_numbered(struct workflow *wf, const struct history_event *he);
@@ -23,6 +26,8 @@ void state_activity_drop(struct workflow *wf, struct activity *a);
 void state_timer_drop(struct workflow *wf, struct user_timer *t);
 /* The event has taken its place in the history. */
 void state_count_event(struct workflow *wf, const struct history_event *he, struct str bytes);
+/* --- reset_points.c: a workflow task has completed --- */
+void state_reset_point(struct workflow *wf, const struct history_event *he);
 /* --- apply_message.c --- */
 bool state_outbox_add(struct workflow *wf, const struct history_event *he);
 bool state_outbox_drop(struct workflow *wf, int64_t id);

@@ -205,7 +205,10 @@ static bool apply_other_record(struct workflow *wf, const struct record *r)
         wf->first_task_at = r->time;
         return true;
     case RECORD_PROBLEMS:
-        state_keep(wf, &wf->problems, r->text);
+    case RECORD_ATTRIBUTES:
+        if (r->kind == RECORD_PROBLEMS) {
+            state_keep(wf, &wf->problems, r->text);
+        }
         state_upsert(wf, &wf->search_attributes, workflow_search_attributes(wf), r->attributes);
         wf->has_own_search_attributes = true;
         return true;

@@ -134,6 +134,7 @@ static bool apply_accepted(struct workflow *wf, const struct history_event *he)
     u->stage = UPDATE_ACCEPTED;
     u->admitted_event_id = admitted;
     u->accepted_event_id = he->event_id;
+    state_update_request(wf, he->update_id, he);
     return true;
 }
 
@@ -155,6 +156,16 @@ struct str update_request_id(struct str request)
     return part(part(request, REQUEST_META), META_UPDATE_ID);
 }
 
+static bool apply_admitted(struct workflow *wf, const struct history_event *he)
+{
+    struct str id = update_request_id(he->update_request);
+    if (!state_update_admitted(wf, id, (struct str){ 0 }, he->event_id)) {
+        return false;
+    }
+    state_update_request(wf, id, he);
+    return true;
+}
+
 bool state_update_event(struct workflow *wf, const struct history_event *he)
 {
     switch (he->type) {
@@ -163,8 +174,7 @@ bool state_update_event(struct workflow *wf, const struct history_event *he)
     case HISTORY_UPDATE_COMPLETED:
         return apply_completed(wf, he);
     default:
-        return state_update_admitted(
-                wf, update_request_id(he->update_request), (struct str){ 0 }, he->event_id);
+        return apply_admitted(wf, he);
     }
 }
 

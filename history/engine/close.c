@@ -64,6 +64,8 @@ static struct event_start *successor_new(struct step *st)
     }
     n->attempt = 1;
     n->parent = parent_again(st);
+    n->versioning_override = copy(st, wf->versioning_override);
+    n->reset_points = reset_points_of_successor(st);
     st->fx->successor = n;
     return n;
 }
@@ -74,8 +76,10 @@ static void keep_callbacks(struct step *st, struct event_start *n)
     struct str *callbacks = NEW(st->fx->arena, struct str, st->wf->callback_count);
     list_each(&st->wf->callbacks, node)
     {
-        callbacks[n->callback_count++] =
-                copy(st, list_entry(node, struct callback, node)->callback);
+        const struct callback *c = list_entry(node, struct callback, node);
+        if (!c->update_id.len) {
+            callbacks[n->callback_count++] = copy(st, c->callback);
+        }
     }
     n->callbacks = callbacks;
 }

@@ -131,9 +131,14 @@ static void accept(struct step *st, const struct event_workflow_task_completed *
         .identity = c->identity,
         .scheduled_event_id = wf->task.scheduled_event_id,
         .started_event_id = wf->task.started_event_id,
+        .binary_checksum = c->binary_checksum,
+        .worker_version = c->worker_version,
+        .deployment = c->deployment,
+        .deployment_version = c->deployment_version,
         .extra = c->completed_event_fields };
     step_event(st, &he);
     problems_clear(st);
+    checksums_show(st, he.event_id);
     set_sticky(st, c);
     st->completed_event_id = he.event_id;
     st->is_completing = true;
@@ -165,6 +170,21 @@ static enum err refuse_transaction(struct step *st, size_t size)
     return ERR_NONE;
 }
 
+/* The worker runs what the namespace has declared broken. */
+static bool is_bad_binary(struct step *st, const struct event_workflow_task_completed *c,
+        struct command_refusal *refusal)
+{
+    for (size_t i = 0; i < st->limits->bad_binary_count; i++) {
+        if (str_eq(st->limits->bad_binaries[i], c->binary_checksum)) {
+            *refusal = (struct command_refusal){ .cause = CAUSE_BAD_BINARY,
+                .text = str_printf(st->fx->arena, "binary " STR_FMT " is marked as bad deployment",
+                        STR_ARG(c->binary_checksum)) };
+            return true;
+        }
+    }
+    return false;
+}
+
 enum err workflow_task_completed(struct step *st)
 {
     const struct event_workflow_task_completed *c = &st->ev->workflow_task_completed;
@@ -178,6 +198,9 @@ enum err workflow_task_completed(struct step *st)
         workflow_task_timeout(st, TIMEOUT_START_TO_CLOSE);
         (void)fail(&st->fx->answer, ERR_NOT_FOUND, "workflow task heartbeat timeout");
         return ERR_NONE;
+    }
+    if (is_bad_binary(st, c, &refusal)) {
+        return refuse(st, c, &refusal);
     }
     enum err err = commands_check(st, c, &refusal);
     if (err) {

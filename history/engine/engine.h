@@ -31,6 +31,7 @@
 #include "common/model/ids.h"
 #include "common/model/policies.h"
 #include "common/model/search_attributes.h"
+#include "history/engine/engine_options.h"
 #include "history/engine/engine_update.h"
 
 struct workflow; /* the state of one run; its fields are in history/engine/workflow.h, read-only for
@@ -52,6 +53,9 @@ struct engine_limits {
     size_t transaction_size_error;                      /* 4 MiB: what one completion may add */
     struct search_attribute_limits search_attribute_limits;
     const struct search_attributes *search_attributes; /* registered; NULL: any name will do */
+    struct duration retention;                         /* of closed runs; 0: for ever */
+    const struct str *bad_binaries; /* checksums of workers that may not complete tasks */
+    size_t bad_binary_count;
     bool cross_namespace; /* commands may name other namespaces; default false */
     /* Nothing is handed out with the answer to a start or completion, whatever the client asks; default false. */
     bool no_eager_start, no_eager_activities;
@@ -117,6 +121,8 @@ struct event_start {
     struct instant expiration; /* {0}: now + execution_timeout */
     struct duration first_task_backoff;
     struct str continued_failure, last_completion_result; /* messages */
+    struct str versioning_override;                       /* message */
+    struct str reset_points; /* message ResetPoints, see reset_points.c */
 };
 
 struct event_request_cancel {
@@ -129,13 +135,6 @@ struct event_request_cancel {
 struct event_terminate {
     struct str reason, identity, links;
     struct str details; /* message */
-};
-
-/* A start that found the id taken and uses the run that is there may leave something with it. */
-struct event_attach {
-    struct str request_id, links; /* empty: not to be attached */
-    const struct str *callbacks;  /* messages Callback */
-    size_t callback_count;
 };
 
 /* A poll wants the task it was matched with. Idempotent by poll_id while the task is started. */
@@ -173,9 +172,10 @@ struct event_workflow_task_completed {
     struct str sticky_task_queue; /* empty: not sticky */
     struct duration sticky_schedule_to_start;
     bool return_new_workflow_task, force_create_new_workflow_task;
-    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata,
-     * worker_version, binary_checksum, versioning_behavior, deployment... already encoded with that
-     * event's field numbers */
+    struct str binary_checksum;
+    struct str worker_version, deployment, deployment_version; /* messages */
+    /* passed into the completed event untouched: its fields sdk_metadata, metering_metadata, versioning_behavior ...
+     * already encoded with that event's field numbers */
     struct str completed_event_fields;
     struct str poll_id; /* fresh: the request id of a task returned inline */
 };
@@ -269,6 +269,7 @@ enum event_kind {
     EVENT_CHILD_CLOSED,
     EVENT_UPDATE, /* no error: fx->update_status is how far it has come */
     EVENT_ATTACH,
+    EVENT_OPTIONS,
     EVENT_RESET,
     EVENT_RESET_AWAY,
     EVENT_DELETE, /* ends the run if it is open; it can go when its messages are settled */
@@ -297,6 +298,7 @@ struct event {
         struct event_child_closed child_closed;
         struct event_update update;
         struct event_attach attach;
+        struct event_options options;
         struct event_reset reset;
         struct event_reset_away reset_away;
         struct {
@@ -455,6 +457,9 @@ void workflow_messages(const struct workflow *wf, struct arena *arena, struct ef
 
 enum workflow_status workflow_status(const struct workflow *wf);
 int64_t workflow_next_event_id(const struct workflow *wf);
+/* What a reader is promised of a task that no worker has yet and whose scheduled event is not stored: that event, as
+ * a History.events field. Otherwise empty. */
+struct str workflow_task_promised(const struct workflow *wf, struct arena *arena);
 /* True while a workflow task or an activity is out whose start is not stored. */
 bool workflow_has_volatile(const struct workflow *wf);
 /* The run may leave memory: there is nothing that only memory knows, but for updates that nobody waits for. */

@@ -84,7 +84,8 @@ static size_t command_bytes(const struct command *cmd)
 size_t limits_completion_bytes(
         const struct workflow *wf, const struct event_workflow_task_completed *c)
 {
-    size_t size = c->completed_event_fields.len + wf->buffered_bytes;
+    size_t size = c->completed_event_fields.len + c->binary_checksum.len + c->worker_version.len +
+                  c->deployment.len + c->deployment_version.len + wf->buffered_bytes;
     for (size_t i = 0; i < c->command_count; i++) {
         size += command_bytes(&c->commands[i]);
     }

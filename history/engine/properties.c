@@ -131,3 +131,24 @@ void properties_change(struct step *st, const struct command *cmd)
     }
     step_command_event(st, cmd, &he);
 }
+
+struct str properties_keywords(struct arena *arena, struct str name, struct str value)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, SIZE_MAX_ENCODED);
+    size_t entry = wire_begin(&b, 1);
+    wire_put_bytes(&b, 1, name);
+    size_t payload = wire_begin(&b, 2);
+    static const char *const metadata[][2] = { { "encoding", "json/plain" },
+        { "type", "KeywordList" } };
+    for (size_t i = 0; value.len && i < ARRAY_LEN(metadata); i++) {
+        size_t m = wire_begin(&b, 1);
+        wire_put_bytes(&b, 1, str_from_cstr(metadata[i][0]));
+        wire_put_bytes(&b, 2, str_from_cstr(metadata[i][1]));
+        wire_end(&b, m);
+    }
+    wire_opt_bytes(&b, 2, value);
+    wire_end(&b, payload);
+    wire_end(&b, entry);
+    return buf_str(&b);
+}

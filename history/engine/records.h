@@ -45,6 +45,8 @@ enum record_kind {
     RECORD_PROBLEMS =
             50, /* text: what keeps workflow tasks from completing, empty: nothing any more; attributes: the change of
                            the search attributes */
+    RECORD_ATTRIBUTES =
+            51, /* attributes: a change of the search attributes that no event tells of */
     RECORD_KIND_COUNT,
 };
 

@@ -55,6 +55,8 @@ static const struct field run_fields[] = {
     RUN(62, STR, search_attributes),
     RUN(63, BOOL, has_own_search_attributes),
     RUN(64, STR, problems),
+    RUN(65, STR, reset_points),
+    RUN(66, STR, versioning_override),
     RUN(50, UUID, base_run_id),
     RUN(51, UUID, reset_run_id),
     RUN(52, STR, reset_request_id),
@@ -162,6 +164,7 @@ static const struct field callback_fields[] = {
     CALLBACK(1, STR, callback),
     CALLBACK(2, STR, request_id),
     CALLBACK(3, NS, registered),
+    CALLBACK(4, STR, update_id),
 };
 
 #define ATTACHED(number, kind, member)                             \
@@ -171,6 +174,7 @@ static const struct field callback_fields[] = {
 static const struct field attached_fields[] = {
     ATTACHED(1, STR, node.key),
     ATTACHED(2, I64, event_id),
+    ATTACHED(3, I32, type),
 };
 
 #define BUFFERED(number, kind, member)                                \

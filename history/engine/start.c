@@ -64,7 +64,9 @@ static void fill_event(struct step *st, struct history_event *he)
         .initiator = (int32_t)s->initiator,
         .attempt = s->attempt ? s->attempt : 1,
         .continued_failure = s->continued_failure,
-        .last_completion_result = s->last_completion_result };
+        .last_completion_result = s->last_completion_result,
+        .versioning_override = s->versioning_override,
+        .reset_points = s->reset_points };
     he->execution_timeout = s->execution_timeout;
     he->run_timeout = s->run_timeout;
     he->task_timeout = s->task_timeout;

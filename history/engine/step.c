@@ -269,6 +269,7 @@ static enum err step_by_kind(struct step *st)
         [EVENT_CHILD_CLOSED] = child_closed,
         [EVENT_UPDATE] = update_step,
         [EVENT_ATTACH] = attach_step,
+        [EVENT_OPTIONS] = options_step,
         [EVENT_RESET] = reset_step,
         [EVENT_RESET_AWAY] = reset_away_step,
         [EVENT_DELETE] = delete_step,

@@ -82,6 +82,7 @@ STEP_FN(child_first_task);
 STEP_FN(child_closed);
 STEP_FN(update_step);
 STEP_FN(attach_step);
+STEP_FN(options_step);
 STEP_FN(reset_step);
 STEP_FN(reset_away_step);
 STEP_FN(delete_step);
@@ -228,3 +229,10 @@ struct str properties_without_nulls(struct arena *arena, struct str properties);
 bool properties_fit(
         struct arena *arena, struct str *merged, struct str base, struct str change, size_t max);
 void properties_change(struct step *st, const struct command *cmd);
+/* SearchAttributes with one name of the type KeywordList; value: a JSON list, empty takes the name away. */
+struct str properties_keywords(struct arena *arena, struct str name, struct str value);
+
+/* reset_points.c: for the run that follows this one (message ResetPoints) */
+struct str reset_points_of_successor(struct step *st);
+/* That completion has brought a new checksum: the search attribute BinaryChecksums changes. */
+void checksums_show(struct step *st, int64_t completed_event_id);

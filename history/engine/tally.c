@@ -163,7 +163,8 @@ size_t workflow_state_bytes(const struct workflow *wf)
 {
     const struct history_event *s = &wf->start;
     return wf->pending_bytes + wf->buffered_bytes + (size_t)wf->buffered_count * ITEM_BYTES +
-           wf->close_event.len + wf->attached_bytes + (wf->updates ? wf->updates->kept_bytes : 0) +
+           wf->close_event.len + wf->attached_bytes + wf->reset_points.len +
+           wf->versioning_override.len + (wf->updates ? wf->updates->kept_bytes : 0) +
            wf->memo.len + wf->search_attributes.len + s->memo.len + s->search_attributes.len +
            s->user_metadata.len + s->input.len + s->header.len + s->last_completion_result.len;
 }

@@ -145,8 +145,9 @@ enum err update_step(struct step *st)
     struct update_status known = workflow_update_status(wf, e->update_id);
     st->fx->update_status = known;
     st->fx->is_duplicate = known.stage != UPDATE_UNKNOWN;
-    if (known.stage >= UPDATE_ACCEPTED) {
-        return ERR_NONE; /* before all questions: the same call again gets the same answer */
+    if (known.stage >=
+            UPDATE_ACCEPTED) { /* before all questions: the same call again gets the same answer */
+        return update_attach(st, workflow_update(wf, e->update_id));
     }
     if (!workflow_is_open(wf)) {
         return fail(st->fail, ERR_NOT_FOUND, "workflow execution already completed");
@@ -160,9 +161,10 @@ enum err update_step(struct step *st)
         return workflow_is_closing(st->fail);
     }
     if (known.stage == UPDATE_ADMITTED) {
-        return ERR_NONE;
+        return update_attach(st, workflow_update(wf, e->update_id));
     }
     enum err err = check_limits(st, e);
+    err = err ? err : update_check_callbacks(st, e->request);
     if (err) {
         return err;
     }

@@ -86,13 +86,15 @@ struct request_id {
 /* The request id of a later start that uses this run. */
 struct attached_id {
     struct map_node node;
-    int64_t event_id; /* of event 55; 0: it is still buffered */
+    int64_t event_id; /* 0: it is still buffered */
+    int32_t type;     /* of that event: 55; of an update 41, or 47 */
 };
 
 /* Somebody who wants to be told of the end of the chain. Kept and shown; nobody is told yet. */
 struct callback {
     struct list_node node;
     struct str callback, request_id; /* message Callback; of the request that brought it */
+    struct str update_id; /* of the update whose outcome it waits for; empty: of the chain's end */
     struct instant registered;
 };
 
@@ -168,9 +170,11 @@ struct workflow {
     struct str memo,
             search_attributes; /* after upserts; before the first one those of event 1 count */
     bool has_own_memo, has_own_search_attributes;
-    struct str problems;   /* problems.c: of the workflow task that keeps failing; empty: none */
-    struct map attached;   /* struct attached_id */
-    struct list callbacks; /* struct callback */
+    struct str problems; /* problems.c: of the workflow task that keeps failing; empty: none */
+    struct str versioning_override; /* message; kept and shown: tasks are not routed by it */
+    struct str reset_points;        /* reset_points.c */
+    struct map attached;            /* struct attached_id */
+    struct list callbacks;          /* struct callback */
     uint32_t callback_count;
     size_t attached_bytes; /* of both */
     /* --- history --- */
@@ -231,6 +235,8 @@ static inline struct str workflow_search_attributes(const struct workflow *wf)
 {
     return wf->has_own_search_attributes ? wf->search_attributes : wf->start.search_attributes;
 }
+/* The message ResetPoints. */
+struct str workflow_reset_points(const struct workflow *wf, struct arena *arena);
 /* When the run was to begin: later than its start by the first task's backoff. */
 static inline struct instant workflow_execution_time(const struct workflow *wf)
 {

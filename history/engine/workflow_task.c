@@ -219,6 +219,22 @@ static size_t updates_of(const struct workflow *wf, enum which_updates which, st
     return out.len;
 }
 
+struct str workflow_task_promised(const struct workflow *wf, struct arena *arena)
+{
+    const struct workflow_task *t = &wf->task;
+    struct history_event scheduled, started;
+    struct buf out;
+    if (t->state != WORKFLOW_TASK_SCHEDULED || !t->is_transient ||
+            t->scheduled_event_id !=
+                    wf->next_event_id) { /* what happened since will show it anew */
+        return (struct str){ 0 };
+    }
+    buf_init_arena(&out, arena, 64 * 1024);
+    started_events(wf, arena, &scheduled, &started);
+    history_event_append(&out, &scheduled);
+    return buf_str(&out);
+}
+
 static void answer_started(struct step *st)
 {
     const struct workflow *wf = st->wf;

@@ -90,7 +90,8 @@ void report_text(const struct bench *bench, const struct check_result *check)
     printf("%-22s p50 %8.2f   p99 %8.2f   max %8.2f\n", "end to end, ms", f.end_p50, f.end_p99,
             f.end_max);
     printf("%-22s %llu\n", "whole histories read", (unsigned long long)bench->replays);
-    printf("%-22s %llu\n", "connections lost", (unsigned long long)stats->lost_connections);
+    printf("%-22s %llu\n", "connections lost",
+            (unsigned long long)bench->rpc.channel.lost_connections);
     printf("%-22s %llu, retried %llu\n", "failed calls", (unsigned long long)f.errors,
             (unsigned long long)f.retries);
     for (int m = 0; m < METHOD_COUNT; m++) {
@@ -125,7 +126,7 @@ void report_json(const struct bench *bench, const struct check_result *check)
             bench->scenario->name, bench->count, bench->done, bench->refused,
             bench->timed_out ? "true" : "false", f.seconds, f.per_second, f.start_p50, f.start_p99,
             f.end_p50, f.end_p99, f.end_max, (unsigned long long)bench->replays,
-            (unsigned long long)bench->rpc.stats.lost_connections, (unsigned long long)f.errors,
+            (unsigned long long)bench->rpc.channel.lost_connections, (unsigned long long)f.errors,
             (unsigned long long)f.retries);
     const char *comma = "";
     for (int m = 0; m < METHOD_COUNT; m++) {

@@ -4,10 +4,8 @@
  */
 #pragma once
 
-#include "common/base/arena.h"
-#include "common/base/buf.h"
+#include "cli/client/channel.h"
 #include "common/base/rand.h"
-#include "tests/bench/loop.h"
 
 enum method {
     METHOD_START,
@@ -18,21 +16,6 @@ enum method {
     METHOD_COMPLETE_ACTIVITY,
     METHOD_HISTORY,
     METHOD_COUNT
-};
-
-enum {
-    GRPC_OK = 0,
-    GRPC_CANCELLED = 1,
-    GRPC_UNKNOWN = 2,
-    GRPC_DEADLINE_EXCEEDED = 4,
-    GRPC_NOT_FOUND = 5,
-    GRPC_ALREADY_EXISTS = 6,
-    GRPC_RESOURCE_EXHAUSTED = 8,
-    GRPC_ABORTED = 10,
-    GRPC_INTERNAL = 13,
-    GRPC_UNAVAILABLE = 14,
-    GRPC_DATA_LOSS = 15,
-    GRPC_CODES = 17,
 };
 
 /* What came of a call. The bytes are borrowed for the time of the callback. */
@@ -49,7 +32,6 @@ struct rpc_stats {
     uint64_t calls[METHOD_COUNT];
     uint64_t errors[METHOD_COUNT][GRPC_CODES]; /* failed attempts, transient ones too */
     uint64_t retries[METHOD_COUNT];
-    uint64_t lost_connections;
     struct {
         int status;
         char text[160];
@@ -57,13 +39,10 @@ struct rpc_stats {
 };
 
 struct rpc {
-    struct loop *loop;
+    struct channel channel;
     struct arena *arena;
     struct rand *rand;
-    struct conn *conns;
-    size_t conn_count, next_conn;
-    struct list waiting; /* calls that wait for a connection */
-    struct list spare;
+    struct list spare; /* requests */
     struct rpc_stats stats;
 };
 
@@ -78,4 +57,3 @@ void rpc_call(struct rpc *rpc, enum method method, struct str body, struct durat
         reply_fn *fn, void *owner);
 
 const char *rpc_method_name(enum method method);
-const char *grpc_code_name(int code);

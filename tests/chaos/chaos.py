@@ -278,7 +278,7 @@ class Cluster:
     def __init__(self, dir, lanes=2, net=False, settings=(), name="cluster"):
         Cluster.last = self
         self.dir = os.path.join(dir, name)
-        os.makedirs(self.dir)
+        os.makedirs(self.dir, exist_ok=True)
         self.port = free_ports(2)
         self.env = dict(os.environ)
         self.net = None

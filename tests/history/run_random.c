@@ -203,6 +203,7 @@ static void random_completion(struct player *p, struct event *ev)
         .command_count = n,
         .identity = STR("w"),
         .poll_id = name(p, "inline", 1000),
+        .binary_checksum = below(p, 4) ? (struct str){ 0 } : name(p, "checksum", 30),
         .return_new_workflow_task = below(p, 2),
         .force_create_new_workflow_task = below(p, 4) == 0 };
     random_messages(p, c, commands);

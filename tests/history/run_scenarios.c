@@ -52,6 +52,8 @@ static void set_limits(struct scenario *s, struct words *w)
     l->buffered_events = (uint32_t)words_number(w, "buffered_events", l->buffered_events);
     l->signals_per_run = (uint32_t)words_number(w, "signals_per_run", l->signals_per_run);
     l->pending_activities = (uint32_t)words_number(w, "pending_activities", l->pending_activities);
+    struct duration retention = words_duration(w, "retention");
+    l->retention = retention.ns ? retention : l->retention;
     l->callbacks = (uint32_t)words_number(w, "callbacks", l->callbacks);
     l->cross_namespace = words_number(w, "cross_namespace", l->cross_namespace);
     l->memo_size_error = (size_t)words_number(w, "memo_size", (int64_t)l->memo_size_error);
@@ -96,6 +98,18 @@ static void set_registered(struct scenario *s, struct words *w)
     s->limits.search_attributes = &s->registered;
 }
 
+/* "bad-binaries X Y": what is called broken from now on; without a word: nothing. */
+static void set_bad_binaries(struct scenario *s, struct words *w)
+{
+    struct arena *arena = &s->h.arena;
+    VEC(struct str) all = { 0 };
+    for (struct str word; (word = words_next(w)).len;) {
+        vec_push(arena, &all, str_dup(arena, word));
+    }
+    s->limits.bad_binaries = all.ptr;
+    s->limits.bad_binary_count = all.len;
+}
+
 /* Lines that are no events. */
 static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
 {
@@ -110,6 +124,10 @@ static bool run_meta(struct scenario *s, struct words *w, struct buf *out)
         dump(s, out);
     } else if (words_has(w, "properties")) {
         scenario_print_properties(s->h.wf, out);
+    } else if (words_has(w, "reset-points")) {
+        scenario_print_reset_points(workflow_reset_points(s->h.wf, &s->h.arena), out);
+    } else if (words_has(w, "bad-binaries")) {
+        set_bad_binaries(s, w);
     } else if (words_has(w, "needs")) {
         needs(s, out);
     } else if (words_has(w, "registered")) {

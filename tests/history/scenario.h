@@ -41,6 +41,8 @@ void scenario_print(struct scenario *s, enum err err, const struct fail *f,
         const struct effects *fx, struct buf *out);
 /* Memo and search attributes as they are now. */
 void scenario_print_properties(const struct workflow *wf, struct buf *out);
+/* The message ResetPoints, a line each. */
+void scenario_print_reset_points(struct str points, struct buf *out);
 void scenario_print_time(struct buf *out, struct instant t);
 
 /* A Request to update, and an Outcome with that field. */

@@ -1,4 +1,5 @@
 /* Turns an input line of a scenario into an event for the engine. */
+#include "common/model/wire.h"
 #include "history/engine/child.h"
 #include "tests/history/scenario.h"
 
@@ -6,6 +7,25 @@ static struct uuid fixed_uuid(uint8_t n)
 {
     struct uuid id = { { 0x01, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, n } };
     return id;
+}
+
+/* The message ResetPoints with one point of the run before, of that build, kept for an hour. */
+static struct str points_of(struct arena *arena, struct str build)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 4096);
+    if (!build.len) {
+        return (struct str){ 0 };
+    }
+    size_t point = wire_begin(&b, 1);
+    wire_put_bytes(&b, 2, uuid_dup(arena, fixed_uuid(3)));
+    wire_put_varint(&b, 3, 4);
+    wire_put_timestamp(&b, 4, instant_add(scenario_epoch, DURATION_SECONDS(-9)));
+    wire_put_timestamp(&b, 5, instant_add(scenario_epoch, DURATION_SECONDS(3600)));
+    wire_put_varint(&b, 6, 1);
+    wire_put_bytes(&b, 7, build);
+    wire_end(&b, point);
+    return buf_str(&b);
 }
 
 static void event_start(struct scenario *s, struct words *w, struct event *ev)
@@ -35,8 +55,10 @@ static void event_start(struct scenario *s, struct words *w, struct event *ev)
         .last_completion_result = payloads_of(a, words_get(w, "last_result")),
         .cron_schedule = schedule_of(a, words_get(w, "cron")),
         .callback_count = (size_t)words_number(w, "callbacks", 0),
+        .versioning_override = words_get(w, "override"),
         .first_task_backoff = words_duration(w, "first_task_backoff") };
     ev->start.callbacks = callbacks_of(a, (int64_t)ev->start.callback_count);
+    ev->start.reset_points = points_of(a, words_get(w, "reset_points"));
     if (words_has(w, "follows")) { /* another run: the schedule counts from there */
         ev->start.continued_run_id = fixed_uuid(3);
     }
@@ -158,6 +180,23 @@ static void event_activity(struct scenario *s, struct words *w, struct event *ev
     }
 }
 
+/* Messages WorkerVersionStamp and Deployment with a build id. */
+static struct str build_of(struct arena *arena, struct str id)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 4096);
+    wire_opt_bytes(&b, 1, id);
+    return buf_str(&b);
+}
+
+static struct str deployment_of(struct arena *arena, struct str id)
+{
+    struct buf b;
+    buf_init_arena(&b, arena, 4096);
+    wire_opt_bytes(&b, 2, id);
+    return buf_str(&b);
+}
+
 static bool event_completed(
         struct scenario *s, struct words *w, struct str commands, struct event *ev)
 {
@@ -168,7 +207,10 @@ static bool event_completed(
         .return_new_workflow_task = words_has(w, "return_new"),
         .poll_id = poll.len ? poll : STR("inline"),
         .force_create_new_workflow_task = words_has(w, "force"),
-        .discards_with_events = words_has(w, "discards_with_events") };
+        .discards_with_events = words_has(w, "discards_with_events"),
+        .binary_checksum = words_get(w, "checksum"),
+        .worker_version = build_of(&s->h.arena, words_get(w, "build")),
+        .deployment = deployment_of(&s->h.arena, words_get(w, "deployment")) };
     c->sticky_task_queue = str_split(sticky, '/', &sticky);
     (void)duration_parse(sticky, &c->sticky_schedule_to_start);
     return scenario_commands(s, commands, c);
@@ -256,8 +298,41 @@ static const struct {
     { "child-closed", EVENT_CHILD_CLOSED },
     { "update", EVENT_UPDATE },
     { "attach", EVENT_ATTACH },
+    { "options", EVENT_OPTIONS },
     { "delete", EVENT_DELETE },
 };
+
+/* A Request with what it wants to be remembered by. */
+static struct str update_request_of(struct scenario *s, struct words *w, struct str update_id)
+{
+    struct arena *a = &s->h.arena;
+    struct str id = words_get(w, "request_id");
+    int64_t count = words_number(w, "callbacks", 0);
+    const struct str *callbacks = callbacks_of(a, count);
+    struct buf b;
+    buf_init_arena(&b, a, 1024 * 1024);
+    buf_append_str(&b, scenario_update(a, update_id));
+    wire_opt_bytes(&b, 3, id);
+    for (int64_t i = 0; i < count; i++) {
+        wire_put_bytes(&b, 4, callbacks[i]);
+    }
+    return buf_str(&b);
+}
+
+/* "options override=X priority=N", "options override": none from now on. */
+static void event_options(struct scenario *s, struct words *w, struct event *ev)
+{
+    struct str override = words_get(w, "override");
+    int64_t priority = words_number(w, "priority", 0);
+    struct buf b;
+    buf_init_arena(&b, &s->h.arena, 64);
+    wire_opt_varint(&b, 1, (uint64_t)priority);
+    ev->options = (struct event_options){ .identity = STR("operator"),
+        .sets_override = override.len || words_has(w, "override"),
+        .sets_priority = priority || words_has(w, "priority"),
+        .versioning_override = override,
+        .priority = buf_str(&b) };
+}
 
 static void event_outside(struct scenario *s, struct words *w, struct event *ev)
 {
@@ -319,7 +394,10 @@ bool scenario_event(struct scenario *s, struct words *w, struct str rest, struct
         return true;
     case EVENT_UPDATE:
         ev->update.update_id = words_next(w);
-        ev->update.request = scenario_update(&s->h.arena, ev->update.update_id);
+        ev->update.request = update_request_of(s, w, ev->update.update_id);
+        return true;
+    case EVENT_OPTIONS:
+        event_options(s, w, ev);
         return true;
     case EVENT_CHILD_CLOSED:
         event_child_closed(s, w, ev);

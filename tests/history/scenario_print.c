@@ -83,6 +83,44 @@ static int64_t count_fields(struct str list)
     return n;
 }
 
+/* The builds that the points of a message ResetPoints name. */
+static void put_builds(struct buf *out, struct str points)
+{
+    struct wire_field point, f;
+    const char *before = " reset_points=";
+    while (points.len && wire_next(&points, &point)) {
+        while (point.bytes.len && wire_next(&point.bytes, &f)) {
+            if (f.number == 7) {
+                buf_printf(out, "%s" STR_FMT, before, STR_ARG(f.bytes));
+                before = ",";
+            }
+        }
+    }
+}
+
+/* What event 55 says beside what is attached; of event 1 the override. */
+static void put_options(const struct history_event *he, struct buf *out)
+{
+    struct str options = he->update_options;
+    struct wire_field f;
+    int64_t callbacks = 0;
+    put_s(out, "override", he->versioning_override);
+    if (he->unset_versioning_override) {
+        buf_printf(out, " no-override");
+    }
+    if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED && he->priority.len) {
+        put_i(out, "priority", he->priority.ptr[1]);
+    }
+    while (options.len && wire_next(&options, &f)) {
+        if (f.number == 3) {
+            callbacks++;
+        } else {
+            put_s(out, f.number == 1 ? "of-update" : "update-request", f.bytes);
+        }
+    }
+    put_i(out, "update-callbacks", callbacks);
+}
+
 /* Of a timeout. */
 static struct str last_details(struct str timeout)
 {
@@ -214,6 +252,7 @@ static void print_event(const struct history_event *he, struct buf *out)
     put_properties(out, "sa", he->search_attributes);
     put_s(out, "last_result", payload_text(he->last_completion_result));
     put_i(out, "callbacks", count_fields(he->completion_callbacks));
+    put_options(he, out);
     if (he->type == HISTORY_WORKFLOW_EXECUTION_OPTIONS_UPDATED) {
         put_s(out, "request", he->request_id);
     }
@@ -354,6 +393,8 @@ static void print_offers(const struct effects *fx, struct buf *out)
         put_s(out, "cron", n->cron_schedule);
         put_s(out, "last_result", payload_text(n->last_completion_result));
         put_i(out, "callbacks", (int64_t)n->callback_count);
+        put_s(out, "override", n->versioning_override);
+        put_builds(out, n->reset_points);
         put_d(out, "run_timeout", n->run_timeout);
         put_failure(out, "continued_failure", n->continued_failure);
         put_priority(out, n->priority);
@@ -367,6 +408,39 @@ void scenario_print_properties(const struct workflow *wf, struct buf *out)
     put_properties(out, "memo", workflow_memo(wf));
     put_properties(out, "sa", workflow_search_attributes(wf));
     buf_append_byte(out, '\n');
+}
+
+void scenario_print_reset_points(struct str points, struct buf *out)
+{
+    struct wire_field point, f;
+    while (points.len && wire_next(&points, &point)) {
+        buf_printf(out, "    point");
+        while (point.bytes.len && wire_next(&point.bytes, &f)) {
+            switch (f.number) {
+            case 1:
+                put_s(out, "checksum", f.bytes);
+                break;
+            case 2:
+                put_s(out, "run", str_drop(f.bytes, f.bytes.len - 2));
+                break;
+            case 3:
+                put_i(out, "event", (int64_t)f.varint);
+                break;
+            case 4:
+            case 5:
+                buf_printf(out, f.number == 4 ? " at=" : " until=");
+                scenario_print_time(out, wire_timestamp(f.bytes));
+                break;
+            case 6:
+                buf_printf(out, " resettable");
+                break;
+            case 7:
+                put_s(out, "build", f.bytes);
+                break;
+            }
+        }
+        buf_append_byte(out, '\n');
+    }
 }
 
 /* The events of a reset's step, without those that it has copied. */

@@ -59,6 +59,7 @@ only_in "clock or randomness that no test can set" '(^|[^a-z_0-9.>])(time|rand|r
 # freed singly, each in the file that owns them.
 only_in "malloc outside its owners" '(^|[^a-z_0-9])(malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf)[ ]*[(]' \
     "${product[@]}" <<'LIST'
+cli/client/tls_client.c sessions around a foreign library
 common/base/arena.c the allocator
 common/base/buf.c the growing buffer
 common/base/map.c the growing table

@@ -1,6 +1,8 @@
 """A cluster of separate processes whose database is away at start, and goes away later."""
 
 import os
+import shutil
+import signal
 import subprocess
 import time
 
@@ -131,3 +133,73 @@ class Database(Case):
         self.check_logs(2)
         for p in self.processes:
             self.assertEqual(p.stop()[0], 0, p.text())
+
+    def test_set_back_to_an_older_state(self):
+        """A commit that was acknowledged is gone: whoever made it must not go on as if it were there."""
+        self.start_cluster()
+        for p in self.processes:
+            p.wait_text(" ready ", 60)
+        self.assertEqual(wire.register_namespace(self.port, "n")[0:2], (wire.OK, ""))
+        self.wait_served("kept")
+        data, copy = os.path.join(self.pg_dir, "data"), os.path.join(self.dir, "copy")
+        self.pg("stop")
+        shutil.copytree(data, copy)
+        self.pg("start")
+        self.wait_served("lost")
+        self.pg("stop", "--now")
+        for name in os.listdir(data):  # in place: it belongs to another user
+            path = os.path.join(data, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        subprocess.run(["cp", "-a", copy + "/.", data], check=True)
+        owner = os.stat(self.pg_dir)
+        subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", data], check=True)
+        self.pg("start")
+        history = self.processes[0]
+        wire.start_workflow(self.port, "after", "n", timeout=5)  # the first commit finds out
+        wait_until("the end of the writer", lambda: not history.is_running(), 60)
+        self.assertNotEqual(history.popen.returncode, 0)
+        self.assertRegex(history.text(), r"error\s+writer_lost .*(acknowledged commits are missing|set back to an older state)")
+        again = self.start("history-again", *history.args)
+        self.processes[0] = again
+        again.wait_text(" ready ", 60)
+        self.wait_served("later", 60)
+        status, text, _ = wire.describe_workflow(self.port, "kept", "n")
+        self.assertEqual(status, wire.OK, text)
+        self.assertEqual(wire.describe_workflow(self.port, "lost", "n")[0], wire.NOT_FOUND)
+
+    def sql(self, text):
+        done = subprocess.run(["psql", "-qAtX", self.conninfo, "-c", text], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.strip()
+
+    def test_wake_ups_and_snapshots_that_lie(self):
+        """The database is changed behind the service's back: the auditor finds, names and heals it."""
+        self.start_cluster(lambda name: ("--set", "history.sweep_every=200ms"))
+        for p in self.processes:
+            p.wait_text(" ready ", 60)
+        self.assertEqual(wire.register_namespace(self.port, "n")[0:2], (wire.OK, ""))
+        self.wait_served("plain")
+        delay = wire.field(20, wire.field(1, 3))  # its first task is scheduled after three seconds
+        request = (
+            wire.field(1, "n") + wire.field(2, "delayed") + wire.field(3, wire.field(1, "type"))
+            + wire.field(4, wire.field(1, "queue")) + wire.field(9, "test") + wire.field(10, "request") + delay
+        )
+        self.assertEqual(wire.call(self.port, "StartWorkflowExecution", request)[0], wire.OK)
+        history = self.processes[0]
+        history.popen.send_signal(signal.SIGKILL)
+        history.popen.wait()
+        self.sql("UPDATE runs SET wake_at = NULL WHERE workflow_id = 'delayed'")
+        self.sql(
+            "INSERT INTO snapshots (run_key, seq, data) SELECT run_key, 1, '\\xffff' FROM runs WHERE workflow_id = 'plain'"
+        )
+        again = self.start("history-again", *history.args)
+        self.processes[0] = again
+        again.wait_text(" ready ", 60)
+        events = "SELECT max(first_event_id + event_count - 1) FROM history_log l JOIN runs r USING (run_key) WHERE workflow_id = "
+        wait_until("the first task of a run that nothing would have woken", lambda: self.sql(events + "'delayed'") == "2", 60)
+        wait_until(
+            "a run that could not be read", lambda: wire.describe_workflow(self.port, "plain", "n")[0] == wire.OK, 60
+        )
+        wait_until("the lines", lambda: again.events()["audit_mismatch"] >= 2, 60)
+        self.assertRegex(again.text(), r"audit_mismatch workflow_id=delayed run_id=\S+ what=wake_at")
+        self.assertRegex(again.text(), r"audit_mismatch workflow_id=plain run_id=\S+ what=snapshot")

@@ -25,14 +25,14 @@ class CommandLine(Case):
         self.refuses([], "usage: perdure")
 
     def test_unknown_command(self):
-        self.refuses(["serve"], "unknown command 'serve'", "usage: perdure")
-        self.refuses(["server", "start"], "unknown command 'server start'", "usage: perdure")
+        self.refuses(["serve"], "unknown command 'serve'", "did you mean 'server'?")
+        self.refuses(["server", "start"], "unknown command 'server start'", "did you mean 'server start-dev'?")
 
     def test_unknown_flags(self):
         for role in ("frontend", "history", "matching", "worker"):
-            self.refuses([role, "--confg", "x"], "unknown flag '--confg'", "perdure help")
+            self.refuses([role, "--confg", "x"], "unknown flag '--confg'", "did you mean --config?")
         self.refuses(["server", "start-dev", "--prot", "1"], "unknown flag '--prot'", "--help")
-        self.refuses(["schema", "drop"], "expected migrate or status")
+        self.refuses(["schema", "drop"], "unknown command 'schema drop'", "perdure schema --help")
         self.refuses(["history", "extra"], "unexpected argument 'extra'")
 
     def test_bad_values(self):

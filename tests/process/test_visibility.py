@@ -1,5 +1,7 @@
 """Lists and counts from outside: the calls that came before the query language, pages, errors."""
 
+import sqlite3
+
 import wire
 from perdure import Case, wait_until
 from wire import field
@@ -101,3 +103,48 @@ class Lists(Case):
         self.assertEqual(types["WorkflowId"], 2)
         self.assertEqual(types["StartTime"], 6)
         self.assertEqual(types["BuildIds"], 7)
+
+
+class Deletion(Case):
+    """The runs of a deleted namespace go in the background; what is left is what Count says of its new name."""
+
+    def ok(self, answer):
+        self.assertEqual(answer[0], wire.OK, answer)
+        return answer[2]
+
+    def boot(self, name):
+        p = self.dev_server("--db-filename", self.dir + "/db", name=name)
+        wait_until("readiness", lambda: wire.is_healthy(p.port) or not p.is_running())
+        return p
+
+    def count(self, port, namespace):
+        return wire.get(self.ok(wire.call(port, "CountWorkflowExecutions", field(1, namespace))), 1) or 0
+
+    def test_runs_of_a_deleted_namespace_go_whoever_dies(self):
+        p = self.boot("one")
+        self.ok(wire.register_namespace(p.port, "shop"))
+        for i in range(40):
+            self.ok(start(p.port, f"order-{i}", namespace="shop"))
+        for i in range(0, 40, 4):
+            self.ok(terminate(p.port, f"order-{i}", namespace="shop"))
+        self.ok(start(p.port, "other"))
+        self.assertEqual(self.count(p.port, "shop"), 40)
+        reply = self.ok(wire.call(p.port, "DeleteNamespace", field(1, "shop"),
+                                  service="temporal.api.operatorservice.v1.OperatorService"))
+        gone = wire.get(reply, 1).decode()
+        self.assertTrue(gone.startswith("shop-deleted-"), gone)
+        p.popen.kill()
+        p.popen.wait()
+        p = self.boot("two")
+        self.ok(wire.register_namespace(p.port, "shop"))  # the name is free at once
+        self.ok(start(p.port, "order-1", namespace="shop"))
+        wait_until("the end of the deleted namespace",
+                   lambda: wire.describe_namespace(p.port, gone)[0] == wire.NOT_FOUND, 60)
+        self.assertEqual(self.count(p.port, "shop"), 1)
+        self.assertEqual(self.count(p.port, "default"), 1)
+        status, _ = p.stop()
+        self.assertEqual(status, 0)
+        with sqlite3.connect(self.dir + "/db") as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM runs").fetchone(), (2,))
+            self.assertEqual(db.execute("SELECT count(DISTINCT run_key) FROM history_log").fetchone(), (2,))
+            self.assertEqual(db.execute("SELECT sum(n) FROM run_counts").fetchone(), (2,))

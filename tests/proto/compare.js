@@ -1,12 +1,13 @@
 /* Compares the server view with the official descriptors of the npm package @temporalio/proto, and proves
  * that no message of the view contains itself.
  *
- *   node compare.js DESCRIPTOR_SET
+ *   node compare.js DESCRIPTOR_SET [--client]
  *
  * Exit: 0 equal, 1 differences (one line each), 77 when the package is not installed (meson: skipped).
  *
  * What must be equal: names and numbers of fields, enum values and methods; types, labels, oneofs. What may
- * differ: the view may leave fields and messages out, and may declare a message as bytes. */
+ * differ: the server view may leave fields and messages out, and may declare a message as bytes. The client
+ * view (--client) may contain itself, but what a client reads is complete and fully typed. */
 'use strict';
 const fs = require('fs');
 
@@ -119,7 +120,41 @@ function compareField(index, view, full, message, field, facts) {
   return problems.map((p) => `${full}.${field.name}: ${p}`);
 }
 
-function compare(index, set) {
+/* What clients read: histories, and every answer except those to workers. */
+function clientMessages(view) {
+  const found = new Set(), todo = ['temporal.api.history.v1.History'];
+  for (const service of view.services.values()) {
+    for (const m of service.method) if (!/TaskQueue$|^Respond|^Record|Worker$/.test(m.name)) todo.push(m.outputType.slice(1));
+  }
+  while (todo.length) {
+    const full = todo.pop();
+    if (found.has(full) || !view.messages.has(full)) continue;
+    found.add(full);
+    for (const field of view.messages.get(full).field) if (field.type === TYPE_MESSAGE) todo.push(typeName(field));
+  }
+  return found;
+}
+
+/* No field is missing, and none is left as bytes. */
+function incomplete(index, view) {
+  const problems = [];
+  for (const full of clientMessages(view)) {
+    const facts = index.get(full);
+    if (!facts || !facts.json.fields) continue; /* a map's entry */
+    const message = view.messages.get(full);
+    for (const [name, f] of Object.entries(facts.json.fields)) {
+      const field = message.field.find((x) => x.number === f.id);
+      const entry = field && field.type === TYPE_MESSAGE ? view.messages.get(typeName(field)) : null;
+      const value = entry && entry.options && entry.options.mapEntry ? entry.field.find((x) => x.number === 2) : field;
+      const target = Object.values(SCALARS).includes(f.type) ? null : resolve(index, full, f.type);
+      if (!field) problems.push(`${full}.${name}: missing in the client view`);
+      else if (target && SCALARS[value.type] === 'bytes') problems.push(`${full}.${name}: bytes, officially ${f.type}`);
+    }
+  }
+  return problems;
+}
+
+function compare(index, set, forClient) {
   const view = indexView(set);
   const problems = [];
   let fields = 0, values = 0;
@@ -151,7 +186,7 @@ function compare(index, set) {
       if (!e.value.some((v) => v.name === name)) problems.push(`${full}.${name}: missing`);
     }
   }
-  problems.push(...compareServices(index, view), ...cycles(view));
+  problems.push(...compareServices(index, view), ...(forClient ? incomplete(index, view) : cycles(view)));
   return { problems, fields, values, messages: view.messages.size, enums: view.enums.size };
 }
 
@@ -195,14 +230,27 @@ function cycles(view) {
 }
 
 /* The comparison must be able to fail: each damage to the view has to be found. */
-function damages() {
+function damages(forClient) {
   const find = (set, pick) => {
     for (const file of set.file) for (const m of file.messageType) if (m.name === pick) return m;
     throw new Error(pick);
   };
   const field = (set, message, name) => find(set, message).field.find((f) => f.name === name);
   const start = 'StartWorkflowExecutionRequest';
+  const clientOnly = {
+    'a missing field': (s) => { find(s, 'WorkflowExecutionStartedEventAttributes').field.pop(); },
+    'a message left as bytes': (s) => { field(s, 'WorkflowExecutionCompletedEventAttributes', 'result').type = 12; },
+    'a map of bytes': (s) => { find(s, 'Memo').nestedType[0].field[1].type = 12; },
+  };
+  const serverOnly = {
+    'a recursive message': (s) => {
+      const cause = field(s, 'Failure', 'cause');
+      cause.type = TYPE_MESSAGE;
+      cause.typeName = '.temporal.api.failure.v1.Failure';
+    },
+  };
   return {
+    ...(forClient ? clientOnly : serverOnly),
     'another number': (s) => { field(s, start, 'workflow_id').number = 99; },
     'another name': (s) => { field(s, start, 'workflow_id').name = 'workflow_ident'; },
     'another scalar': (s) => { field(s, start, 'workflow_id').type = 5; },
@@ -222,36 +270,31 @@ function damages() {
     'another enum value': (s) => { s.file.find((f) => f.enumType.length).enumType[0].value[1].number = 77; },
     'a missing enum value': (s) => { s.file.find((f) => f.enumType.length).enumType[0].value.pop(); },
     'another method': (s) => { s.file.find((f) => f.service.length).service[0].method[0].name = 'Begin'; },
-    'a recursive message': (s) => {
-      const cause = field(s, 'Failure', 'cause');
-      cause.type = TYPE_MESSAGE;
-      cause.typeName = '.temporal.api.failure.v1.Failure';
-    },
   };
 }
 
-function main(path) {
+function main(path, forClient) {
   const bytes = fs.readFileSync(path);
   const root = official.toJSON ? official : require('protobufjs/light').Root.fromJSON(official);
   const index = indexOfficial(root.toJSON());
   const FileDescriptorSet = root.lookupType('google.protobuf.FileDescriptorSet');
   /* Plain objects: fields that are not set are not there. */
   const decode = () => FileDescriptorSet.toObject(FileDescriptorSet.decode(bytes), { arrays: true });
-  const result = compare(index, decode());
+  const result = compare(index, decode(), forClient);
   for (const p of result.problems) console.log(p);
   let missed = 0;
-  for (const [name, damage] of Object.entries(damages())) {
+  for (const [name, damage] of Object.entries(damages(forClient))) {
     const set = decode();
     damage(set);
-    if (compare(index, set).problems.length <= result.problems.length) {
+    if (compare(index, set, forClient).problems.length <= result.problems.length) {
       console.log(`not found by the comparison: ${name}`);
       missed++;
     }
   }
   console.log(`${result.messages} messages, ${result.fields} fields, ${result.enums} enums, ${result.values} values ` +
-    `compared, ${result.problems.length} problems; ${Object.keys(damages()).length - missed} of ` +
-    `${Object.keys(damages()).length} damages found`);
+    `compared, ${result.problems.length} problems; ${Object.keys(damages(forClient)).length - missed} of ` +
+    `${Object.keys(damages(forClient)).length} damages found`);
   process.exit(result.problems.length || missed ? 1 : 0);
 }
 
-main(process.argv[2]);
+main(process.argv[2], process.argv[3] === '--client');

@@ -70,16 +70,37 @@ static struct thing *end(struct run_check *r, const struct ev *e, enum thing_kin
     must(r, e, t != NULL);
     t->over = true;
     t->end = e->type;
+    t->ended = e->id;
     return t;
 }
 
 /* ---- workflow tasks ---------------------------------------------------------------------------- */
+
+/* Here a reset leaves the run that it repeats. Its time to run begins anew, when the reset was asked for: somewhat
+ * earlier. */
+static void reset_event(struct run_check *r, const struct ev *e)
+{
+    tally[TALLY_resets]++;
+    r->base_run = ev_bytes(e->attributes, 6);
+    r->reset_at = e->id;
+    if (r->run_until.ns != INSTANT_NEVER.ns) {
+        r->run_until = instant_add(e->time, instant_since(r->run_until, r->start));
+        r->runs_at_least_until = instant_add(r->start, r->run_timeout); /* it had its delay */
+    }
+}
+
+/* The first task waits for the run's delay (cron, retry, start delay), unless something came before it. */
+static bool waits_for_start(const struct run_check *r, const struct ev *e)
+{
+    return e->id == 2 && !(world.swarm.features & (FEATURE_UPDATE | FEATURE_UPDATE_WITH_START));
+}
 
 static void task_event(struct run_check *r, const struct ev *e)
 {
     switch (e->type) {
     case EV_TASK_SCHEDULED:
         must(r, e, !r->task_scheduled);
+        must(r, e, implies(waits_for_start(r, e), e->time.ns >= r->first_task_from.ns));
         r->task_scheduled = e->id;
         return;
     case EV_TASK_STARTED:
@@ -95,6 +116,10 @@ static void task_event(struct run_check *r, const struct ev *e)
         must(r, e, r->task_scheduled && ev_beginning(e) == r->task_scheduled);
         must(r, e, ev_int(e->attributes, 2) == r->task_started);
         r->task_scheduled = r->task_started = 0;
+        r->is_reset |= ev_reset_run(e).len > 0; /* or its base is */
+        if (str_eq(ev_reset_run(e), r->run_id)) {
+            reset_event(r, e);
+        }
     }
 }
 
@@ -111,6 +136,7 @@ static const uint8_t completed_field[EV_TYPE_MAX] = {
     [EV_CONTINUED] = 7,
     [EV_CHILD_INITIATED] = 11,
     [EV_EXTERNAL_SIGNAL_INITIATED] = 1,
+    [EV_EXTERNAL_CANCEL_INITIATED] = 1,
 };
 
 /* ---- activities, timers, others ---------------------------------------------------------------- */
@@ -180,6 +206,36 @@ static void child_event(struct run_check *r, const struct ev *e)
     must(r, e, (e->type == EV_CHILD_START_FAILED) == !t->started);
 }
 
+bool run_check_has_update(const struct run_check *r, struct str id)
+{
+    for (size_t i = 0; i < r->things.len; i++) {
+        const struct thing *t = &r->things.ptr[i];
+        if (t->kind == THING_UPDATE && str_eq(t->name, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void update_event(struct run_check *r, const struct ev *e)
+{
+    struct str id = ev_update_id(e);
+    must(r, e, id.len > 0);
+    if (e->type == EV_UPDATE_ADMITTED) {
+        must(r, e, r->is_reset); /* stored only when it comes again */
+        must(r, e, !run_check_has_update(r, id));
+        vec_push(&world.arena, &r->admitted, id);
+    } else if (e->type == EV_UPDATE_ACCEPTED) {
+        must(r, e, update_kind(id) != 'r' && !run_check_has_update(r, id));
+        begin(r, e, THING_UPDATE, id);
+    } else {
+        struct thing *t = end(r, e, THING_UPDATE);
+        must(r, e, str_eq(t->name, id));
+        struct str result = payloads_text(ev_bytes(ev_bytes(e->attributes, 2), 1));
+        must(r, e, str_eq(result, update_result(&world.arena, id)));
+    }
+}
+
 static void start_event(struct run_check *r, const struct ev *e)
 {
     must(r, e, e->id == 1);
@@ -189,7 +245,10 @@ static void start_event(struct run_check *r, const struct ev *e)
     r->parent_run = ev_bytes(ev_bytes(e->attributes, 3), 2);
     struct duration run = wire_duration(ev_bytes(e->attributes, 8));
     struct duration delay = wire_duration(ev_bytes(e->attributes, 21));
+    r->first_task_from = instant_add(e->time, delay);
     r->run_until = run.ns ? instant_add(instant_add(e->time, delay), run) : INSTANT_NEVER;
+    r->runs_at_least_until = r->run_until;
+    r->run_timeout = run;
 }
 
 static void close_event(struct run_check *r, const struct ev *e)
@@ -198,10 +257,12 @@ static void close_event(struct run_check *r, const struct ev *e)
         [EV_COMPLETED] = 3, [EV_FAILED] = 4, [EV_TIMED_OUT] = 2, [EV_CONTINUED] = 1
     };
     must(r, e, !r->task_started);
-    must(r, e, implies(e->type == EV_TIMED_OUT, e->time.ns >= r->run_until.ns));
+    must(r, e, implies(e->type == EV_TIMED_OUT, e->time.ns >= r->runs_at_least_until.ns));
     must(r, e, implies(e->type == EV_CANCELED, r->cancel_requested));
     r->close = e->type;
     r->closed_at = world.now;
+    tally[TALLY_retried_or_cron] += e->type != EV_CONTINUED && new_run[e->type] &&
+                                    ev_bytes(e->attributes, new_run[e->type]).len > 0;
     r->new_run = new_run[e->type] ? ev_bytes(e->attributes, new_run[e->type]) : STR("");
     r->result = e->type == EV_COMPLETED ? payloads_text(ev_bytes(e->attributes, 1)) : STR("");
 }
@@ -215,7 +276,8 @@ static void other_event(struct run_check *r, const struct ev *e)
         return;
     case EV_SIGNALED:
         for (size_t i = 0; i < r->signals.len; i++) {
-            must(r, e, !str_eq(r->signals.ptr[i], name)); /* delivered once */
+            /* delivered once; a reset may repeat two runs that both had it, the second one because it was sent again */
+            must(r, e, r->is_reset || !str_eq(r->signals.ptr[i], name));
         }
         vec_push(&world.arena, &r->signals, name);
         return;
@@ -224,14 +286,21 @@ static void other_event(struct run_check *r, const struct ev *e)
         r->cancel_requested = true;
         return;
     case EV_EXTERNAL_SIGNAL_INITIATED:
-        begin(r, e, THING_SIGNAL_OUT, ev_bytes(e->attributes, 4));
+        begin(r, e, THING_SIGNAL_OUT, ev_bytes(e->attributes, 4))->target =
+                ev_bytes(ev_bytes(e->attributes, 3), 1);
         return;
     case EV_EXTERNAL_SIGNAL_FAILED:
     case EV_EXTERNAL_SIGNALED:
         end(r, e, THING_SIGNAL_OUT);
         return;
     case EV_EXTERNAL_CANCEL_INITIATED:
-        begin(r, e, THING_CANCEL_OUT, STR(""));
+        begin(r, e, THING_CANCEL_OUT, ev_bytes(e->attributes, 4))->target =
+                ev_bytes(ev_bytes(e->attributes, 3), 1);
+        return;
+    case EV_UPDATE_ADMITTED:
+    case EV_UPDATE_ACCEPTED:
+    case EV_UPDATE_COMPLETED:
+        update_event(r, e);
         return;
     case EV_EXTERNAL_CANCEL_FAILED:
     case EV_EXTERNAL_CANCELED:
@@ -242,9 +311,28 @@ static void other_event(struct run_check *r, const struct ev *e)
     }
 }
 
+static void count_event(const struct ev *e)
+{
+    static const uint8_t counted[EV_TYPE_MAX] = {
+        [EV_STARTED] = TALLY_runs + 1,
+        [EV_CONTINUED] = TALLY_continued + 1,
+        [EV_SIGNALED] = TALLY_signals + 1,
+        [EV_UPDATE_ACCEPTED] = TALLY_updates_accepted + 1,
+        [EV_UPDATE_ADMITTED] = TALLY_updates_again + 1,
+        [EV_CHILD_STARTED] = TALLY_children + 1,
+        [EV_ACTIVITY_COMPLETED] = TALLY_activities + 1,
+        [EV_EXTERNAL_SIGNALED] = TALLY_signals_out + 1,
+        [EV_EXTERNAL_CANCELED] = TALLY_cancels_out + 1,
+    };
+    if (counted[e->type]) {
+        tally[counted[e->type] - 1]++;
+    }
+}
+
 void run_check_event(struct run_check *r, const struct ev *e)
 {
     vec_push(&world.arena, &r->events, *e);
+    count_event(e);
     must(r, e, e->id == r->next_event);
     must(r, e, (e->id == 1) == (e->type == EV_STARTED));
     /* What comes from outside during a workflow task is written behind it, with its own time; so is

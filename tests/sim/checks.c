@@ -85,6 +85,15 @@ static void check_wake(struct run_check *r, const struct store_run_row *row)
     struct instant now = { SIM_EPOCH_NS + world.now.ns };
     struct instant due = run_check_timers(r, instant_add(now, DURATION_SECONDS(10)));
     bool is_open = row->status == WORKFLOW_RUNNING;
+    bool is_doomed = (int)row->status == RUN_DOOMED;
+    if (r->is_gone || (r->was_live && r->is_doomed && !is_doomed)) {
+        violation("run " STR_FMT " was deleted and is back", STR_ARG(r->run_id));
+    }
+    r->was_live |= !is_doomed;
+    r->is_doomed = is_doomed;
+    if (is_doomed) {
+        return; /* made by a reset and not finished, or deleted */
+    }
     if (is_open != !r->close) {
         run_check_print(r);
         violation("run " STR_FMT ": its row says status %d", STR_ARG(r->run_id), (int)row->status);
@@ -112,6 +121,12 @@ static void take_run(run_key key)
     const struct store_log_row *log;
     size_t count;
     if (!sim_db_run(world.db, key, &row, &log, &count)) {
+        struct map_node *n = map_get(&run_checks, str_of(&key, sizeof(key)));
+        if (n) {
+            struct run_check *gone = map_entry(n, struct run_check, node);
+            tally[TALLY_deleted] += gone->was_live && !gone->is_gone;
+            gone->is_gone = true;
+        }
         return; /* refused */
     }
     struct run_check *r = find(key, row);
@@ -119,6 +134,26 @@ static void take_run(run_key key)
         take_row(r, &log[i]);
     }
     check_wake(r, row);
+}
+
+/* At most one run of a workflow is open. */
+static void check_alone(run_key key)
+{
+    struct map_node *n = map_get(&run_checks, str_of(&key, sizeof(key)));
+    const struct run_check *r = n ? map_entry(n, struct run_check, node) : NULL;
+    if (!r || r->close || r->is_doomed) {
+        return;
+    }
+    map_each(&run_checks, m)
+    {
+        const struct run_check *other = map_entry(m, struct run_check, node);
+        if (other != r && !other->close && !other->is_doomed && !other->is_gone &&
+                str_eq(other->workflow_id, r->workflow_id)) {
+            run_check_print(other);
+            run_check_print(r);
+            violation("two runs of " STR_FMT " are open", STR_ARG(r->workflow_id));
+        }
+    }
 }
 
 static void on_stored(void *arg, const struct sim_stored *s)
@@ -131,6 +166,12 @@ static void on_stored(void *arg, const struct sim_stored *s)
     }
     for (size_t i = 0; i < b->run_updates.len; i++) {
         take_run(b->run_updates.ptr[i].key);
+    }
+    for (size_t i = 0; i < b->deletes.len; i++) {
+        take_run(b->deletes.ptr[i].key);
+    }
+    for (size_t i = 0; i < b->run_inserts.len; i++) {
+        check_alone(b->run_inserts.ptr[i].key);
     }
 }
 
@@ -146,11 +187,26 @@ bool checks_all_closed(void)
 {
     map_each(&run_checks, n)
     {
-        if (!map_entry(n, struct run_check, node)->close) {
-            return false;
+        const struct run_check *r = map_entry(n, struct run_check, node);
+        if (!r->is_gone && (!r->close || r->is_doomed)) {
+            return false; /* what is doomed has to go */
         }
     }
     return true;
+}
+
+/* Its other runs and its children, which are closed. */
+static void print_family(const struct run_check *of)
+{
+    map_each(&run_checks, n)
+    {
+        const struct run_check *r = map_entry(n, struct run_check, node);
+        if (r != of && str_starts_with(r->workflow_id, of->workflow_id)) {
+            fprintf(stderr, "  parent '" STR_FMT "', base '" STR_FMT "', next '" STR_FMT "': ",
+                    STR_ARG(r->parent_run), STR_ARG(r->base_run), STR_ARG(r->new_run));
+            run_check_print(r);
+        }
+    }
 }
 
 void checks_print_open(void)
@@ -169,14 +225,16 @@ void checks_print_open(void)
         const struct store_run_row *row;
         const struct store_log_row *log;
         size_t count;
-        if (!r->close && sim_db_run(world.db, r->key, &row, &log, &count)) {
-            fprintf(stderr, "open, wakes in %lld ms, backlog '" STR_FMT "': ",
+        if ((!r->close || r->is_doomed) && sim_db_run(world.db, r->key, &row, &log, &count)) {
+            fprintf(stderr, "%s, wakes in %lld ms, backlog '" STR_FMT "': ",
+                    r->is_doomed ? "doomed" : "open",
                     row->wake_at.ns == INSTANT_NEVER.ns
                             ? -1LL
                             : (long long)(row->wake_at.ns - SIM_EPOCH_NS - world.now.ns) / 1000000,
                     STR_ARG(row->backlog_queue));
             run_check_print(r);
             diagnose_run(r->key);
+            print_family(r);
         }
     }
 }

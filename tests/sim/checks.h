@@ -15,7 +15,11 @@ void checks_live(void);
 uint64_t checks_compared(void); /* live states with the fold of their rows */
 /* At the end. */
 void checks_final(void);
-uint64_t checks_events(void); /* events that were checked */
+/* check_chain.c, check_promises.c: parts of it. */
+void check_chains(void);
+void check_promises(void);
+const struct script *check_script_of(struct str workflow_id); /* NULL: a child */
+uint64_t checks_events(void);                                 /* events that were checked */
 
 /* diagnose.c: what production holds of a run; of all processes. */
 void diagnose_run(run_key key);

@@ -65,6 +65,7 @@ int64_t ev_beginning(const struct ev *e)
         [EV_ACTIVITY_CANCELED] = 3,
         [EV_TIMER_FIRED] = 2,
         [EV_TIMER_CANCELED] = 2,
+        [EV_UPDATE_COMPLETED] = 3,
         [EV_EXTERNAL_CANCEL_FAILED] = 5,
         [EV_EXTERNAL_CANCELED] = 1,
         [EV_CHILD_START_FAILED] = 6,
@@ -84,6 +85,25 @@ bool ev_closes_run(enum ev_type type)
 {
     return type == EV_COMPLETED || type == EV_FAILED || type == EV_TIMED_OUT ||
            type == EV_CANCELED || type == EV_TERMINATED || type == EV_CONTINUED;
+}
+
+struct str ev_update_id(const struct ev *e)
+{
+    switch (e->type) {
+    case EV_UPDATE_ADMITTED: /* request, meta, id */
+        return ev_bytes(ev_bytes(ev_bytes(e->attributes, 1), 1), 1);
+    case EV_UPDATE_ACCEPTED: /* protocol instance */
+        return ev_bytes(e->attributes, 1);
+    case EV_UPDATE_COMPLETED: /* meta, id */
+        return ev_bytes(ev_bytes(e->attributes, 1), 1);
+    default:
+        return STR("");
+    }
+}
+
+struct str ev_reset_run(const struct ev *e)
+{
+    return e->type == EV_TASK_FAILED ? ev_bytes(e->attributes, 7) : STR("");
 }
 
 struct str payloads_of(struct arena *arena, struct str text)

@@ -45,7 +45,10 @@ enum ev_type { /* numbers of temporal.api.enums.v1.EventType */
     EV_EXTERNAL_SIGNAL_FAILED,
     EV_EXTERNAL_SIGNALED,
     EV_SEARCH_ATTRIBUTES,
+    EV_UPDATE_ACCEPTED,
+    EV_UPDATE_COMPLETED = 43,
     EV_PROPERTIES = 46,
+    EV_UPDATE_ADMITTED,
     EV_TYPE_MAX = 64,
 };
 
@@ -67,6 +70,10 @@ struct str ev_bytes(struct str message, uint32_t field);
  * message's beginning); 0: none. */
 int64_t ev_beginning(const struct ev *e);
 bool ev_closes_run(enum ev_type type);
+/* Of an update's event: its id. */
+struct str ev_update_id(const struct ev *e);
+/* The failed task with which a reset begins its new run: that run's id; otherwise empty. */
+struct str ev_reset_run(const struct ev *e);
 
 /* Payloads with one payload, whose data is the text; and back. */
 struct str payloads_of(struct arena *arena, struct str text);

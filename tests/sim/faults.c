@@ -106,7 +106,11 @@ static struct sim_event timers[FAULT_COUNT], respawn;
 
 static void happen(struct sim_event *event)
 {
+    static unsigned happened;
     size_t kind = (size_t)(event - timers);
+    if (world.swarm.max_faults && happened++ >= world.swarm.max_faults) {
+        return;
+    }
     if (!world.calm) {
         rows[kind].happen();
         event_after(event, up_to((struct duration){ 2 * world.swarm.every[kind].ns }), happen);

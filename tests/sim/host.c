@@ -122,11 +122,15 @@ static void configure(struct host *h)
     c->member = h->member;
     c->lane_count = h->lane_count;
     c->long_poll = DURATION_SECONDS(5);
+    if (world.swarm.patient) {
+        c->lent_patience =
+                DURATION_SECONDS(100000); /* what is lost without a word stays lost: is anything? */
+    }
     if (world.swarm.small_cache) {
         c->cache_bytes = 60 << 10;
         c->idle_checkpoint = DURATION_MS(500);
         c->closed_keep = DURATION_MS(20);
-        c->window = DURATION_SECONDS(5);
+        c->window = DURATION_SECONDS(30); /* the sweep comes first, as in production */
         c->sweep_every = DURATION_SECONDS(3);
     }
 }

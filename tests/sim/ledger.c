@@ -45,6 +45,22 @@ struct known_activity *ledger_activity(struct str run_id, struct str activity_id
     return a;
 }
 
+struct list ledger_updates;
+
+struct known_update *ledger_update(struct script *script)
+{
+    static const char kinds[] = "ffssr";
+    struct known_update *u = NEW(&world.arena, struct known_update, 1);
+    u->script = script;
+    u->id = str_printf(&world.arena, "u" STR_FMT "-%u%c", STR_ARG(script->id), script->updates++,
+            kinds[rand_below(&world.play, sizeof(kinds) - 1)]);
+    if (!ledger_updates.head.next) {
+        list_init(&ledger_updates);
+    }
+    list_append(&ledger_updates, &u->node);
+    return u;
+}
+
 static void print_bytes(const char *what, struct str bytes)
 {
     fprintf(stderr, "%s:", what);

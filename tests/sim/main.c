@@ -25,7 +25,8 @@ const char *__asan_default_options(void)
 struct options {
     uint64_t seed, seeds, from;
     unsigned jobs;
-    bool one, verbose, follow, keep_going, hash;
+    bool one, verbose, follow, keep_going, hash, shrink;
+    struct cut cut;
 };
 
 /* ---- one world --------------------------------------------------------------------------------- */
@@ -72,11 +73,12 @@ static void on_abort(int signal)
 
 static void run_world(const struct options *o, uint64_t seed)
 {
+    signal(SIGTERM, SIG_DFL);
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
     log_set(o->verbose ? LOG_DEBUG : LOG_NEVER, LOG_FORMAT_TEXT);
     record_follow(o->follow);
-    world_init(seed);
+    world_init(seed, &o->cut);
     if (o->verbose) {
         swarm_print(&world.swarm);
     }
@@ -99,11 +101,18 @@ static void run_world(const struct options *o, uint64_t seed)
     checks_final();
 }
 
+static void run_cut(uint64_t seed, const struct cut *cut, bool follow)
+{
+    struct options o = { .follow = follow, .cut = *cut };
+    run_world(&o, seed);
+}
+
 /* ---- many worlds ------------------------------------------------------------------------------- */
 
 struct result { /* of a world, through a pipe */
     uint64_t seed, hash, steps, events, calls, compared;
     int64_t simulated_ms;
+    uint64_t tally[TALLY_COUNT];
 };
 
 static void child(const struct options *o, uint64_t seed, int fd)
@@ -111,6 +120,7 @@ static void child(const struct options *o, uint64_t seed, int fd)
     run_world(o, seed);
     struct result r = { seed, record_hash(), world.steps, checks_events(), sim_grpc_calls(),
         checks_compared(), (world.now.ns - DURATION_SECONDS(3600).ns) / 1000000 };
+    memcpy(r.tally, tally, sizeof(tally));
     check(write(fd, &r, sizeof(r)) == (ssize_t)sizeof(r));
     exit(EXIT_SUCCESS);
 }
@@ -143,6 +153,13 @@ static void begin(const struct options *o, struct job *j, uint64_t seed)
     *j = (struct job){ pid, seed, fds[0] };
 }
 
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int signal)
+{
+    stopped = 1; /* no new worlds; what was run so far is summed up */
+}
+
 static void end(const struct options *o, pid_t pid, int status)
 {
     for (unsigned i = 0; i < o->jobs; i++) {
@@ -154,6 +171,9 @@ static void end(const struct options *o, pid_t pid, int status)
         bool ok = read(j->fd, &r, sizeof(r)) == (ssize_t)sizeof(r) && status == 0;
         close(j->fd);
         j->pid = 0;
+        if (stopped && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) {
+            return; /* it was told to stop as we were */
+        }
         passed += ok;
         failed += !ok;
         if (!ok) {
@@ -168,6 +188,9 @@ static void end(const struct options *o, pid_t pid, int status)
         total.calls += r.calls;
         total.compared += r.compared;
         total.simulated_ms += r.simulated_ms;
+        for (int k = 0; k < TALLY_COUNT; k++) {
+            total.tally[k] += r.tally[k];
+        }
         if (o->hash) {
             printf("%llu %016llx %llu steps %lld ms %llu events\n", (unsigned long long)r.seed,
                     (unsigned long long)r.hash, (unsigned long long)r.steps,
@@ -176,12 +199,18 @@ static void end(const struct options *o, pid_t pid, int status)
     }
 }
 
+static bool goes_on(const struct options *o)
+{
+    return !stopped && (!failed || o->keep_going);
+}
+
 static void run_all(const struct options *o)
 {
     unsigned running = 0;
     uint64_t next = o->from, last = o->from + o->seeds;
-    while (running || (next < last && (!failed || o->keep_going))) {
-        while (running < o->jobs && next < last && (!failed || o->keep_going)) {
+    signal(SIGTERM, on_stop);
+    while (running || (next < last && goes_on(o))) {
+        while (running < o->jobs && next < last && goes_on(o)) {
             for (unsigned i = 0; i < o->jobs; i++) {
                 if (!jobs[i].pid) {
                     begin(o, &jobs[i], next++);
@@ -215,6 +244,13 @@ static bool parse(int argc, char **argv, struct options *o)
             o->from = strtoull(argv[++i], NULL, 10);
             o->seeds = 1;
             o->hash = true;
+        } else if (!strcmp(a, "--shrink") && has_value) {
+            o->from = strtoull(argv[++i], NULL, 10);
+            o->shrink = true;
+        } else if (!strcmp(a, "--cut") && has_value) {
+            if (!cut_parse(argv[++i], &o->cut)) {
+                return false;
+            }
         } else if (!strcmp(a, "--seeds") && has_value) {
             o->seeds = strtoull(argv[++i], NULL, 10);
         } else if (!strcmp(a, "--from") && has_value) {
@@ -233,8 +269,15 @@ int main(int argc, char **argv)
     struct options o = { .seeds = 100, .from = 1, .jobs = 2 };
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: sim [--seeds N] [--from N] [--seed N] [--jobs N] [--keep-going] "
-                        "[--hash] [-v] [-f]\n");
+                        "[--hash] [-v] [-f] [--shrink N] [--cut CUT]\n");
         return 2;
+    }
+    if (o.shrink) {
+        bool fails = shrink(o.from, run_cut);
+        if (!fails) {
+            printf("seed %llu does not fail\n", (unsigned long long)o.from);
+        }
+        return fails ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     run_all(&o);
     printf("%llu worlds passed, %llu failed; %.1f simulated hours; %llu events and %llu live "
@@ -244,5 +287,14 @@ int main(int argc, char **argv)
             (double)total.simulated_ms / 3.6e6, (unsigned long long)total.events,
             (unsigned long long)total.compared, (unsigned long long)total.calls,
             (unsigned long long)total.steps);
+    static const char *const names[] = {
+#define NAME(name) #name,
+        TALLIES(NAME)
+#undef NAME
+    };
+    for (int k = 0; k < TALLY_COUNT; k++) {
+        printf("%s%llu %s", k ? ", " : "played: ", (unsigned long long)total.tally[k], names[k]);
+    }
+    printf("\n");
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

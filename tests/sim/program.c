@@ -20,6 +20,7 @@ static const struct {
     { FEATURE_SIGNAL, STEP_SIGNALS },
     { FEATURE_CHILD, STEP_CHILD },
     { FEATURE_EXTERNAL, STEP_SIGNAL_EXTERNAL },
+    { FEATURE_EXTERNAL_CANCEL, STEP_CANCEL_EXTERNAL },
     { FEATURE_CANCEL_STEP, STEP_CANCELLED_ACTIVITY },
     { FEATURE_CANCEL_STEP, STEP_CANCELLED_TIMER },
 };
@@ -45,6 +46,9 @@ static struct step make_step(struct rand *r, unsigned depth)
     }
     s.signals = 1 + (unsigned)rand_below(r, 3);
     s.target = (unsigned)rand_below(r, world.swarm.workflows);
+    if (features & FEATURE_LONG && s.kind == STEP_MARKER) {
+        s.bulk = (unsigned)rand_below(r, 300 << 10);
+    }
     s.policy = 1 + (unsigned)rand_below(r, 3);
     s.wait = rand_below(r, 4) > 0;
     s.child = rand_u64(r);
@@ -91,6 +95,12 @@ bool program_parse(struct str type, struct program *ret)
     }
     program_make(ret, seed, (unsigned)depth, (unsigned)left);
     return true;
+}
+
+/* Only activities on the workflow's own queue may be handed out with its task. */
+const char *activity_queue(void)
+{
+    return world.swarm.features & FEATURE_EAGER_ACTIVITY ? "wq" : "aq";
 }
 
 struct str activity_result(
@@ -144,6 +154,7 @@ static const struct {
     [EV_MARKER] = { .name_field = 1 },
     [EV_CHILD_INITIATED] = { .name_field = 2 },
     [EV_EXTERNAL_SIGNAL_INITIATED] = { .name_field = 4 },
+    [EV_EXTERNAL_CANCEL_INITIATED] = { .name_field = 4 },
     [EV_ACTIVITY_COMPLETED] = { .outcome = 'c' },
     [EV_ACTIVITY_FAILED] = { .outcome = 'f' },
     [EV_ACTIVITY_TIMED_OUT] = { .outcome = 't' },
@@ -159,6 +170,8 @@ static const struct {
     [EV_CHILD_TERMINATED] = { .outcome = 'T' },
     [EV_EXTERNAL_SIGNAL_FAILED] = { .outcome = 'f' },
     [EV_EXTERNAL_SIGNALED] = { .outcome = 'c' },
+    [EV_EXTERNAL_CANCEL_FAILED] = { .outcome = 'f' },
+    [EV_EXTERNAL_CANCELED] = { .outcome = 'c' },
 };
 
 static void end_step(struct progress *p, struct step_state *st, enum ev_type type)
@@ -181,6 +194,7 @@ static void take_event(struct progress *p, const struct ev *e)
     p->signals += e->type == EV_SIGNALED;
     p->cancel_requested |= e->type == EV_CANCEL_REQUESTED;
     p->closed |= ev_closes_run(e->type);
+    progress_take_update(p, e);
     if (event_rows[e->type].name_field) {
         st = state_named(p, ev_bytes(e->attributes, event_rows[e->type].name_field));
         if (st) {

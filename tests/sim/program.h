@@ -15,12 +15,13 @@ enum step_kind {
     STEP_SIGNALS, /* waits until so many signals have come in all */
     STEP_CHILD,
     STEP_SIGNAL_EXTERNAL,
+    STEP_CANCEL_EXTERNAL,
     STEP_CANCELLED_ACTIVITY, /* cancelled when the others of its group are over */
     STEP_CANCELLED_TIMER,
     STEP_KINDS,
 };
 
-enum { GROUPS_MAX = 3, STEPS_MAX = 3, DEPTH_MAX = 2 };
+enum { GROUPS_MAX = 3, STEPS_MAX = 3, DEPTH_MAX = 2, UPDATES_MAX = 256, COMMANDS_MAX = 64 };
 
 struct step {
     enum step_kind kind;
@@ -29,7 +30,8 @@ struct step {
     bool heartbeats;
     struct duration span; /* timer; activity: how long it works */
     unsigned signals;
-    unsigned target; /* external signal: the number of a client's workflow */
+    unsigned bulk;   /* marker: bytes */
+    unsigned target; /* external signal or cancellation: the number of a client's workflow */
     unsigned policy; /* parent close policy of a child */
     bool wait;       /* child: until it is closed, not only until it is started */
     uint64_t child;  /* seed of its program */
@@ -48,6 +50,7 @@ struct program {
 struct str program_type(struct arena *arena, uint64_t seed, unsigned depth, unsigned runs_left);
 uint64_t program_runs(uint64_t seed); /* runs_left of the first run */
 bool program_parse(struct str type, struct program *ret);
+const char *activity_queue(void);
 /* attempt 0: given by the activity's id, not by a task's token, so that it counts for any attempt. */
 struct str activity_result(
         struct arena *arena, struct str workflow_type, struct str activity_id, int attempt);
@@ -55,14 +58,24 @@ struct str activity_result(
 struct str step_name(struct arena *arena, unsigned group, unsigned step);
 bool step_parse(struct str name, unsigned *group, unsigned *step);
 
+/* Updates: see decide_update.c. */
+char update_kind(struct str id);
+struct str update_result(struct arena *arena, struct str id);
+
 /* What a history says of a program's progress. */
 struct step_state {
     int64_t begun; /* event id; 0: not yet */
     bool cancelled, over;
     char outcome; /* c completed, f failed, t timed out, x cancelled, ... */
 };
+struct update_state { /* accepted */
+    struct str id;
+    bool answered, is_due;
+};
 struct progress {
     struct program program;
+    struct update_state updates[UPDATES_MAX];
+    unsigned update_count;
     struct step_state state[GROUPS_MAX][STEPS_MAX];
     unsigned signals;
     bool cancel_requested, closed;
@@ -73,9 +86,20 @@ struct progress {
 /* ids borrowed. False: not one of our programs, or not a history. */
 bool progress_read(
         struct progress *p, struct str history, struct str workflow_id, struct str run_id);
-/* What the run decides now; 0: nothing. */
-size_t progress_decide(
-        const struct progress *p, struct arena *arena, Api__Command **ret, size_t max);
+void progress_take_update(struct progress *p, const struct ev *e);
+/* What the run decides now. */
+struct asked_update { /* came with the task */
+    struct str id, message_id;
+    int64_t event_id;
+};
+struct completion {
+    Api__Command *commands[COMMANDS_MAX];
+    size_t count;
+    Protocol__Message *messages[COMMANDS_MAX];
+    size_t message_count;
+};
+void progress_decide(const struct progress *p, struct arena *arena,
+        const struct asked_update *asked, size_t asked_count, struct completion *ret);
 /* The result of a run that ends well now. */
 struct str progress_result(const struct progress *p, struct arena *arena);
 struct str child_id(struct arena *arena, const struct progress *p, unsigned group, unsigned step);

@@ -154,6 +154,27 @@ static void list_namespaces(struct sim_db *db, struct store_list_namespaces *l, 
     l->rows = rows;
 }
 
+static void remove_namespace(struct sim_db *db, struct store_remove_namespace *op)
+{
+    op->removed = false;
+    map_each(&db->runs, n)
+    {
+        const struct sim_run *r = map_entry(n, struct sim_run, node);
+        if (r->exists && uuid_eq(r->row.namespace_id, op->id)) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < db->namespaces.len; i++) {
+        const struct store_namespace *n = &db->namespaces.ptr[i];
+        if (uuid_eq(n->id, op->id) && n->state == op->state) {
+            db->namespaces.ptr[i] = db->namespaces.ptr[--db->namespaces.len];
+            db->namespace_version++;
+            op->removed = true;
+            return;
+        }
+    }
+}
+
 static enum err put_namespace(struct sim_db *db, struct store_namespace *row, struct fail *f)
 {
     struct store_namespace *same = NULL;
@@ -215,6 +236,9 @@ enum err sim_execute_cluster(struct sim_db *db, enum store_kind kind, struct sto
         return ERR_NONE;
     case STORE_LIST_NAMESPACES:
         list_namespaces(db, container_of(op, struct store_list_namespaces, op), arena);
+        return ERR_NONE;
+    case STORE_REMOVE_NAMESPACE:
+        remove_namespace(db, container_of(op, struct store_remove_namespace, op));
         return ERR_NONE;
     case STORE_PUT_NAMESPACE:
         return put_namespace(db, &container_of(op, struct store_put_namespace, op)->row, f);

@@ -33,13 +33,13 @@ struct flight {
     struct buf bytes;
 };
 
-struct cut {
+struct net_cut {
     unsigned from, to;
     struct instant until;
 };
 
 static struct list links;
-static VEC(struct cut) cuts;
+static VEC(struct net_cut) cuts;
 
 static struct sim_link *link_of(struct rpc_link *base)
 {
@@ -364,7 +364,7 @@ void rpc_manager_stop(struct rpc *rpc)
 
 void sim_net_cut(unsigned from, unsigned to, struct duration span)
 {
-    struct cut cut = { from, to, instant_add(world.now, span) };
+    struct net_cut cut = { from, to, instant_add(world.now, span) };
     vec_push(&world.arena, &cuts, cut);
     record(NULL, "cut", from, to, duration_ms(span));
     list_each(&links, n)

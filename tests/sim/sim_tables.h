@@ -2,6 +2,8 @@
 #pragma once
 
 #include "common/base/map.h"
+#include "common/store/store_lists.h"
+#include "common/store/store_namespaces.h"
 #include "tests/sim/sim_store.h"
 
 struct sim_run {

@@ -63,6 +63,7 @@ struct swarm swarm_make(struct rand *r)
     make_hosts(&s, r);
     make_faults(&s, r);
     s.small_cache = below(r, 2);
+    s.patient = below(r, 4);
     s.worker_dies = permille(r, 40, 60);
     s.worker_stalls = permille(r, 40, 60);
     s.worker_twice = permille(r, 40, 100);
@@ -73,6 +74,9 @@ struct swarm swarm_make(struct rand *r)
     s.workflows = 3 + below(r, 18);
     s.features = (unsigned)rand_u64(r) & (unsigned)rand_u64(r) & FEATURE_ALL;
     s.features |= (unsigned)rand_u64(r) & FEATURE_ALL;
+    if (below(r, 4)) {
+        s.features &= ~(unsigned)FEATURE_LONG; /* dear */
+    }
     return s;
 }
 
@@ -93,6 +97,7 @@ void swarm_print(const struct swarm *s)
             "\ndelays: store %lld us, net %lld us; store lost %u/1000; skew %lld ms; %s cache\n",
             (long long)s->store_delay.ns / 1000, (long long)s->net_delay.ns / 1000, s->store_lost,
             (long long)duration_ms(s->skew), s->small_cache ? "small" : "large");
+    fprintf(stderr, "faults at most: %u (0: any number)\n", s->max_faults);
     fprintf(stderr,
             "workers, per mille: die %u, stall %u, twice %u, old %u, fail %u, forget %u; features "
             "%#x\n",

@@ -39,7 +39,16 @@ enum feature {
     FEATURE_RUN_TIMEOUT = 1 << 15,
     FEATURE_STICKY = 1 << 16,
     FEATURE_HEARTBEAT = 1 << 17,
-    FEATURE_ALL = (1 << 18) - 1,
+    FEATURE_UPDATE = 1 << 18,
+    FEATURE_UPDATE_WITH_START = 1 << 19,
+    FEATURE_RESET = 1 << 20,
+    FEATURE_CRON = 1 << 21,
+    FEATURE_EAGER_START = 1 << 22,
+    FEATURE_EAGER_ACTIVITY = 1 << 23,
+    FEATURE_DELETE = 1 << 24,
+    FEATURE_EXTERNAL_CANCEL = 1 << 25,
+    FEATURE_LONG = 1 << 26, /* histories of several pages */
+    FEATURE_ALL = (1 << 27) - 1,
 };
 
 struct swarm {
@@ -50,11 +59,13 @@ struct swarm {
     unsigned store_lost;  /* per mille of operations whose connection is lost */
     struct duration skew; /* of wall clocks, at most, both ways */
     bool small_cache;
+    bool patient; /* offers of which nothing is heard are not read again */
     /* workers and clients, per mille of their deeds */
     unsigned worker_dies, worker_stalls, worker_twice, worker_old, worker_fails, worker_forgets;
     unsigned workers, workflows;
     unsigned features;       /* enum feature */
     struct duration turmoil; /* how long faults go on */
+    unsigned max_faults;     /* 0: no limit */
 };
 
 struct swarm swarm_make(struct rand *rand);

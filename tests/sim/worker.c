@@ -41,7 +41,10 @@ static void on_polled(struct api_call *call, enum err err, struct str body, cons
         return;
     }
     if (s->kind == SLOT_ACTIVITY) {
-        activity_task_take(s, body);
+        Api__PollActivityTaskQueueResponse *a = api_decode(
+                &api__poll_activity_task_queue_response__descriptor, &s->arena, body, NULL);
+        check(a);
+        activity_task_take(s, a);
         return;
     }
     Api__PollWorkflowTaskQueueResponse *t =
@@ -50,20 +53,26 @@ static void on_polled(struct api_call *call, enum err err, struct str body, cons
     workflow_task_take(s, t);
 }
 
-static void poll_now(struct sim_event *event)
+static void slot_clear(struct slot *s)
 {
-    struct slot *s = container_of(event, struct slot, timer);
-    struct duration patience = DURATION_SECONDS(3 + (int64_t)rand_below(&world.play, 15));
     arena_reset(&s->arena);
     buf_reset(&s->fetched);
     s->tries = 0;
     s->repeated = false;
-    s->command_count = 0;
+    s->idle = false;
+    s->decided.count = s->decided.message_count = 0;
+}
+
+static void poll_now(struct sim_event *event)
+{
+    struct slot *s = container_of(event, struct slot, timer);
+    struct duration patience = DURATION_SECONDS(3 + (int64_t)rand_below(&world.play, 15));
+    slot_clear(s);
     s->call.done = on_polled;
     if (s->kind == SLOT_ACTIVITY) {
         Api__PollActivityTaskQueueRequest r = API__POLL_ACTIVITY_TASK_QUEUE_REQUEST__INIT;
         r.namespace_ = "default";
-        r.task_queue = queue_new(&s->arena, "aq", NULL);
+        r.task_queue = queue_new(&s->arena, activity_queue(), NULL);
         r.identity = s->worker->identity.ptr;
         api_call_start(&s->call, "PollActivityTaskQueue", &r.base, patience);
         return;
@@ -78,6 +87,10 @@ static void poll_now(struct sim_event *event)
 
 void slot_poll(struct slot *s, struct duration after)
 {
+    if (s->kind == SLOT_EAGER_WORKFLOW || s->kind == SLOT_EAGER_ACTIVITY) {
+        s->idle = true;
+        return;
+    }
     event_after(&s->timer, after, poll_now);
 }
 
@@ -92,7 +105,7 @@ static void on_answered(struct api_call *call, enum err err, struct str body, co
         event_after(&s->timer, up_to(DURATION_MS(100 << s->tries)), answer_now);
         return;
     }
-    if (s->kind != SLOT_ACTIVITY) {
+    if (s->kind != SLOT_ACTIVITY && s->kind != SLOT_EAGER_ACTIVITY) {
         workflow_task_answered(s, err, body, text);
         return;
     }
@@ -134,7 +147,8 @@ static void worker_begin(struct sim_event *event)
 {
     struct worker *w = container_of(event, struct worker, restart);
     static const enum slot_kind kinds[SLOTS] = { SLOT_WORKFLOW, SLOT_WORKFLOW, SLOT_STICKY,
-        SLOT_STICKY, SLOT_ACTIVITY, SLOT_ACTIVITY, SLOT_ACTIVITY };
+        SLOT_STICKY, SLOT_ACTIVITY, SLOT_ACTIVITY, SLOT_ACTIVITY, SLOT_EAGER_WORKFLOW,
+        SLOT_EAGER_ACTIVITY, SLOT_EAGER_ACTIVITY };
     w->lives++;
     w->is_up = true;
     w->identity = str_printf(&world.arena, "worker-%u-%u", w->number, w->lives);
@@ -157,8 +171,34 @@ void worker_die(struct worker *w)
     for (unsigned i = 0; i < SLOTS; i++) {
         api_call_abandon(&w->slots[i].call);
         event_stop(&w->slots[i].timer);
+        w->slots[i].idle = false;
     }
     event_after(&w->restart, up_to(DURATION_SECONDS(3)), worker_begin);
+}
+
+struct slot *worker_spare_slot(struct worker *w, enum slot_kind kind)
+{
+    for (unsigned i = 0; w->is_up && i < SLOTS; i++) {
+        if (w->slots[i].kind == kind && w->slots[i].idle) {
+            slot_clear(&w->slots[i]);
+            return &w->slots[i];
+        }
+    }
+    return NULL;
+}
+
+void workers_take_eager(const Api__PollWorkflowTaskQueueResponse *task)
+{
+    struct worker *w = &workers[rand_below(&world.play, world.swarm.workers)];
+    struct slot *s = worker_spare_slot(w, SLOT_EAGER_WORKFLOW);
+    if (!s) {
+        return; /* it times out */
+    }
+    Api__PollWorkflowTaskQueueResponse *t =
+            api_decode(&api__poll_workflow_task_queue_response__descriptor, &s->arena,
+                    api_encode(&s->arena, &task->base), NULL);
+    check(t);
+    workflow_task_take(s, t);
 }
 
 void workers_start(void)

@@ -5,8 +5,14 @@
 #include "tests/sim/ledger.h"
 #include "tests/sim/sim_grpc.h"
 
-enum slot_kind { SLOT_WORKFLOW, SLOT_STICKY, SLOT_ACTIVITY };
-enum { SLOTS = 7, COMMANDS_MAX = 16 };
+enum slot_kind {
+    SLOT_WORKFLOW,
+    SLOT_STICKY,
+    SLOT_ACTIVITY,
+    SLOT_EAGER_WORKFLOW, /* these poll for nothing: they take what comes with an answer */
+    SLOT_EAGER_ACTIVITY,
+};
+enum { SLOTS = 10 };
 
 struct worker;
 
@@ -26,9 +32,9 @@ struct slot {
     int attempt;
     Api__PollWorkflowTaskQueueResponse *task;
     struct buf fetched;
-    Api__Command *commands[COMMANDS_MAX];
-    size_t command_count;
+    struct completion decided;
     bool heartbeats, waits;
+    bool idle; /* of the kinds that do not poll */
     struct instant work_until;
     bool repeated;
 };
@@ -50,6 +56,8 @@ struct cached_run {
 };
 
 void workers_start(void);
+/* The task that came with the answer to a start goes to some worker, if one has a free slot. */
+void workers_take_eager(const Api__PollWorkflowTaskQueueResponse *task);
 
 /* worker.c, for its other files */
 void slot_poll(struct slot *slot, struct duration after);
@@ -60,5 +68,7 @@ bool is_unsure(enum err err); /* whether it was executed is not known */
 /* worker_workflow.c */
 void workflow_task_take(struct slot *slot, Api__PollWorkflowTaskQueueResponse *task);
 void workflow_task_answered(struct slot *slot, enum err err, struct str body, const char *text);
+/* Of that kind, idle and ready to take a task; NULL: none. */
+struct slot *worker_spare_slot(struct worker *worker, enum slot_kind kind);
 /* worker_activity.c */
-void activity_task_take(struct slot *slot, struct str body);
+void activity_task_take(struct slot *slot, Api__PollActivityTaskQueueResponse *task);

@@ -139,13 +139,10 @@ static void check_task(struct slot *s, const struct program *p, unsigned group, 
     }
 }
 
-void activity_task_take(struct slot *s, struct str body)
+void activity_task_take(struct slot *s, Api__PollActivityTaskQueueResponse *t)
 {
-    Api__PollActivityTaskQueueResponse *t =
-            api_decode(&api__poll_activity_task_queue_response__descriptor, &s->arena, body, NULL);
     struct program p;
     unsigned group = 0, step = 0;
-    check(t);
     s->token = api_bytes(t->task_token);
     s->workflow_id = str_from_cstr(t->workflow_execution->workflow_id);
     s->run_id = str_from_cstr(t->workflow_execution->run_id);

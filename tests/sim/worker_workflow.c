@@ -84,6 +84,7 @@ static void on_page(struct api_call *call, enum err err, struct str body, const 
     check(m);
     buf_append_str(&s->fetched, api_bytes(m->history));
     if (m->next_page_token.len) {
+        tally[TALLY_paged_reads]++;
         read_page(s, api_bytes(m->next_page_token));
     } else {
         with_history(s, buf_str(&s->fetched), true);
@@ -117,6 +118,7 @@ static void answer_query(struct slot *s, const struct progress *p)
             api_new(&s->arena, &api__respond_query_task_completed_request__descriptor);
     r->namespace_ = "default";
     r->task_token = api_data(s->token);
+    tally[TALLY_queries]++;
     r->completed_type = API__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
     r->query_result = api_data(count_text(&s->arena, p->signals));
     slot_answer(s, "RespondQueryTaskCompleted", &r->base);
@@ -145,9 +147,66 @@ static void add_results(
                 &api__respond_workflow_task_completed_request__query_results_entry__descriptor);
         q->key = s->task->queries[i]->key;
         q->value = api_new(&s->arena, &api__workflow_query_result__descriptor);
+        tally[TALLY_queries]++;
         q->value->result_type = API__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
         q->value->answer = api_data(count_text(&s->arena, p->signals));
         r->query_results[r->n_query_results++] = q;
+    }
+}
+
+static struct asked_update *asked_updates(struct slot *s, size_t *count)
+{
+    struct asked_update *list = NEW(&s->arena, struct asked_update, s->task->n_messages + 1);
+    *count = 0;
+    for (size_t i = 0; i < s->task->n_messages; i++) {
+        const Protocol__Message *m = s->task->messages[i];
+        Update__Request *r = api_decode(
+                &update__request__descriptor, &s->arena, api_bytes(m->body->value), NULL);
+        if (!r || !r->meta || !r->input ||
+                !str_eq(payloads_text(api_bytes(r->input->args)),
+                        str_from_cstr(r->meta->update_id))) {
+            violation("an update in a task of run " STR_FMT " is not as it was sent",
+                    STR_ARG(s->run_id));
+        }
+        list[(*count)++] = (struct asked_update){ str_from_cstr(r->meta->update_id),
+            str_from_cstr(m->id), m->event_id };
+    }
+    return list;
+}
+
+/* As many activities as this worker has room for may come with the answer. */
+static void ask_for_activities(struct slot *s)
+{
+    unsigned room = 0;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        room += s->worker->slots[i].kind == SLOT_EAGER_ACTIVITY && s->worker->slots[i].idle;
+    }
+    for (size_t i = 0; i < s->decided.count && world.swarm.features & FEATURE_EAGER_ACTIVITY; i++) {
+        Api__ScheduleActivityTaskCommandAttributes *a =
+                s->decided.commands[i]->command_type ==
+                                API__COMMAND_TYPE__COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
+                        ? s->decided.commands[i]->schedule_activity_task_command_attributes
+                        : NULL;
+        if (a && room) {
+            a->request_eager_execution = true;
+            room--;
+        }
+    }
+}
+
+static void take_activities(struct slot *s, const Api__RespondWorkflowTaskCompletedResponse *m)
+{
+    for (size_t i = 0; i < m->n_activity_tasks; i++) {
+        struct slot *spare = worker_spare_slot(s->worker, SLOT_EAGER_ACTIVITY);
+        if (!spare) {
+            continue; /* it times out */
+        }
+        Api__PollActivityTaskQueueResponse *t =
+                api_decode(&api__poll_activity_task_queue_response__descriptor, &spare->arena,
+                        api_encode(&s->arena, &m->activity_tasks[i]->base), NULL);
+        check(t);
+        tally[TALLY_eager_activities]++;
+        activity_task_take(spare, t);
     }
 }
 
@@ -155,12 +214,17 @@ static void complete_task(struct slot *s, const struct progress *p)
 {
     Api__RespondWorkflowTaskCompletedRequest *r =
             api_new(&s->arena, &api__respond_workflow_task_completed_request__descriptor);
-    s->command_count = progress_decide(p, &s->arena, s->commands, COMMANDS_MAX);
+    size_t asked_count;
+    struct asked_update *asked = asked_updates(s, &asked_count);
+    progress_decide(p, &s->arena, asked, asked_count, &s->decided);
+    ask_for_activities(s);
     r->namespace_ = "default";
     r->task_token = api_data(s->token);
     r->identity = s->worker->identity.ptr;
-    r->commands = s->commands;
-    r->n_commands = s->command_count;
+    r->commands = s->decided.commands;
+    r->n_commands = s->decided.count;
+    r->messages = s->decided.messages;
+    r->n_messages = s->decided.message_count;
     r->return_new_workflow_task = plays(500);
     add_results(s, r, p);
     if (world.swarm.features & FEATURE_STICKY) {
@@ -178,18 +242,24 @@ static void complete_task(struct slot *s, const struct progress *p)
 
 void workflow_task_answered(struct slot *s, enum err err, struct str body, const char *text)
 {
-    if (err == ERR_INVALID_ARGUMENT && !strstr(text, "UnhandledCommand")) {
+    /* commands that a new event has overtaken; an update whose admission a move of its shard has forgotten */
+    bool is_overtaken =
+            strstr(text, "UnhandledCommand") || strstr(text, "wasn't found on the server");
+    if (err == ERR_INVALID_ARGUMENT && !is_overtaken) {
         violation("%s is refused: %s", s->method, text);
     }
     if (!err &&
             s->answer->descriptor == &api__respond_workflow_task_completed_request__descriptor) {
-        ledger_task(s->run_id, s->started_event, s->commands, s->command_count);
         Api__RespondWorkflowTaskCompletedResponse *m = api_decode(
                 &api__respond_workflow_task_completed_response__descriptor, &s->arena, body, NULL);
         check(m);
+        if (!m->reset_history_event_id) { /* otherwise it has left no trace */
+            ledger_task(s->run_id, s->started_event, s->decided.commands, s->decided.count);
+        }
+        take_activities(s, m);
         if (m->workflow_task && m->workflow_task->task_token.len) {
             buf_reset(&s->fetched);
-            s->command_count = 0;
+            s->decided.count = s->decided.message_count = 0;
             workflow_task_take(s, m->workflow_task);
             return;
         }

@@ -10,15 +10,17 @@
 #include "tests/sim/host.h"
 
 struct world world;
+uint64_t tally[TALLY_COUNT];
 
-void world_init(uint64_t seed)
+void world_init(uint64_t seed, const struct cut *cut)
 {
     struct rand r = { hash_u64(seed) };
     world.seed = seed;
     world.now = (struct instant){ DURATION_SECONDS(3600).ns };
     world.swarm = swarm_make(&r);
-    world.rand.state = rand_u64(&r);
-    world.play.state = rand_u64(&r);
+    cut_apply(cut, &world.swarm);
+    world.rand.state = rand_u64(&r) + cut->salt;
+    world.play.state = rand_u64(&r) + cut->salt;
     world.db = sim_db_new(seed);
     world.namespace_id = uuid_v4(&r);
     world.database = sim_lane_new(NULL, 0, r);

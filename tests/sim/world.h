@@ -6,8 +6,8 @@
 #include "common/base/heap.h"
 #include "common/base/vec.h"
 #include "common/io/lane.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/sim_store.h"
-#include "tests/sim/swarm.h"
 
 struct host;
 
@@ -33,7 +33,7 @@ struct world {
 };
 extern struct world world;
 
-void world_init(uint64_t seed);
+void world_init(uint64_t seed, const struct cut *cut);
 /* Runs events until the time, or until done() says so. */
 void world_run(struct duration span, bool (*done)(void));
 
@@ -44,6 +44,34 @@ static inline bool event_is_set(const struct sim_event *event)
 {
     return event->node.linked;
 }
+
+/* ---- what has been played: counted, so that a feature that nobody uses shows ---- */
+#define TALLIES(X)      \
+    X(runs)             \
+    X(continued)        \
+    X(retried_or_cron)  \
+    X(resets)           \
+    X(deleted)          \
+    X(signals)          \
+    X(updates_accepted) \
+    X(updates_again)    \
+    X(updates_refused)  \
+    X(children)         \
+    X(activities)       \
+    X(eager_activities) \
+    X(eager_tasks)      \
+    X(queries)          \
+    X(signals_out)      \
+    X(cancels_out)      \
+    X(lent_reread)      \
+    X(paged_reads)
+enum tally {
+#define TALLY(name) TALLY_##name,
+    TALLIES(TALLY)
+#undef TALLY
+            TALLY_COUNT
+};
+extern uint64_t tally[TALLY_COUNT];
 
 /* ---- dice ---- */
 static inline bool chance(unsigned permille)

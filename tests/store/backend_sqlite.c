@@ -172,7 +172,8 @@ static void a_long_count_disturbs_nobody(void)
     struct arena arena = { 0 };
     struct fill fill = { 0 };
     struct fail f = { 0 };
-    fill_start(&fill, key_of(w.claim.writer, 1), "order-1");
+    run_key key = key_of(w.claim.writer, 1);
+    fill_start(&fill, key, "order-1");
     expect_ok(commit(&w, &fill));
     fill_reset(&fill);
     sqlite3 *db = side_door();
@@ -192,9 +193,9 @@ static void a_long_count_disturbs_nobody(void)
     expect(filter_parse(&arena, buf_str(&text), &names, true, &query, &f) == ERR_NONE);
     struct store_count_runs slow = { .namespace_id = ns, .filter = query.filter };
     begin(w.sl, count_runs, &slow);
-    fill_start(&fill, key_of(w.claim.writer, 2), "order-2");
+    fill_start(&fill, key + 1, "order-2");
     expect_ok(commit(&w, &fill));
-    struct store_load load = { .key = key_of(w.claim.writer, 2) };
+    struct store_load load = { .key = key + 1 };
     expect_ok(run(w.sl, load, &load));
     expect(!op_ended(&slow.op));
     struct store_count_runs all = { .namespace_id = ns };

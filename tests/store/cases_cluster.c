@@ -193,6 +193,46 @@ static void namespaces_change_by_compare_and_set(void)
     store_free(store);
 }
 
+static void namespaces_go_when_nothing_is_left(void)
+{
+    struct store *store = backend->fresh();
+    struct writer w = writer_open(store, 1);
+    struct store_put_namespace put = {
+        .row = { .id = ns, .name = STR("shop"), .state = 1, .data = STR("x") }
+    };
+    struct store_remove_namespace gone = { .id = ns, .state = 3 };
+    struct fill fill = { 0 };
+    run_key key = key_of(w.claim.writer, 1);
+    expect_ok(run(w.sl, put_namespace, &put));
+    expect_ok(run(w.sl, remove_namespace, &gone));
+    expect(!gone.removed); /* not deleted */
+    put.row.state = 3;
+    expect_ok(run(w.sl, put_namespace, &put));
+    fill_start(&fill, key, "order");
+    expect_ok(commit(&w, &fill));
+    expect_ok(run(w.sl, remove_namespace, &gone));
+    expect(!gone.removed); /* a run is left */
+    struct store_run_row row = run_of(key, "order");
+    fill_reset(&fill);
+    row.status = (enum workflow_status)0;
+    vec_push(&fill.arena, &fill.batch.run_updates, row);
+    struct store_delete_row whole = { .key = row.key, .through_seq = 1, .whole = true };
+    vec_push(&fill.arena, &fill.batch.deletes, whole);
+    expect_ok(commit(&w, &fill));
+    fill_reset(&fill);
+    struct store_list_namespaces list = { .since = -1 };
+    expect_ok(run(w.sl, list_namespaces, &list));
+    list.since = list.version;
+    expect_ok(run(w.sl, remove_namespace, &gone));
+    expect(gone.removed);
+    expect_ok(run(w.sl, list_namespaces, &list));
+    expect(list.version != list.since && list.row_count == 0);
+    expect_ok(run(w.sl, remove_namespace, &gone));
+    expect(!gone.removed);
+    close_lane(w.sl);
+    store_free(store);
+}
+
 static void migrating_again_changes_nothing(void)
 {
     struct store *store = backend->fresh();
@@ -220,6 +260,7 @@ const struct test_case cases_cluster[] = {
     { "all_shards_in_one_assignment", all_shards_in_one_assignment },
     { "one_planner", one_planner },
     { "namespaces_change_by_compare_and_set", namespaces_change_by_compare_and_set },
+    { "namespaces_go_when_nothing_is_left", namespaces_go_when_nothing_is_left },
     { "migrating_again_changes_nothing", migrating_again_changes_nothing },
     { 0 },
 };

@@ -253,6 +253,35 @@ static void killed_in_the_middle(void)
     store_free(store);
 }
 
+/* A server that stands still keeps its connections: neither commits nor reads come back, and whoever asks is told. */
+static void a_silent_server_is_noticed(void)
+{
+    struct store *store = backend->fresh(), *proxied = pg_store_at(proxied_conninfo());
+    struct writer w = writer_open(proxied, 1);
+    struct fill fill = { 0 };
+    run_key key = key_of(0, 1);
+    fill_start(&fill, key, "order-1");
+    struct store_commit c = { .batch = &fill.batch };
+    struct store_load load = { .key = key };
+    proxy_stall_request(0);
+    begin(w.sl, commit, &c);
+    wait_until(instant_is_set(writer_stalled_since(w.sl)));
+    expect(!op_ended(&c.op));
+    pg_sql("SELECT pg_terminate_backend(pid) FROM " OTHERS);
+    expect_ok(end_op(&c.op));
+    wait_until(run(w.sl, load, &load) == ERR_NONE);
+    expect(!instant_is_set(writer_stalled_since(w.sl)));
+    proxy_stall_request(0);
+    begin(w.sl, load, &load);
+    wait_until(instant_is_set(writer_stalled_since(w.sl)));
+    expect_err(end_op(&load.op), ERR_UNAVAILABLE); /* after its timeout, by a new connection */
+    expect(!instant_is_set(writer_stalled_since(w.sl)));
+    close_lane(w.sl);
+    fill_reset(&fill);
+    store_free(store);
+    store_free(proxied);
+}
+
 static void cut_at_every_point(void)
 {
     struct store *store = backend->fresh(), *proxied = pg_store_at(proxied_conninfo());
@@ -491,6 +520,7 @@ const struct test_case cases_postgres[] = {
             a_commit_half_sent_does_not_hold_up_its_fence },
     { "the_planner_lock_falls_with_the_fence", the_planner_lock_falls_with_the_fence },
     { "killed_in_the_middle", killed_in_the_middle },
+    { "a_silent_server_is_noticed", a_silent_server_is_noticed },
     { "cut_at_every_point", cut_at_every_point },
     { "kills_under_load", kills_under_load },
     { "closed_during_an_outage", closed_during_an_outage },

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
+#include "common/store/store_namespaces.h"
 
 struct test_case {
     const char *name;
@@ -77,6 +78,7 @@ STARTER(leave)
 STARTER(try_plan)
 STARTER(list_namespaces)
 STARTER(put_namespace)
+STARTER(remove_namespace)
 
 enum err run_op(struct store_lane *sl, start_fn *start, struct store_op *op);
 void begin_op(struct store_lane *sl, start_fn *start, struct store_op *op);

@@ -348,6 +348,9 @@ enum err commit(struct writer *w, struct fill *fill)
 {
     struct store_commit c = { .batch = &fill->batch };
     enum err err = run(w->sl, commit, &c);
+    if (!err && c.poisoned_count) {
+        fprintf(stderr, "refused: %s\n", c.poison.message);
+    }
     expect(err || c.poisoned_count == 0);
     return err;
 }

@@ -2,7 +2,7 @@
  * simulated store lists. Knows nothing of SQL. */
 #pragma once
 
-#include "common/store/store.h"
+#include "common/store/store_lists.h"
 #include "common/visibility/filter.h"
 
 /* True for what is true; unknown is not. filter NULL: true. */

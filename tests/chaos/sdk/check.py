@@ -13,6 +13,7 @@ replayer. Prints what is wrong and a last line; exit status 1 if anything is.
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections import Counter, defaultdict
 from datetime import timedelta
@@ -260,4 +261,6 @@ async def main() -> int:
     return 1 if checker.wrong or not facts else 0
 
 
-sys.exit(asyncio.run(main()))
+status = asyncio.run(main())
+sys.stdout.flush()
+os._exit(status)  # threads of the SDK's core do not always outlive the interpreter's end in peace

@@ -12,6 +12,7 @@ seconds after the last start, or a call was answered with what must not happen.
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -85,7 +86,9 @@ class Load:
             except RPCError as e:
                 # Its worker was killed several times in a row: to be tried again when one has completed a task.
                 failing = e.status == RPCStatusCode.FAILED_PRECONDITION and "Workflow Task in failed state" in e.message
-                transport = e.status == RPCStatusCode.UNKNOWN and "transport" in e.message
+                transport = e.status in (RPCStatusCode.UNKNOWN, RPCStatusCode.INTERNAL) and (
+                    "transport" in e.message or "h2 protocol" in e.message
+                )
                 if e.status not in TRANSIENT and not transport and not failing:
                     raise Gone(f"{method}: {e.status.name} {e.message}") from None
                 if "operation was canceled" in e.message:
@@ -216,4 +219,6 @@ p.add_argument("--most", type=int, default=60, help="workflows under way at once
 p.add_argument("--ledger", required=True)
 p.add_argument("--seconds", type=float)
 p.add_argument("--patience", type=float, default=120)
-sys.exit(asyncio.run(Load(p.parse_args()).main()))
+status = asyncio.run(Load(p.parse_args()).main())
+sys.stdout.flush()
+os._exit(status)  # threads of the SDK's core do not always outlive the interpreter's end in peace

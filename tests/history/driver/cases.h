@@ -101,11 +101,14 @@
     X(resets_given_up_leave_nothing)                    \
     X(resets_race_with_the_workflow)                    \
     X(children_are_connected_with_the_new_run)          \
+    X(ends_of_children_are_told_again)                  \
+    X(children_ended_by_their_parent_are_told_again)    \
     X(children_not_started_yet_are_connected)           \
     X(deleted_runs_are_gone)                            \
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \
+    X(runs_of_a_deleted_namespace_go)                   \
     X(offers_lost_without_a_word_come_again)            \
     X(urgent_tasks_are_told_first)                      \
     X(evicted_backlogs_come_back_by_priority)           \
@@ -119,6 +122,7 @@
     X(forgotten_wake_ups_are_swept_up)                  \
     X(wrong_snapshots_are_replaced)                     \
     X(unreadable_runs_heal_when_used)                   \
+    X(unreadable_runs_heal_when_due)                    \
     X(what_cannot_be_healed_is_told)                    \
     X(runs_that_move_are_not_judged)                    \
     X(random_worlds)

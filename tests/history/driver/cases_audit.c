@@ -157,6 +157,22 @@ void unreadable_runs_heal_when_used(void)
     world_free(w);
 }
 
+/* Nobody calls; the timer alone brings it in. */
+void unreadable_runs_heal_when_due(void)
+{
+    struct world *w = world_new_with(audited);
+    start(w, "order");
+    complete_task(w, "order", poll_workflow(w, "q"), start_timer(w, 30));
+    rest(w);
+    struct sim_rows rows = rows_of(w, "order");
+    rows.snapshot->seq = 1;
+    rows.snapshot->data = STR("\xff\xff\xff\xff");
+    world_until(w, DURATION_SECONDS(40), find_offer(w, "q") != NULL);
+    struct history_stats s = history_stats(w->history);
+    expect(s.corrupt_runs == 1 && s.audit_healed == 1);
+    world_free(w);
+}
+
 void what_cannot_be_healed_is_told(void)
 {
     struct world *w = world_new_with(audited);

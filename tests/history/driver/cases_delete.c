@@ -145,3 +145,32 @@ void closed_runs_expire(void)
     expect(s.corrupt_runs == 0 && s.poisoned_groups == 0 && s.stuck_runs == 0);
     world_free(w);
 }
+
+/* Open ones, closed ones, whatever their parents and children are; a crash in the middle is made up for. */
+void runs_of_a_deleted_namespace_go(void)
+{
+    enum { RUNS = 450 };
+    struct world *w = world_new();
+    size_t nothing = sim_db_rows(w->db);
+    char id[16];
+    start(w, "closed");
+    complete_task(w, "closed", poll_workflow(w, "q"), complete_workflow(w));
+    start(w, "p");
+    complete_task(w, "p", poll_workflow(w, "q"), start_child(w, "c", PARENT_CLOSE_ABANDON));
+    world_until(w, DURATION_SECONDS(5), strstr(history_types(w, "p"), " 31 5"));
+    for (int i = 0; i < RUNS; i++) {
+        snprintf(id, sizeof(id), "order-%d", i);
+        start(w, id);
+    }
+    size_t full = sim_db_rows(w->db);
+    w->is_deleted = true;
+    world_until(w, DURATION_SECONDS(20), sim_db_rows(w->db) < full);
+    expect(sim_db_rows(w->db) > nothing);
+    world_crash(w);
+    world_until(w, DURATION_SECONDS(200), sim_db_rows(w->db) == nothing);
+    start(w, "late"); /* accepted by a frontend that did not know yet */
+    world_until(w, DURATION_SECONDS(200), sim_db_rows(w->db) == nothing);
+    struct history_stats s = history_stats(w->history);
+    expect(s.corrupt_runs == 0 && s.poisoned_groups == 0 && s.stuck_runs == 0);
+    world_free(w);
+}

@@ -310,6 +310,50 @@ void children_are_connected_with_the_new_run(void)
     world_free(w);
 }
 
+/* A child whose end was told to a run that did not care, or to another reset: the run that asks anew hears of it. */
+void ends_of_children_are_told_again(void)
+{
+    for (int crash = 0; crash < 2; crash++) {
+        struct world *w = world_new();
+        const char *first = start(w, "p");
+        complete_task(w, "p", poll_workflow(w, "q"), start_child(w, "c", PARENT_CLOSE_TERMINATE));
+        world_until(w, DURATION_SECONDS(5), strstr(history_types(w, "p"), " 31 5"));
+        complete_task(w, "p", poll_workflow(w, "q"), start_timer(w, 3600));
+        Api__PollWorkflowTaskQueueResponse *child = poll_workflow(w, "cq");
+        (void)reset(w, "p", 9, "reset-1");
+        complete_task(w, "c", child, complete_workflow(w));
+        world_until(w, DURATION_SECONDS(20), strstr(history_types(w, "p"), " 32"));
+        world_advance(w, DURATION_SECONDS(5)); /* the child has left memory */
+        if (crash) {
+            world_crash(w);
+        }
+        /* the first run once more: it has not heard of the end, the first reset has */
+        const char *run = reset_of(w, reset_begin(w, "p", first, 9, "reset-2"));
+        world_until(w, DURATION_SECONDS(20), strstr(history_types(w, "p"), " 32"));
+        expect(!strcmp(current_of(w, "p"), run));
+        expect(!strcmp(history_types(w, "p"), "1 5 6 7 29 31 5 6 9 5 32"));
+        expect(describe(w, "p")->n_pending_children == 0);
+        complete_task(w, "p", poll_workflow(w, "q"), complete_workflow(w));
+        world_free(w);
+    }
+}
+
+/* The same after the parent's own end, which has ended the child. */
+void children_ended_by_their_parent_are_told_again(void)
+{
+    struct world *w = world_new();
+    const char *first = start(w, "p");
+    complete_task(w, "p", poll_workflow(w, "q"), start_child(w, "c", PARENT_CLOSE_TERMINATE));
+    world_until(w, DURATION_SECONDS(5), strstr(history_types(w, "p"), " 31 5"));
+    complete_task(w, "p", poll_workflow(w, "q"), complete_workflow(w));
+    world_until(w, DURATION_SECONDS(20),
+            (int)describe(w, "c")->workflow_execution_info->status == WORKFLOW_TERMINATED);
+    (void)reset_of(w, reset_begin(w, "p", first, 9, "reset-1"));
+    world_until(w, DURATION_SECONDS(20), strstr(history_types(w, "p"), " 36"));
+    complete_task(w, "p", poll_workflow(w, "q"), complete_workflow(w));
+    world_free(w);
+}
+
 void children_not_started_yet_are_connected(void)
 {
     struct world *w = world_new();

@@ -65,7 +65,10 @@ void workers_see_the_task_that_is_out(void)
     expect(!strcmp(read_all(&worker), "1 5 6"));
     fail_task(w, task);
     fail_task(w, poll_workflow(w, "q"));
-    expect(!strcmp(read_all(&worker), "1 5 6 9 26 5 6 9"));
+    expect(!strcmp(
+            read_all(&worker), "1 5 6 9 26 5 6 9 5")); /* the next attempt waits for a worker */
+    expect(!strcmp(read_all(&small), "1 5|6 9|26 5|6 9 5"));
+    expect(!strcmp(read_all(&other), "1 5 6 9 26 5 6 9"));
     task = poll_workflow(w, "q");
     expect(task->attempt == 2 && !strcmp(event_types(w, task->history), "1 5 6 9 26 5 6 9 5 6"));
     expect(!strcmp(read_all(&worker), "1 5 6 9 26 5 6 9 5 6"));

@@ -30,13 +30,11 @@ static struct rpc_peer *history_peer(void *ctx, uint32_t shard)
     return (struct rpc_peer *)&w->rl;
 }
 
-static bool next_namespace(
-        void *ctx, struct uuid after, struct uuid *ret, struct duration *ret_retention)
+static bool next_namespace(void *ctx, struct uuid after, struct history_namespace *ret)
 {
     struct world *w = ctx;
-    bool is_first = uuid_is_zero(after) && w->retention.ns;
-    *ret = is_first ? w->namespace_id : after;
-    *ret_retention = w->retention;
+    bool is_first = uuid_is_zero(after) && (w->retention.ns || w->is_deleted);
+    *ret = (struct history_namespace){ w->namespace_id, w->retention, w->is_deleted };
     return is_first;
 }
 

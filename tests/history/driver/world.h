@@ -53,6 +53,7 @@ struct world {
     struct history_config config;
     struct uuid namespace_id;
     struct duration retention; /* of the one namespace; 0: for ever */
+    bool is_deleted;           /* the namespace */
     bool matching_away;        /* nobody owns the queues */
     struct duration last_poll; /* how long ago, as matching tells it */
     struct list offers;        /* held by "matching" */

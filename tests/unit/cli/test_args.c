@@ -50,3 +50,53 @@ Test(args, mistakes_are_named)
     cr_assert(PARSE(NULL, &f, (char[]){ "word" }));
     cr_assert_str_eq(f.message, "unexpected argument 'word'");
 }
+
+Test(args, kinds_beyond_texts_and_numbers)
+{
+    struct duration span = { 0 };
+    double real = 0;
+    struct str form = { 0 };
+    bool is_given = false;
+    const struct flag more[] = {
+        { .name = "span", .kind = FLAG_DURATION, .target = &span, .alias = "time" },
+        { .name = "real", .kind = FLAG_DOUBLE, .target = &real },
+        { .name = "form",
+                .letter = 'o',
+                .kind = FLAG_STR,
+                .target = &form,
+                .choices = "text|json",
+                .is_given = &is_given },
+    };
+    char *good[] = { (char[]){ "--time=1m30s" }, (char[]){ "--real" }, (char[]){ "-0.5" },
+        (char[]){ "-o" }, (char[]){ "JSON" } };
+    cr_assert(!args_parse(5, good, more, 3, &arena, NULL, NULL));
+    cr_expect_eq(span.ns, 90 * (int64_t)1000000000);
+    cr_expect_eq(real, -0.5);
+    cr_expect(str_eq(form, STR("json")) && is_given,
+            "a choice in either case, as the table writes it");
+    static const struct {
+        const char *word, *error;
+    } bad[] = {
+        { "--span=5", "--span: '5' is not a duration (300ms, 10s, 1h30m)" },
+        { "--span=-1s", "--span: '-1s' is not a duration (300ms, 10s, 1h30m)" },
+        { "--real=x", "--real: 'x' is not a number" },
+        { "--form=yaml", "--form: 'yaml' is none of: text json" },
+        { "--from=json", "unknown flag '--from=json'; did you mean --form?" },
+        { "--zzz", "unknown flag '--zzz'" },
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct fail f = { 0 };
+        char *words[] = { (char *)(uintptr_t)bad[i].word };
+        cr_expect(args_parse(1, words, more, 3, &arena, NULL, &f));
+        cr_expect_str_eq(f.message, bad[i].error);
+    }
+}
+
+Test(args, the_nearest_word)
+{
+    static const char *const words[] = { "workflow start", "workflow stack", "workflow list",
+        "operator" };
+    cr_expect_str_eq(args_nearest(STR("workflow strat"), words, 4), "workflow start");
+    cr_expect_str_eq(args_nearest(STR("oper"), words, 4), "operator");
+    cr_expect_null(args_nearest(STR("xyzzy"), words, 4));
+}

@@ -71,25 +71,6 @@ Test(grpc_text, percent_encoding)
     arena_deinit(&arena);
 }
 
-Test(grpc_text, base64_without_padding)
-{
-    static const struct {
-        struct str in, out;
-    } rows[] = {
-        { STR_INIT(""), STR_INIT("") },
-        { STR_INIT("f"), STR_INIT("Zg") },
-        { STR_INIT("fo"), STR_INIT("Zm8") },
-        { STR_INIT("foo"), STR_INIT("Zm9v") },
-        { STR_INIT("foob"), STR_INIT("Zm9vYg") },
-        { STR_INIT("\xff\xfe\xfd\xfc"), STR_INIT("//79/A") },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct str got = grpc_base64(&arena, rows[i].in);
-        cr_assert(str_eq(got, rows[i].out), STR_FMT, STR_ARG(got));
-    }
-    arena_deinit(&arena);
-}
-
 Test(grpc_text, status_details)
 {
     struct fail f;

@@ -1,66 +1,61 @@
-/* Connections: sockets, HTTP/2 by nghttp2, reconnecting. Relies on rpc.c to decide what a failed
- * attempt means. What is queued during one turn of the loop leaves in one write. */
+/* Connections: sockets and HTTP/2 by nghttp2. Relies on dial.c for opening them, on channel.c for
+ * what a failed attempt means, on tls_client.c for TLS. What is queued during one turn of the loop
+ * leaves in one write. */
+#include "cli/client/conn_state.h"
+
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/client/tls_client.h"
 #include "common/base/check.h"
-#include "tests/bench/rpc_conn.h"
 
 enum {
-    OUT_BYTES_MAX = 80 << 20,
     FLUSH_BYTES = 256 << 10, /* taken from nghttp2 at a time */
     READ_BYTES = 64 << 10,
     STREAM_WINDOW = 4 << 20,
     CONNECTION_WINDOW = 64 << 20,
-    ADDRESS_BYTES = 256,
+    HEADERS_MAX = 64,
+    PREFIX_BYTES = 5,
 };
 
-/*   CLOSED --conn_open--> CONNECTING --conn_ready--> OPEN --on_frame(GOAWAY)--> DRAINING
- *     ^                        |                      |                            |
- *     +------------------------+---- conn_lost -------+----------------------------+     */
-enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_OPEN, CONN_DRAINING };
-
-struct conn {
-    struct watch watch;
-    struct timer reopen;
-    struct rpc *rpc;
-    enum conn_state state;
-    unsigned failures; /* in a row */
-    bool wants_write;
-    nghttp2_session *session;
-    struct buf out;
-    struct list calls; /* with a stream on this connection */
-    char host[ADDRESS_BYTES], port[16], authority[ADDRESS_BYTES + 16];
-};
-
-static void conn_open(struct conn *conn);
-
-static void conn_lost(struct conn *conn, const char *why)
+/* Whatever there is of a connection goes; what was on it fails. */
+void conn_lost(struct conn *conn, const char *why)
 {
-    if (conn->state == CONN_OPEN) {
-        conn->rpc->stats.lost_connections++;
+    bool was_open = conn->state == CONN_OPEN || conn->state == CONN_DRAINING;
+    conn->channel->lost_connections += conn->state == CONN_OPEN;
+    if (conn->watch.fd >= 0) {
+        close(conn->watch.fd);
+        conn->watch.fd = -1;
     }
-    close(conn->watch.fd);
+    char text[600];
+    snprintf(text, sizeof(text), "%s: %s", conn->authority, why);
     nghttp2_session_del(conn->session);
     conn->session = NULL;
+    tls_stream_free(conn->tls);
+    conn->tls = NULL;
     buf_reset(&conn->out);
+    buf_reset(&conn->plain);
     conn->state = CONN_CLOSED;
+    if (!was_open && conn_try_next(conn)) {
+        return;
+    }
     conn->failures++;
     int64_t ms = conn->failures > 5 ? 500 : 10ll << conn->failures;
-    timer_arm(conn->rpc->loop, &conn->reopen, DURATION_MS(ms));
+    timer_arm(conn->channel->loop, &conn->reopen, DURATION_MS(ms));
     struct list_node *node;
     while ((node = list_pop(&conn->calls))) {
-        call_ended(list_entry(node, struct call, link), GRPC_UNAVAILABLE, why);
+        call_over(list_entry(node, struct call, link), GRPC_UNAVAILABLE, text);
+    }
+    if (!was_open) {
+        channel_refuse(conn->channel, text);
     }
 }
 
+/* The message's prefix, then its body. */
 static ssize_t on_read_body(nghttp2_session *session, int32_t stream_id, uint8_t *into, size_t n,
         uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -68,14 +63,22 @@ static ssize_t on_read_body(nghttp2_session *session, int32_t stream_id, uint8_t
     if (!call) {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
-    size_t left = call->request.len - call->sent;
-    n = n < left ? n : left;
-    memcpy(into, call->request.ptr + call->sent, n);
-    call->sent += n;
-    if (call->sent == call->request.len) {
+    size_t len = call->body.len, total = len + PREFIX_BYTES, done = 0;
+    const uint8_t prefix[PREFIX_BYTES] = { 0, (uint8_t)(len >> 24), (uint8_t)(len >> 16),
+        (uint8_t)(len >> 8), (uint8_t)len };
+    while (done < n && call->sent < PREFIX_BYTES) {
+        into[done++] = prefix[call->sent++];
+    }
+    size_t part = total - call->sent < n - done ? total - call->sent : n - done;
+    if (part && call->sent >= PREFIX_BYTES) {
+        memcpy(into + done, call->body.ptr + (call->sent - PREFIX_BYTES), part);
+        call->sent += part;
+        done += part;
+    }
+    if (call->sent == total) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     }
-    return (ssize_t)n;
+    return (ssize_t)done;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -92,6 +95,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     } else if (str_eq(n, STR("grpc-message"))) {
         buf_reset(&call->message);
         buf_append_str(&call->message, v);
+    } else if (str_eq(n, STR("grpc-status-details-bin"))) {
+        buf_reset(&call->details);
+        buf_append_str(&call->details, v);
     } else if (str_eq(n, STR(":status")) && !str_eq(v, STR("200"))) {
         buf_printf(&call->message, "HTTP status " STR_FMT, STR_ARG(v));
     }
@@ -118,15 +124,15 @@ static int on_stream_close(
     nghttp2_session_set_stream_user_data(session, stream_id, NULL);
     list_remove(&call->link);
     if (call->response.overflow) {
-        call_ended(call, GRPC_INTERNAL, "a reply of more than 64 MiB");
+        call_over(call, GRPC_INTERNAL, "a reply of more than 64 MiB");
     } else if (call->status >= 0) {
-        call_ended(call, call->status, "");
+        call_over(call, call->status, "");
     } else if (error_code == NGHTTP2_REFUSED_STREAM) {
         call_untouched(call);
     } else {
         char why[64];
         snprintf(why, sizeof(why), "stream reset: %s", nghttp2_http2_strerror(error_code));
-        call_ended(call, GRPC_UNAVAILABLE, why);
+        call_over(call, GRPC_UNAVAILABLE, why);
     }
     return 0;
 }
@@ -140,7 +146,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static void session_start(struct conn *conn)
+void conn_session_start(struct conn *conn)
 {
     nghttp2_session_callbacks *callbacks;
     check(nghttp2_session_callbacks_new(&callbacks) == 0);
@@ -171,27 +177,46 @@ static bool conn_write(struct conn *conn)
     return true;
 }
 
+/* Takes what nghttp2 and TLS have to say; false: the connection is lost. */
+static bool conn_fill(struct conn *conn)
+{
+    const uint8_t *data;
+    ssize_t n = 0;
+    bool may_write = !conn->tls || tls_stream_is_ready(conn->tls);
+    while (may_write && conn->out.len < FLUSH_BYTES &&
+            (n = nghttp2_session_mem_send(conn->session, &data)) > 0) {
+        if (!conn->tls) {
+            buf_append(&conn->out, data, (size_t)n);
+        } else if (!tls_stream_write(conn->tls, str_of(data, (size_t)n))) {
+            return false;
+        } else {
+            tls_stream_pull(conn->tls, &conn->out);
+        }
+    }
+    if (conn->tls) {
+        tls_stream_pull(conn->tls, &conn->out);
+    }
+    return n >= 0;
+}
+
 static void conn_flush(struct conn *conn)
 {
     if (conn->state != CONN_OPEN && conn->state != CONN_DRAINING) {
         return;
     }
+    bool may_write;
     do {
-        const uint8_t *data;
-        ssize_t n = 0;
-        while (conn->out.len < FLUSH_BYTES &&
-                (n = nghttp2_session_mem_send(conn->session, &data)) > 0) {
-            buf_append(&conn->out, data, (size_t)n);
-        }
-        if (n < 0 || !conn_write(conn)) {
-            conn_lost(conn, "the connection broke while writing");
+        if (!conn_fill(conn) || !conn_write(conn)) {
+            conn_lost(conn,
+                    conn->tls ? tls_stream_error(conn->tls) : "the connection broke while writing");
             return;
         }
-    } while (conn->out.len == 0 && nghttp2_session_want_write(conn->session));
+        may_write = !conn->tls || tls_stream_is_ready(conn->tls);
+    } while (conn->out.len == 0 && may_write && nghttp2_session_want_write(conn->session));
     bool wants_write = conn->out.len > 0;
     if (wants_write != conn->wants_write) {
         conn->wants_write = wants_write;
-        watch_change(conn->rpc->loop, &conn->watch, wants_write);
+        watch_change(conn->channel->loop, &conn->watch, wants_write);
     }
     if (!nghttp2_session_want_read(conn->session) && !nghttp2_session_want_write(conn->session)) {
         conn_lost(conn, "the server closed the connection");
@@ -202,10 +227,29 @@ static void conn_flush(struct conn *conn)
 
 void conns_flush(void *owner)
 {
-    struct rpc *rpc = owner;
-    for (size_t i = 0; i < rpc->conn_count; i++) {
-        conn_flush(&rpc->conns[i]);
+    struct channel *channel = owner;
+    for (size_t i = 0; i < channel->conn_count; i++) {
+        conn_flush(&channel->conns[i]);
     }
+}
+
+/* False: the connection is lost. */
+static bool conn_take(struct conn *conn, const uint8_t *bytes, size_t n)
+{
+    struct str plain = str_of(bytes, n);
+    if (conn->tls) {
+        buf_reset(&conn->plain);
+        if (!tls_stream_feed(conn->tls, plain, &conn->plain)) {
+            conn_lost(conn, tls_stream_error(conn->tls));
+            return false;
+        }
+        plain = buf_str(&conn->plain);
+    }
+    if (nghttp2_session_mem_recv(conn->session, (const uint8_t *)plain.ptr, plain.len) < 0) {
+        conn_lost(conn, "malformed HTTP/2 from the server");
+        return false;
+    }
+    return true;
 }
 
 static void conn_read(struct conn *conn)
@@ -220,17 +264,13 @@ static void conn_read(struct conn *conn)
             conn_lost(conn, n ? "the connection broke" : "the server closed the connection");
             return;
         }
-        if (nghttp2_session_mem_recv(conn->session, bytes, (size_t)n) < 0) {
-            conn_lost(conn, "malformed HTTP/2 from the server");
-            return;
-        }
-        if ((size_t)n < sizeof(bytes)) {
+        if (!conn_take(conn, bytes, (size_t)n) || (size_t)n < sizeof(bytes)) {
             return;
         }
     }
 }
 
-static void conn_ready(struct watch *watch, bool readable, bool writable)
+void conn_ready(struct watch *watch, bool readable, bool writable)
 {
     struct conn *conn = container_of(watch, struct conn, watch);
     if (conn->state == CONN_CONNECTING) {
@@ -238,121 +278,75 @@ static void conn_ready(struct watch *watch, bool readable, bool writable)
         socklen_t len = sizeof(error);
         getsockopt(conn->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len);
         if (error) {
-            conn_lost(conn, "connection refused");
+            conn_lost(conn, strerror(error));
             return;
         }
         conn->state = CONN_OPEN;
         conn->failures = 0;
         conn->wants_write = true;
-        rpc_dispatch_waiting(conn->rpc);
+        if (conn->channel->options.tls) {
+            conn->tls = tls_stream_new(conn->channel->options.tls, conn->host);
+        }
+        channel_dispatch(conn->channel);
     }
     if (conn->state != CONN_CLOSED && readable) {
         conn_read(conn);
     }
 }
 
-static void conn_reopen(struct timer *timer)
+void conns_close(struct channel *channel)
 {
-    conn_open(container_of(timer, struct conn, reopen));
-}
-
-static void conn_open(struct conn *conn)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-    int rc = getaddrinfo(conn->host, conn->port, &hints, &found);
-    if (rc) {
-        fprintf(stderr, "bench: %s: %s\n", conn->authority, gai_strerror(rc));
-        exit(2);
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    check(fd >= 0);
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    conn->watch.fd = fd;
-    conn->state = CONN_CONNECTING;
-    session_start(conn);
-    rc = connect(fd, found->ai_addr, found->ai_addrlen);
-    int error = errno;
-    freeaddrinfo(found);
-    if (rc && error != EINPROGRESS) {
-        conn_lost(conn, "cannot connect");
-        return;
-    }
-    watch_add(conn->rpc->loop, &conn->watch, true);
-}
-
-void conns_init(struct rpc *rpc, struct str addresses, size_t per_address)
-{
-    size_t count = 1;
-    for (size_t i = 0; i < addresses.len; i++) {
-        count += addresses.ptr[i] == ',';
-    }
-    rpc->conn_count = count * per_address;
-    rpc->conns = NEW(rpc->arena, struct conn, rpc->conn_count);
-    struct str rest = addresses;
-    for (size_t a = 0; a < count; a++) {
-        struct str port, host = str_split(str_trim(str_split(rest, ',', &rest)), ':', &port);
-        for (size_t i = 0; i < per_address; i++) {
-            /* Neighbours go to different servers, so that a round robin spreads evenly. */
-            struct conn *conn = &rpc->conns[i * count + a];
-            conn->rpc = rpc;
-            conn->watch.ready = conn_ready;
-            conn->reopen.fire = conn_reopen;
-            list_init(&conn->calls);
-            buf_init(&conn->out, OUT_BYTES_MAX);
-            snprintf(conn->host, sizeof(conn->host), STR_FMT, STR_ARG(host));
-            snprintf(conn->port, sizeof(conn->port), STR_FMT,
-                    STR_ARG(port.len ? port : STR("7233")));
-            snprintf(conn->authority, sizeof(conn->authority), "%s:%s", conn->host, conn->port);
-            conn_open(conn);
-        }
-    }
-}
-
-void conns_close(struct rpc *rpc)
-{
-    for (size_t i = 0; i < rpc->conn_count; i++) {
-        struct conn *conn = &rpc->conns[i];
+    for (size_t i = 0; i < channel->conn_count; i++) {
+        struct conn *conn = &channel->conns[i];
         if (conn->state != CONN_CLOSED) {
             close(conn->watch.fd);
             nghttp2_session_del(conn->session);
+            tls_stream_free(conn->tls);
+        }
+        if (conn->addresses) {
+            freeaddrinfo(conn->addresses);
         }
         buf_deinit(&conn->out);
+        buf_deinit(&conn->plain);
     }
 }
 
-#define HEADER(n, v)                                                                \
-    (nghttp2_nv)                                                                    \
-    {                                                                               \
-        (uint8_t *)(uintptr_t)(n), (uint8_t *)(uintptr_t)(v), strlen(n), strlen(v), \
-                NGHTTP2_NV_FLAG_NONE                                                \
-    }
+static nghttp2_nv header(struct str name, struct str value)
+{
+    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.ptr, (uint8_t *)(uintptr_t)value.ptr, name.len,
+        value.len, NGHTTP2_NV_FLAG_NONE };
+}
 
-bool conn_send(struct rpc *rpc, struct call *call)
+bool conn_send(struct channel *channel, struct call *call)
 {
     struct conn *conn = NULL;
-    for (size_t i = 0; i < rpc->conn_count && !conn; i++) {
-        struct conn *c = &rpc->conns[rpc->next_conn++ % rpc->conn_count];
+    for (size_t i = 0; i < channel->conn_count && !conn; i++) {
+        struct conn *c = &channel->conns[channel->next_conn++ % channel->conn_count];
         conn = c->state == CONN_OPEN ? c : NULL;
     }
     if (!conn) {
         return false;
     }
+    const struct channel_options *options = &channel->options;
     char timeout[24];
     snprintf(timeout, sizeof(timeout), "%lldm", (long long)duration_ms(call->timeout));
-    nghttp2_nv headers[] = {
-        HEADER(":method", "POST"),
-        HEADER(":scheme", "http"),
-        HEADER(":path", rpc_method_path(call->method)),
-        HEADER(":authority", conn->authority),
-        HEADER("te", "trailers"),
-        HEADER("content-type", "application/grpc"),
-        HEADER("user-agent", "perdure-bench/" PERDURE_VERSION),
-        HEADER("grpc-timeout", timeout),
+    nghttp2_nv headers[HEADERS_MAX] = {
+        header(STR(":method"), STR("POST")),
+        header(STR(":scheme"), options->tls ? STR("https") : STR("http")),
+        header(STR(":path"), str_from_cstr(call->path)),
+        header(STR(":authority"),
+                options->authority.len ? options->authority : str_from_cstr(conn->authority)),
+        header(STR("te"), STR("trailers")),
+        header(STR("content-type"), STR("application/grpc")),
+        header(STR("user-agent"), str_from_cstr(options->user_agent)),
+        header(STR("grpc-timeout"), str_from_cstr(timeout)),
     };
+    size_t count = 8;
+    for (size_t i = 0; i < options->header_count && count < HEADERS_MAX; i++) {
+        headers[count++] = header(options->headers[i].name, options->headers[i].value);
+    }
     nghttp2_data_provider body = { .read_callback = on_read_body };
-    int32_t id = nghttp2_submit_request(
-            conn->session, NULL, headers, sizeof(headers) / sizeof(headers[0]), &body, call);
+    int32_t id = nghttp2_submit_request(conn->session, NULL, headers, count, &body, call);
     if (id < 0) { /* stream ids used up, or a GOAWAY not yet handled */
         conn->state = CONN_DRAINING;
         return false;

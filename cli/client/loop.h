@@ -1,4 +1,4 @@
-/* One epoll loop with timers, for the load generator: a single thread does everything. */
+/* One epoll loop with timers, for clients (the command line, the load generator): a single thread does everything. */
 #pragma once
 
 #include "common/base/heap.h"

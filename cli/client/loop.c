@@ -1,5 +1,5 @@
-/* The load generator's event loop. Relies on epoll; leaves sockets and their contents to rpc.c. */
-#include "tests/bench/loop.h"
+/* The event loop of clients. Relies on epoll; leaves sockets and their contents to conn.c. */
+#include "cli/client/loop.h"
 
 #include <sys/epoll.h>
 #include <time.h>

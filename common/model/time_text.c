@@ -1,5 +1,7 @@
-/* Points and spans of time as users write them in queries and attributes. Pure; no time zones but offsets. */
-#include "common/visibility/filter.h"
+/* Points and spans of time as users write them. No time zones but offsets. */
+#include "common/model/time_text.h"
+
+#include "common/base/check.h"
 
 struct cursor {
     struct str rest;
