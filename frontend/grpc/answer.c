@@ -80,8 +80,11 @@ static size_t status_headers(struct arena *arena, const struct fail *f, struct h
         to[n++] = (struct h2_header){ STR("grpc-message"),
             grpc_percent_encode(arena, fail_text_of(f)) };
     }
-    struct str details =
-            f->detail.len < DETAILS_MAX ? grpc_status_details(arena, f) : (struct str){ 0 };
+    struct fail told = *f;
+    if (f->detail.len >= DETAILS_MAX) {
+        told.detail = STR(""); /* clients look at its type even when there is nothing in it */
+    }
+    struct str details = grpc_status_details(arena, &told);
     if (details.len) {
         to[n++] = (struct h2_header){ STR("grpc-status-details-bin"),
             base64_encode(arena, details, false) };

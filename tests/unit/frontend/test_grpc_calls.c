@@ -29,6 +29,25 @@ Test(grpc_calls, an_error_with_details_is_headers_only)
     close_world();
 }
 
+/* The failure of a query may be larger than headers may be: its type is what clients go by. */
+Test(grpc_calls, a_large_detail_leaves_its_type)
+{
+    static char large[30000];
+    open_world(&grpc_plain);
+    int a = h2_client_unary(w.client, "/t.S/Park", STR(""));
+    exchange();
+    struct fail f;
+    fail(&f, ERR_INVALID_ARGUMENT, "no");
+    fail_set_detail(&f, STR("QueryFailedFailure"), str_of(large, sizeof(large)));
+    grpc_call_fail(w.parked, &f);
+    exchange();
+    expect_status(a, "3", "no");
+    const char *headers = h2_client_get(w.client, a)->headers;
+    struct str at = str_from_cstr(strstr(headers, "grpc-status-details-bin: "));
+    cr_assert(at.len > 100 && at.len < 300);
+    close_world();
+}
+
 Test(grpc_calls, unknown_methods_and_services)
 {
     open_world(&grpc_plain);
