@@ -1,5 +1,6 @@
 /* StartWorkflowExecution: the policies of a taken id, then a new run, in one batch with the end of the one it replaces;
  * or what is left with the run that is there. Signal-with-start comes here too, as a start with a signal. */
+#include "common/api/codec.h"
 #include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "history/engine_view.h"
@@ -9,28 +10,26 @@
 /* Longer times are taken for this one: 100 years. */
 #define SPAN_MAX DURATION_SECONDS(INT64_C(100) * 365 * 86400)
 
-static bool take_durations(
-        struct call *call, const Api__StartWorkflowExecutionRequest *r, struct event_start *s)
+static enum err take_durations(struct arena *arena, const Api__StartWorkflowExecutionRequest *r,
+        struct event_start *s, struct fail *f)
 {
-    struct fail f = { 0 };
-    if (!handler_span(call, r->workflow_execution_timeout, "workflow_execution_timeout",
-                &s->execution_timeout) ||
-            !handler_span(call, r->workflow_run_timeout, "workflow_run_timeout", &s->run_timeout) ||
-            !handler_span(
-                    call, r->workflow_task_timeout, "workflow_task_timeout", &s->task_timeout) ||
-            !handler_span(call, r->workflow_start_delay, "workflow_start_delay", &s->start_delay)) {
-        return false;
-    }
-    if (!retry_policy_decode(&call->arena, r->retry_policy, &s->retry, &f)) {
-        call_fail_now(call, &f);
-        return false;
-    }
-    struct duration *spans[] = { &s->execution_timeout, &s->run_timeout, &s->task_timeout,
-        &s->start_delay };
+    const struct {
+        const Api__Duration *from;
+        const char *name;
+        struct duration *to;
+    } spans[] = {
+        { r->workflow_execution_timeout, "workflow_execution_timeout", &s->execution_timeout },
+        { r->workflow_run_timeout, "workflow_run_timeout", &s->run_timeout },
+        { r->workflow_task_timeout, "workflow_task_timeout", &s->task_timeout },
+        { r->workflow_start_delay, "workflow_start_delay", &s->start_delay },
+    };
     for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
-        *spans[i] = duration_min(*spans[i], SPAN_MAX);
+        if (api_span(spans[i].from, spans[i].name, spans[i].to, f)) {
+            return f->err;
+        }
+        *spans[i].to = duration_min(*spans[i].to, SPAN_MAX);
     }
-    return true;
+    return retry_policy_decode(arena, r->retry_policy, &s->retry, f) ? ERR_NONE : f->err;
 }
 
 static void take_callbacks(
@@ -45,12 +44,12 @@ static void take_callbacks(
     s->callback_count = n;
 }
 
-static bool take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r,
-        const struct start_origin *origin, struct event *ev)
+static enum err take_request(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct event *ev, struct fail *f)
 {
     struct event_start *s = &ev->start;
-    if (!take_durations(call, r, s)) {
-        return false;
+    if (take_durations(&call->arena, r, s, f)) {
+        return f->err;
     }
     s->namespace_id = call->chain->namespace_id;
     s->run_id = uuid_v7(ev->now, &ev->rand);
@@ -77,7 +76,17 @@ static bool take_request(struct call *call, const Api__StartWorkflowExecutionReq
     take_callbacks(&call->arena, r, s);
     s->continued_failure = api_bytes(r->continued_failure);
     s->last_completion_result = api_bytes(r->last_completion_result);
-    return true;
+    return ERR_NONE;
+}
+
+static enum err take_and_check(struct call *call, const Api__StartWorkflowExecutionRequest *r,
+        const struct start_origin *origin, struct event *ev, struct fail *f)
+{
+    if (take_request(call, r, origin, ev, f)) {
+        return f->err;
+    }
+    ev->zone = zones_of_schedule(&call->history->zones, ev->start.cron_schedule);
+    return start_check(r, ev, f);
 }
 
 bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
@@ -86,11 +95,7 @@ bool start_take(struct call *call, const Api__StartWorkflowExecutionRequest *r,
     struct fail f = { 0 };
     execution_event(call->history, NULL, EVENT_START, ev);
     ev->limits = history_limits(call->history, call->chain->namespace_id);
-    if (!take_request(call, r, origin, ev)) {
-        return false;
-    }
-    ev->zone = zones_of_schedule(&call->history->zones, ev->start.cron_schedule);
-    if (start_check(r, ev, &f)) {
+    if (take_and_check(call, r, origin, ev, &f)) {
         if (origin->refuse) {
             origin->refuse(call, NULL, &f);
         } else {

@@ -89,6 +89,7 @@
     X(updates_nobody_waits_for_do_not_stay)             \
     X(updates_end_with_their_run)                       \
     X(updates_land_on_the_next_run)                     \
+    X(updates_with_broken_starts_say_so)                \
     X(updates_with_start_are_one)                       \
     X(updates_with_start_say_what_failed)               \
     X(updates_with_start_race_with_the_end)             \

@@ -524,6 +524,26 @@ static void expect_statuses(struct world *w, struct pending *p, enum err err, in
     }
 }
 
+/* The failure says which of the two it was, whatever is wrong with it. */
+void updates_with_broken_starts_say_so(void)
+{
+    struct world *w = world_new();
+    Api__ExecuteMultiOperationRequest *m = multi_request(w, "s", "u", ID_CONFLICT_FAIL);
+    Api__Duration bad = API__DURATION__INIT;
+    Api__RetryPolicy retry = API__RETRY_POLICY__INIT;
+    bad.seconds = 5;
+    bad.nanos = -1;
+    m->operations[0]->start_workflow->workflow_run_timeout = &bad;
+    expect_statuses(
+            w, call_api(w, API_MULTI_OPERATION, "order", &m->base), ERR_INVALID_ARGUMENT, 3, 10);
+    m->operations[0]->start_workflow->workflow_run_timeout = NULL;
+    retry.initial_interval = &bad;
+    m->operations[0]->start_workflow->retry_policy = &retry;
+    expect_statuses(
+            w, call_api(w, API_MULTI_OPERATION, "order", &m->base), ERR_INVALID_ARGUMENT, 3, 10);
+    world_free(w);
+}
+
 void updates_with_start_are_one(void)
 {
     struct world *w = world_new();
