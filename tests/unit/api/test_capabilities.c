@@ -23,8 +23,9 @@ Test(capabilities, namespace_tells_limits_and_claims_what_works)
     api_namespace_features(&arena, &info, 2 << 20, 1 << 20);
     cr_assert_eq(info.limits->blob_size_limit_error, 2 << 20);
     cr_assert_eq(info.limits->memo_size_limit_error, 1 << 20);
-    /* Flags 1, 2, 3, 5, 8: eager start, updates, reported problems, polls end with ShutdownWorker. */
+    /* Flags 1, 2, 3, 5, 8, 9: eager start, updates, reported problems, polls end with ShutdownWorker, advice on the
+     * number of pollers. */
     cr_assert(str_eq(api_encode(&arena, &info.capabilities->base),
-            STR("\x08\x01\x10\x01\x18\x01\x28\x01\x40\x01")));
+            STR("\x08\x01\x10\x01\x18\x01\x28\x01\x40\x01\x48\x01")));
     arena_deinit(&arena);
 }
