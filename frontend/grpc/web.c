@@ -118,6 +118,21 @@ struct h2_block *web_trailers(const struct h2_header *headers, size_t count)
 
 /* ---- origins ---- */
 
+/* An address, or a name that is this machine's in every browser: any other name can be made to lead here by whoever
+ * owns it, and then his pages look like the host's own. */
+static bool is_sure(struct str authority)
+{
+    struct str rest, name = str_split(authority, ':', &rest), local = STR("localhost");
+    if (authority.len && authority.ptr[0] == '[') {
+        return true;
+    }
+    size_t i = 0;
+    while (i < name.len && ((name.ptr[i] >= '0' && name.ptr[i] <= '9') || name.ptr[i] == '.')) {
+        i++;
+    }
+    return (name.len && i == name.len) || str_eq_nocase(name, local);
+}
+
 bool web_origin_ok(struct str allowed, struct str origin, struct str authority, bool *needs_cors)
 {
     *needs_cors = false;
@@ -128,7 +143,7 @@ bool web_origin_ok(struct str allowed, struct str origin, struct str authority, 
     struct str host = str_starts_with(origin, https)  ? str_drop(origin, https.len)
                       : str_starts_with(origin, http) ? str_drop(origin, http.len)
                                                       : STR("");
-    if (host.len && str_eq_nocase(host, authority)) {
+    if (host.len && str_eq_nocase(host, authority) && is_sure(authority)) {
         return true;
     }
     *needs_cors = true;

@@ -27,6 +27,6 @@ struct h2_block *web_trailers(const struct h2_header *headers, size_t count);
 /* The same bytes in base64; takes the block. */
 struct h2_block *web_text_encode(struct h2_block *block);
 
-/* May a page of `origin` call the host of `authority`? Allowed are the host's own pages and the origins of the comma list
- * ("*": all). *needs_cors: the browser wants to read it in the answer. */
+/* May a page of `origin` call the host of `authority`? Allowed are the origins of the comma list ("*": all), and
+ * the host's own pages if it is called by an address or as localhost. *needs_cors: the browser wants to read it in the answer. */
 bool web_origin_ok(struct str allowed, struct str origin, struct str authority, bool *needs_cors);
