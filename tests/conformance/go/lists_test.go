@@ -24,6 +24,7 @@ func (p *place) list(c client.Client, query string, pageSize int32) []*workflow.
 		page, err := c.ListWorkflow(p.ctx, &workflowservice.ListWorkflowExecutionsRequest{
 			Query: query, PageSize: pageSize, NextPageToken: token})
 		p.must(err)
+		p.check(len(page.Executions) <= int(pageSize), "%d in a page of %d", len(page.Executions), pageSize)
 		found = append(found, page.Executions...)
 		if token = page.NextPageToken; len(token) == 0 {
 			return found

@@ -42,6 +42,7 @@ class ListTest {
         .setNamespace(NAMESPACE).setQuery(query).setPageSize(pageSize);
     do {
       var page = raw().listWorkflowExecutions(request.build());
+      assertTrue(page.getExecutionsCount() <= pageSize, "a page of " + page.getExecutionsCount());
       page.getExecutionsList().forEach(info -> found.add(info.getExecution()));
       request.setNextPageToken(page.getNextPageToken());
     } while (!request.getNextPageToken().isEmpty());
