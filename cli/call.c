@@ -187,7 +187,7 @@ static enum err report(struct cli *cli, struct fail *f)
     const struct connection *c = cli->connection;
     const struct call *call = &c->call;
     struct str text = str_dup(cli->arena, buf_str(&call->message));
-    if (call->status == GRPC_UNAVAILABLE && !c->was_answered) {
+    if (call->status == GRPC_UNAVAILABLE && !c->was_answered && !call->was_answered) {
         struct str address = cli_text(cli, "address");
         bool is_local =
                 str_starts_with(address, STR("127.")) || str_starts_with(address, STR("localhost"));

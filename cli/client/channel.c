@@ -71,6 +71,7 @@ static bool is_one_message(const struct buf *body)
 void call_over(struct call *call, int status, const char *why)
 {
     timer_cancel(call->channel->loop, &call->timer);
+    call->was_answered = !*why;
     call->conn = NULL;
     if (status == GRPC_OK && !is_one_message(&call->response)) {
         status = GRPC_INTERNAL;

@@ -70,7 +70,8 @@ struct call {
 
     /* The outcome, until the next attempt. */
     int status;
-    bool was_sent; /* to a connection: the server may have seen it */
+    bool was_sent;     /* to a connection: the server may have seen it */
+    bool was_answered; /* the status is the server's own */
     struct buf response, message,
             details; /* the answer's message; grpc-message; grpc-status-details-bin, base64 */
 
