@@ -262,7 +262,8 @@ void handle_child_closed(struct call *call)
         .run_id = m->source_run_id,
         .workflow_id = m->source_workflow_id,
         .workflow_type = f.bytes[4],
-        .close_event = f.bytes[5] };
+        .close_event = f.bytes[5],
+        .is_base_s = !uuid_eq(run_id, ex->run_id) };
     if (handler_step(call, ex, &ev, &fx)) {
         handler_reply(call, ex, NULL);
     }

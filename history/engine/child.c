@@ -345,6 +345,12 @@ enum err child_closed(struct step *st)
         st->fx->is_duplicate = true;
         return ERR_NONE;
     }
+    /* Our own start is under way still: it may have come after this end, and then it starts a child that waits for our
+     * nod. What it is answered counts. */
+    if (c->stage == CHILD_STARTING && e->is_base_s) {
+        st->fx->is_duplicate = true;
+        return ERR_NONE;
+    }
     if (c->stage == CHILD_STARTING) { /* its end has overtaken the answer to its start */
         has_started(st, c, e->first_run_id);
     }

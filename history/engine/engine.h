@@ -225,6 +225,7 @@ struct event_child_closed {
     struct uuid first_run_id, run_id; /* the child's first and last run */
     struct str workflow_id, workflow_type;
     struct str close_event; /* the last event of its last run, encoded */
+    bool is_base_s;         /* started by the run that this one is a reset of */
 };
 
 /* A new run out of the first events of another one (reset.c): the state holds the events of earlier

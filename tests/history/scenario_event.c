@@ -263,7 +263,8 @@ static void event_child_closed(struct scenario *s, struct words *w, struct event
         .run_id = fixed_uuid((uint8_t)last),
         .workflow_id = workflow_id.len ? workflow_id : STR("kid"),
         .workflow_type = STR("Child"),
-        .close_event = buf_str(&b) };
+        .close_event = buf_str(&b),
+        .is_base_s = words_has(w, "of-base") };
 }
 
 void scenario_reset(struct words *w, struct event *ev)

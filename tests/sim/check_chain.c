@@ -16,18 +16,6 @@ static void print_chain(struct str workflow_id)
     }
 }
 
-static bool is_announced(const struct run_check *r)
-{
-    map_each(&run_checks, n)
-    {
-        const struct run_check *before = map_entry(n, struct run_check, node);
-        if (str_eq(before->workflow_id, r->workflow_id) && str_eq(before->new_run, r->run_id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Each run of a workflow but the first follows from one before: announced by it, or as its reset. */
 static void check_chain(const struct script *s)
 {
@@ -39,7 +27,7 @@ static void check_chain(const struct script *s)
             continue;
         }
         /* A reset of a run that had followed copies its first event, not its announcement. */
-        if (!is_announced(r) && !r->base_run.len && first++) {
+        if (!run_check_is_announced(r) && !r->base_run.len && first++) {
             print_chain(s->id);
             violation("run " STR_FMT " of " STR_FMT " follows from nothing", STR_ARG(r->run_id),
                     STR_ARG(s->id));

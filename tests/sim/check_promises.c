@@ -106,8 +106,10 @@ static void check_messages(const struct run_check *r)
                     was_followed |= here && (to->new_run.len || to->base_run.len);
                 }
             }
-            /* told as failed although it arrived: what was sent again met a run that had followed */
-            bool may_fail = count == 0 || was_followed;
+            /* told as failed although it arrived: what was sent again met a run that had followed, or
+             * a reset sent what its base had sent already, and the target has ended since */
+            bool is_base_s = r->base_run.len && t->begun < r->reset_at;
+            bool may_fail = count == 0 || was_followed || is_base_s;
             const struct script *target = check_script_of(t->target);
             bool may_be_gone = target && target->delete_sent;
             if ((t->end == EV_EXTERNAL_SIGNALED && count == 0 && !may_be_gone) ||

@@ -67,3 +67,5 @@ struct run_check *run_check_by_id(struct str run_id);
 bool run_check_has_update(const struct run_check *r, struct str id);
 unsigned run_check_count(struct str workflow_id);
 void run_check_print(const struct run_check *r);
+/* Another run says that this one follows it (checks.c). */
+bool run_check_is_announced(const struct run_check *r);

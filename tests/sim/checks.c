@@ -80,6 +80,18 @@ static void take_row(struct run_check *r, const struct store_log_row *row)
     }
 }
 
+bool run_check_is_announced(const struct run_check *r)
+{
+    map_each(&run_checks, n)
+    {
+        const struct run_check *before = map_entry(n, struct run_check, node);
+        if (str_eq(before->workflow_id, r->workflow_id) && str_eq(before->new_run, r->run_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_wake(struct run_check *r, const struct store_run_row *row)
 {
     struct instant now = { SIM_EPOCH_NS + world.now.ns };
@@ -89,7 +101,8 @@ static void check_wake(struct run_check *r, const struct store_run_row *row)
     if (r->is_gone || (r->was_live && r->is_doomed && !is_doomed)) {
         violation("run " STR_FMT " was deleted and is back", STR_ARG(r->run_id));
     }
-    r->was_live |= !is_doomed;
+    /* a run that follows may have been deleted before its first commit */
+    r->was_live |= !is_doomed || run_check_is_announced(r);
     r->is_doomed = is_doomed;
     if (is_doomed) {
         return; /* made by a reset and not finished, or deleted */
@@ -136,6 +149,19 @@ static void take_run(run_key key)
     check_wake(r, row);
 }
 
+/* A run that followed, was deleted and removed, all before its first commit: no row of it was ever seen. */
+static void take_short_run(const struct store_batch *b, run_key key)
+{
+    for (size_t i = 0; i < b->run_inserts.len; i++) {
+        if (b->run_inserts.ptr[i].key == key && !map_get(&run_checks, str_of(&key, sizeof(key)))) {
+            struct run_check *r = find(key, &b->run_inserts.ptr[i]);
+            r->was_live = run_check_is_announced(r);
+            r->is_doomed = r->is_gone = true;
+            tally[TALLY_deleted] += r->was_live;
+        }
+    }
+}
+
 /* At most one run of a workflow is open. */
 static void check_alone(run_key key)
 {
@@ -169,6 +195,7 @@ static void on_stored(void *arg, const struct sim_stored *s)
     }
     for (size_t i = 0; i < b->deletes.len; i++) {
         take_run(b->deletes.ptr[i].key);
+        take_short_run(b, b->deletes.ptr[i].key);
     }
     for (size_t i = 0; i < b->run_inserts.len; i++) {
         check_alone(b->run_inserts.ptr[i].key);
