@@ -190,8 +190,10 @@ static void delete_part(struct sim_db *db, const struct store_delete_row *d)
         return;
     }
     size_t at = log_position(r, d->through_seq + 1);
-    memmove(r->log.ptr, r->log.ptr + at, (r->log.len - at) * sizeof(*r->log.ptr));
-    r->log.len -= at;
+    if (at > 0) {
+        memmove(r->log.ptr, r->log.ptr + at, (r->log.len - at) * sizeof(*r->log.ptr));
+        r->log.len -= at;
+    }
     if (d->whole) {
         map_remove(&db->runs, &r->node);
     }
