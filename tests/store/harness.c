@@ -275,7 +275,9 @@ struct uuid id_of(uint64_t n)
 
 run_key key_of(uint32_t writer, uint64_t n)
 {
-    return (run_key)(((uint64_t)time(NULL) << 31) | ((uint64_t)writer << 21) | n);
+    static uint64_t began; /* a key asked for twice is the same key */
+    began = began ? began : (uint64_t)time(NULL);
+    return (run_key)((began << 31) | ((uint64_t)writer << 21) | n);
 }
 
 struct store_run_row run_of(run_key key, const char *workflow_id)
