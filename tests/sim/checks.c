@@ -10,6 +10,8 @@
 
 /* No wait of a run that nothing else would end is longer. */
 #define LONGEST_WAIT DURATION_SECONDS(900)
+/* So long after it is back, a process still may not know that its runs are others'. */
+#define NOTICED_AFTER DURATION_SECONDS(10)
 
 static uint64_t events;
 
@@ -180,6 +182,23 @@ static void check_alone(run_key key)
             violation("two runs of " STR_FMT " are open", STR_ARG(r->workflow_id));
         }
     }
+}
+
+bool checks_may_be_stale(struct str workflow_id)
+{
+    bool is_open = false, was_out = false;
+    map_each(&run_checks, n)
+    {
+        const struct run_check *r = map_entry(n, struct run_check, node);
+        is_open |= str_eq(r->workflow_id, workflow_id) && !r->close && !r->is_doomed && !r->is_gone;
+    }
+    for (unsigned place = 0; place < host_places(); place++) {
+        const struct host *h = host_at(place);
+        struct instant out =
+                h ? instant_max(h->frozen_until, h->no_store_until) : (struct instant){ 0 };
+        was_out |= out.ns && world.now.ns < instant_add(out, NOTICED_AFTER).ns;
+    }
+    return !is_open && was_out;
 }
 
 static void on_stored(void *arg, const struct sim_stored *s)

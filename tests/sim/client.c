@@ -8,6 +8,7 @@
 #include "common/api/codec.h"
 #include "common/model/priority.h"
 #include "tests/sim/check_run.h"
+#include "tests/sim/checks.h"
 #include "tests/sim/worker.h"
 
 static struct client *clients;
@@ -224,7 +225,8 @@ static void on_described(struct api_call *call, enum err err, struct str body, c
             violation("terminated workflow " STR_FMT " runs", STR_ARG(s->id));
         }
         /* a reset that was sent twice may be done late */
-        bool may_return = s->reset_count && s->resets[s->reset_count - 1].unsure;
+        bool may_return = (s->reset_count && s->resets[s->reset_count - 1].unsure) ||
+                          checks_may_be_stale(s->id);
         if (s->closed && status == WORKFLOW_RUNNING && !may_return) {
             violation("closed workflow " STR_FMT " runs again", STR_ARG(s->id));
         }

@@ -183,6 +183,6 @@ void faults_stop(void)
     for (size_t i = 0; i < world.hosts.len; i++) {
         struct host *h = world.hosts.ptr[i];
         h->effects_left = 0;
-        h->no_store_until.ns = 0;
+        h->no_store_until = instant_min(h->no_store_until, world.now);
     }
 }
