@@ -175,7 +175,12 @@ var keyword = temporal.NewSearchAttributeKeyKeyword("ConformanceKeyword")
 var number = temporal.NewSearchAttributeKeyInt64("ConformanceInt")
 
 // Starts with search attributes, which are registered first; a server may take a moment to see them.
-func (p *place) startPainted(options client.StartWorkflowOptions, workflow any, args ...any) (run client.WorkflowRun) {
+func (p *place) startPainted(options client.StartWorkflowOptions, workflow any, args ...any) client.WorkflowRun {
+	p.Helper()
+	return p.startPaintedAs(options, "blue", 7, workflow, args...)
+}
+
+func (p *place) startPaintedAs(options client.StartWorkflowOptions, color string, size int64, workflow any, args ...any) (run client.WorkflowRun) {
 	p.Helper()
 	_, err := p.client.OperatorService().AddSearchAttributes(p.ctx, &operatorservice.AddSearchAttributesRequest{
 		Namespace: namespace(),
@@ -183,7 +188,7 @@ func (p *place) startPainted(options client.StartWorkflowOptions, workflow any, 
 			keyword.GetName(): enums.INDEXED_VALUE_TYPE_KEYWORD, number.GetName(): enums.INDEXED_VALUE_TYPE_INT},
 	})
 	p.check(err == nil || strings.Contains(err.Error(), "already exist"), "%v", err)
-	options.TypedSearchAttributes = temporal.NewSearchAttributes(keyword.ValueSet("blue"), number.ValueSet(7))
+	options.TypedSearchAttributes = temporal.NewSearchAttributes(keyword.ValueSet(color), number.ValueSet(size))
 	p.eventually("the attributes are known", func() bool {
 		run, err = p.client.ExecuteWorkflow(p.ctx, options, workflow, args...)
 		p.check(err == nil || strings.Contains(err.Error(), "not defined") || strings.Contains(err.Error(), "no mapping"), "%v", err)

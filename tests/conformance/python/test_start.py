@@ -216,17 +216,23 @@ async def attributes_registered(client: Client) -> None:
         assert "already exist" in str(err), err
 
 
-async def test_start_search_attributes(place):
+async def start_painted(place, keyword: str, number: int, **options):
+    """Starts with search attributes, which are registered first."""
     await attributes_registered(place.client)
-    given = TypedSearchAttributes([SearchAttributePair(KEYWORD, "blue"), SearchAttributePair(NUMBER, 7)])
+    given = TypedSearchAttributes([SearchAttributePair(KEYWORD, keyword), SearchAttributePair(NUMBER, number)])
+    options.setdefault("id", place.id())
 
     async def started():
         try:
-            return await place.start(Waits.run, id=place.name, search_attributes=given)
+            return await place.start(Waits.run, search_attributes=given, **options)
         except Exception as err:  # a server may take a moment to see the new attributes
             assert "no mapping defined" in str(err) or "not defined" in str(err), err
 
-    handle = await eventually("the attributes are known", started)
+    return await eventually("the attributes are known", started)
+
+
+async def test_start_search_attributes(place):
+    handle = await start_painted(place, "blue", 7)
     found = (await handle.describe()).typed_search_attributes
     assert found[KEYWORD] == "blue"
     assert found[NUMBER] == 7

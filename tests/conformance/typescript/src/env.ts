@@ -30,6 +30,11 @@ export async function connect(): Promise<Client> {
   return new Client({ connection, namespace });
 }
 
+/* A client of its own at the frontend of the workers; the caller closes its connection. */
+export async function connectElsewhere(): Promise<Client> {
+  return new Client({ connection: await Connection.connect({ address: workerAddress }), namespace });
+}
+
 export async function disconnect(): Promise<void> {
   await connection?.close();
   await native?.close();
