@@ -256,17 +256,13 @@ void workflow_task_answered(struct slot *s, enum err err, struct str body, const
     if (err == ERR_INVALID_ARGUMENT && !is_overtaken) {
         violation("%s is refused: %s", s->method, text);
     }
-    /* As in the SDKs: what was handed out is known to be so when the answer was taken. The task of a start that was
-     * lost has events of its own, which are never stored. */
-    if (err && !s->task->query && !s->repeated) {
-        cache_drop(s->worker, s->run_id);
-    }
     if (!err &&
             s->answer->descriptor == &api__respond_workflow_task_completed_request__descriptor) {
         Api__RespondWorkflowTaskCompletedResponse *m = api_decode(
                 &api__respond_workflow_task_completed_response__descriptor, &s->arena, body, NULL);
         check(m);
-        cache_keep(s->worker, s->run_id, buf_str(&s->fetched));
+        int64_t last = m->reset_history_event_id ? m->reset_history_event_id : s->started_event;
+        cache_keep(s->worker, s->run_id, events_before(buf_str(&s->fetched), last + 1, &last));
         if (!m->reset_history_event_id) { /* otherwise it has left no trace */
             ledger_task(s->run_id, s->started_event, s->decided.commands, s->decided.count);
         }
@@ -358,8 +354,8 @@ static void with_history(struct slot *s, struct str events, bool is_read)
     events = str_dup(&s->arena, events);
     /* the task's own two events may be of an attempt that is never stored */
     ledger_saw(s->run_id, events, s->task->query ? p.last_event - 2 : s->started_event - 2);
-    if (s->task->query) {
-        cache_keep(s->worker, s->run_id, events);
+    if (!s->task->query) { /* its own events are stored, and cached, when its answer is taken; until then none are */
+        cache_drop(s->worker, s->run_id);
     }
     buf_reset(&s->fetched);
     buf_append_str(&s->fetched, events);
