@@ -92,10 +92,12 @@ static void check_reset(const struct run_check *r)
     int64_t last = -1;
     for (size_t i = 0; i < base->signals.len; i++) {
         int64_t place = signal_place(r, base->signals.ptr[i]);
-        if (place < 0 || (place <= last && !base->is_reset)) {
+        bool is_first =
+                signal_place(base, base->signals.ptr[i]) == (int64_t)i; /* see may_come_again() */
+        if (place < 0 || (is_first && place <= last && !base->is_reset)) {
             bad_reset(base, r, "a signal of the base is lost, or out of order");
         }
-        last = place;
+        last = is_first ? place : last;
     }
     for (size_t i = 0; i < base->things.len; i++) {
         const struct thing *t = &base->things.ptr[i];

@@ -138,14 +138,18 @@ static void on_started_with_update(
 {
     struct client *c = container_of(call, struct client, call);
     if (err) {
-        bool has_ended = (err == ERR_NOT_FOUND || err == ERR_FAILED_PRECONDITION) &&
-                         run_check_count(c->script->id) > 0;
-        enum err seen = has_ended ? ERR_ALREADY_EXISTS /* started by an earlier attempt */
-                        : err == ERR_ABORTED ? ERR_UNAVAILABLE
-                                             : err;
+        /* It has started, in this attempt or an earlier one; the update failed: the run has ended, or failed the task
+         * that had it. Once it has started, the server does not try again by itself. */
+        bool has_started = (err == ERR_NOT_FOUND || err == ERR_FAILED_PRECONDITION) &&
+                           run_check_count(c->script->id) > 0;
+        enum err seen = err == ERR_ABORTED ? ERR_UNAVAILABLE : err;
+        if (has_started) {
+            seen = ERR_ALREADY_EXISTS;
+            c->script->unsure_starts++; /* which attempt it was is not known */
+        }
         c->update->unsure++;
         if (client_started(c, seen, STR(""), text)) {
-            c->update->over = true; /* it has started and ended */
+            c->update->over = true;
             c->update = NULL;
         }
         return;

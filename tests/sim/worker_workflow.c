@@ -25,6 +25,14 @@ static void cache_keep(struct worker *w, struct str run_id, struct str events)
     c->events = str_dup(&world.arena, events);
 }
 
+static void cache_drop(struct worker *w, struct str run_id)
+{
+    struct cached_run *c = cache_find(w, run_id);
+    if (c) {
+        map_remove(&w->cache, &c->node);
+    }
+}
+
 /* Events before the given one, and the id of the last of them. */
 static struct str events_before(struct str events, int64_t before, int64_t *last)
 {
@@ -253,6 +261,8 @@ void workflow_task_answered(struct slot *s, enum err err, struct str body, const
         Api__RespondWorkflowTaskCompletedResponse *m = api_decode(
                 &api__respond_workflow_task_completed_response__descriptor, &s->arena, body, NULL);
         check(m);
+        int64_t last = m->reset_history_event_id ? m->reset_history_event_id : s->started_event;
+        cache_keep(s->worker, s->run_id, events_before(buf_str(&s->fetched), last + 1, &last));
         if (!m->reset_history_event_id) { /* otherwise it has left no trace */
             ledger_task(s->run_id, s->started_event, s->decided.commands, s->decided.count);
         }
@@ -344,7 +354,9 @@ static void with_history(struct slot *s, struct str events, bool is_read)
     events = str_dup(&s->arena, events);
     /* the task's own two events may be of an attempt that is never stored */
     ledger_saw(s->run_id, events, s->task->query ? p.last_event - 2 : s->started_event - 2);
-    cache_keep(s->worker, s->run_id, events);
+    if (!s->task->query) { /* its own events are stored, and cached, when its answer is taken; until then none are */
+        cache_drop(s->worker, s->run_id);
+    }
     buf_reset(&s->fetched);
     buf_append_str(&s->fetched, events);
     struct duration think = { (int64_t)rand_below(&world.play, 20000000) };
@@ -364,9 +376,8 @@ void workflow_task_take(struct slot *s, Api__PollWorkflowTaskQueueResponse *t)
     s->started_event = t->started_event_id;
     record(NULL, t->query ? "query task" : "workflow task", s->worker->number, t->started_event_id,
             (int64_t)(hash_bytes(s->run_id, 0) & 0xffffff));
-    struct cached_run *c = cache_find(s->worker, s->run_id);
-    if (c && plays(world.swarm.worker_forgets)) {
-        map_remove(&s->worker->cache, &c->node);
+    if (cache_find(s->worker, s->run_id) && plays(world.swarm.worker_forgets)) {
+        cache_drop(s->worker, s->run_id);
     }
     struct str events = assemble(s);
     if (events.len) {
