@@ -140,7 +140,7 @@ struct matching_event {
         struct matching_poll *gone; /* POLL_EXPIRED, POLL_GONE */
         struct {
             struct advertiser_id from;
-            uint64_t incarnation; /* another than before: what it advertised earlier is void */
+            uint64_t incarnation; /* a later one voids the earlier; late news is not heard */
             struct queue_id queue;
             bool is_sticky;
             uint64_t backlog; /* of the normal level; absolute, without the offers sent */

@@ -23,6 +23,9 @@ struct advertiser *advertiser_get(struct matching_engine *e, const struct advert
     struct map_node *n = map_get(&e->advertisers, str_of(&key, sizeof(key)));
     if (n) {
         struct advertiser *known = map_entry(n, struct advertiser, by_id);
+        if (incarnation < known->incarnation) {
+            return NULL;
+        }
         if (known->incarnation != incarnation) {
             advertiser_void(e, known);
             known->incarnation = incarnation;

@@ -196,6 +196,7 @@ bool queue_is_limited(const struct queue *q, struct instant now);
 struct instant queue_oldest(const struct queue *q, uint32_t level);
 
 /* --- source.c --- */
+/* NULL: that incarnation is over. What is left of a broken link may be read after the first of the next one. */
 struct advertiser *advertiser_get(struct matching_engine *e, const struct advertiser_id *id,
         uint64_t incarnation, struct instant now);
 /* Everything it advertised is void. */

@@ -122,6 +122,9 @@ static void step_advertise(
 {
     struct advertiser *a =
             advertiser_get(e, &ev->advertise.from, ev->advertise.incarnation, ev->now);
+    if (!a) {
+        return; /* overtaken: all of it was, or will be, told again */
+    }
     struct queue *q = queue_get(e, &ev->advertise.queue, ev->advertise.is_sticky, ev->now);
     if (!q) {
         e->totals.dropped += ev->advertise.offer_count;

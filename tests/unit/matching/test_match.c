@@ -143,6 +143,21 @@ Test(match, lost_credit_is_granted_again)
     cr_assert_eq(world_demand(&w, 1, "q").more, 17, "silent for a second while a poll waits");
 }
 
+Test(match, what_an_old_incarnation_said_too_late_is_not_heard)
+{
+    struct matching_offer old[] = { world_offer(1, 1), world_offer(2, 1) };
+    world_advertise(&w, 1, 2, "q", 0, old, 1);
+    world_advertise(&w, 1, 1, "other", 0, &old[1], 1); /* overtaken */
+    world_poll(&w, 1, "other");
+    cr_assert_eq(world_answer(&w, 1), -1, "it will be told again");
+    world_poll(&w, 0, "q");
+    cr_assert_eq(world_answer(&w, 0), 1, "the new one's offer is still here");
+    world_demand(&w, 1, "q");
+    cr_assert_eq(w.demands.list.ptr[0].incarnation, 2);
+    world_advertise(&w, 1, 2, "other", 0, &old[1], 1);
+    cr_assert_eq(world_answer(&w, 1), 2);
+}
+
 Test(match, a_new_incarnation_voids_what_the_old_one_said)
 {
     struct matching_offer o[] = { world_offer(1, 10), world_offer(2, 11) };
