@@ -342,8 +342,8 @@ struct cluster *cluster_new(const struct cluster_config *config, struct lane *la
     check(c && config->lanes <= LANES_MAX);
     c->config = *config;
     c->config.address = str_dup(&c->arena, config->address);
-    c->config.beat = config->beat.ns ? config->beat : DURATION_SECONDS(1);
-    c->config.ttl = config->ttl.ns ? config->ttl : DURATION_SECONDS(4);
+    c->config.beat = config->beat.ns ? config->beat : DURATION_MS(500);
+    c->config.ttl = config->ttl.ns ? config->ttl : DURATION_SECONDS(3);
     c->lane = lane;
     c->rpc = rpc;
     c->rl = rl;
@@ -448,9 +448,6 @@ static void leave_row(struct cluster *c)
     store_leave(c->sl, &c->leave_op);
 }
 
-/* So many beats without an answer: the database is away, and nothing can be given to anybody. */
-enum { AWAY_BEATS = 3 };
-
 /* Looks every few milliseconds whether the shards are gone: it happens once in a process's life. */
 static void check_leave(struct lane_timer *timer)
 {
@@ -459,8 +456,9 @@ static void check_leave(struct lane_timer *timer)
     size_t count = own_shards(c, shards);
     struct instant now = lane_monotonic(c->lane);
     struct instant heard = instant_max(c->membership.last_beat, c->leave_begun);
-    if (now.ns >= c->leave_until.ns ||
-            instant_since(now, heard).ns > AWAY_BEATS * c->config.beat.ns) {
+    /* No beat was answered for a whole TTL: the database is away, and nothing can be given to anybody. */
+    bool is_away = instant_since(now, heard).ns > c->config.ttl.ns;
+    if (now.ns >= c->leave_until.ns || is_away) {
         /* Not a word to the table: what is not flushed yet may still be, until others notice. */
         log_warn("left_without_goodbye", LOG_U64("shards", count));
         leave_end(c);

@@ -26,7 +26,7 @@ struct cluster_config {
     struct str address;    /* rpc url where others reach us; "local" in a process with all roles */
     uint32_t lanes;
     bool is_alone;             /* an embedded store: whoever else is in the table is dead */
-    struct duration beat, ttl; /* default 1 s, 4 s */
+    struct duration beat, ttl; /* default 0.5 s, 3 s */
 };
 
 /* On lane 0, after its store lane is open; starts beating at once. The members' first view may take
