@@ -39,6 +39,7 @@ static void collect_history(const struct process_lane *pl, struct metrics *m)
         { METRIC_HISTORY_ROWS, s.committed_rows },
         { METRIC_HISTORY_LEAD, s.uncommitted_bytes },
         { METRIC_HISTORY_SHED, s.shed },
+        { METRIC_HISTORY_SHED_STARTS, s.shed_starts },
         { METRIC_HISTORY_POISONED, s.poisoned_groups },
         { METRIC_HISTORY_LOADS, s.loads },
         { METRIC_HISTORY_EVICTIONS, s.evictions },

@@ -129,6 +129,7 @@ static void set_history_config(struct process *p)
     p->history_config.namespace_delete_delay = c->namespace_delete_delay;
     p->history_config.cache_bytes = (size_t)c->history_cache / p->lane_count;
     p->history_config.commit_pace = c->history_commit_pace;
+    p->history_config.shed_delay = c->history_shed_delay;
     p->history_config.long_poll = c->history_long_poll;
     p->history_config.sweep_every = c->history_sweep_every;
     p->history_config.audit_runs = (size_t)c->history_audit_runs;

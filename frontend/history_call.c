@@ -112,6 +112,8 @@ static void on_done(
         return;
     case RPC_BUSY:
         fail(&hc->last, ERR_RESOURCE_EXHAUSTED, "the workflow's owner is overloaded");
+        fail_set_detail(&hc->last, STR("ResourceExhaustedFailure"),
+                STR("\x08\x03\x10\x02")); /* SYSTEM_OVERLOADED, SYSTEM */
         give_up(hc);
         return;
     case RPC_TIMEOUT:

@@ -55,6 +55,30 @@ struct call *call_new(struct history *h, struct rpc_in *in, struct str body)
     return call;
 }
 
+/* ---- waiting for a commit -------------------------------------------------------------------------------- */
+
+static bool call_wait_for(struct call *call, uint64_t batch)
+{
+    struct call_pool *calls = &call->history->calls;
+    if (!committer_wait(&call->history->committer, batch, &call->gate)) {
+        return false;
+    }
+    call->waiting_bytes = sizeof(*call) + call->arena.total;
+    calls->waiting++;
+    calls->waiting_bytes += call->waiting_bytes;
+    return true;
+}
+
+static void call_waited(struct call *call)
+{
+    struct call_pool *calls = &call->history->calls;
+    if (call->waiting_bytes) {
+        calls->waiting--;
+        calls->waiting_bytes -= call->waiting_bytes;
+        call->waiting_bytes = 0;
+    }
+}
+
 static void call_answer(struct call *call)
 {
     if (!call->in && !call->has_fail && call->unsent) {
@@ -77,6 +101,7 @@ static void call_answer(struct call *call)
 static void call_gate_open(struct gate *gate, enum err err, const struct fail *fail)
 {
     struct call *call = container_of(gate, struct call, gate);
+    call_waited(call);
     if (err) {
         call->has_fail = true;
         call->fail = *fail;
@@ -94,7 +119,7 @@ static void call_wait(struct call *call, const struct execution *ex)
     call->gate.open = call_gate_open;
     call->gate.group = ex ? ex->chain->group : 0;
     call->chain = NULL;
-    if (!ex || !committer_wait(&call->history->committer, ex->dirty, &call->gate)) {
+    if (!ex || !call_wait_for(call, ex->dirty)) {
         call_gate_open(&call->gate, ERR_NONE, NULL);
     }
 }
@@ -120,12 +145,11 @@ void call_then(struct call *call, const struct execution *ex, void (*then)(struc
 
 void call_abandon(struct call *call)
 {
-    struct committer *c = &call->history->committer;
     call->reply = STR("");
     call->gate.open = call_gate_open;
     call->gate.group = 0;
     call->chain = NULL;
-    if (!committer_wait(c, committer_newest(c), &call->gate)) {
+    if (!call_wait_for(call, committer_newest(&call->history->committer))) {
         call_gate_open(&call->gate, ERR_NONE, NULL);
     }
 }
@@ -148,6 +172,7 @@ void calls_forget(struct history *h)
     while ((n = list_first(&h->calls.all))) {
         struct call *call = list_entry(n, struct call, all);
         list_remove(&call->gate.node);
+        call_waited(call);
         call->then = NULL;
         call->has_fail = true;
         call->fail = f;

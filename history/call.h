@@ -36,6 +36,7 @@ struct call {
     };
     /* the answer, waiting for its batch */
     struct gate gate;
+    size_t waiting_bytes;              /* while it waits: what the call holds */
     void (*then)(struct call *call);   /* instead of an answer: goes on when the batch is durable */
     void (*gone)(struct call *call);   /* handler's: the caller went away before the answer */
     void (*unsent)(struct call *call); /* handler's: it succeeded, but nobody is there to hear it */
@@ -51,6 +52,7 @@ struct call {
 struct call_pool {
     struct list spare, all;
     size_t in_use;
+    size_t waiting, waiting_bytes; /* those that wait for a commit */
 };
 
 /* Copies the body. */

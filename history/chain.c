@@ -143,6 +143,9 @@ static void chain_load(struct chain *chain, struct uuid run_id, run_key key)
 {
     struct history *h = chain->history;
     chain->loading = true;
+    chain->load_begun = lane_monotonic(h->lane);
+    list_append(&h->loads, &chain->in_loads);
+    h->load_count++;
     h->stats.loads++;
     chain->load = (struct store_load){
         .op.done = chain_load_done,
@@ -200,9 +203,11 @@ static bool chain_wanted(const struct chain *chain, const struct store_load *loa
 /* True: it is gone by now. */
 static bool chain_came_back(struct chain *chain)
 {
+    struct history *h = chain->history;
     chain->loading = false;
+    h->load_count -= list_linked(&chain->in_loads);
+    list_remove(&chain->in_loads);
     if (chain->orphan) {
-        struct history *h = chain->history;
         h->orphans--;
         chain_free(chain);
         history_idle(h);

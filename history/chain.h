@@ -20,7 +20,9 @@ struct chain {
     /* the load in flight; its outcome is for the head of the queue */
     bool loading, orphan, pumping;
     struct store_load load;
-    bool miss; /* the run that was looked for is not there */
+    struct list_node in_loads; /* of the lane, oldest first; while a load of ours is out */
+    struct instant load_begun; /* monotonic */
+    bool miss;                 /* the run that was looked for is not there */
     struct uuid miss_run;
     struct arena long_id; /* ids that do not fit below */
     char id[112];

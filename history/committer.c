@@ -21,6 +21,7 @@ static struct batch *batch_new(struct committer *c)
     b->number = ++c->next_number;
     b->rows = (struct store_batch){ 0 };
     b->bytes = 0;
+    b->begun = (struct instant){ 0 };
     list_init(&b->gates);
     return b;
 }
@@ -42,6 +43,9 @@ static size_t batch_row_count(const struct batch *b)
 static void batch_count(struct committer *c, struct batch *b, size_t bytes)
 {
     bytes += 64;
+    if (!b->bytes) {
+        b->begun = lane_monotonic(c->history->lane);
+    }
     b->bytes += bytes;
     c->lead_bytes += bytes;
     committer_kick(c);
@@ -155,16 +159,30 @@ run_key committer_issue_key(struct committer *c)
     return c->last_run_key;
 }
 
+enum err committer_overloaded(struct fail *f)
+{
+    fail(f, ERR_RESOURCE_EXHAUSTED, "history service is overloaded");
+    fail_set_detail(f, STR("ResourceExhaustedFailure"),
+            STR("\x08\x03\x10\x02")); /* SYSTEM_OVERLOADED, SYSTEM */
+    return ERR_RESOURCE_EXHAUSTED;
+}
+
+struct instant committer_oldest(const struct committer *c)
+{
+    struct list_node *n = list_first(&c->sealed);
+    const struct batch *b = c->in_flight ? c->in_flight
+                            : n          ? list_entry(n, struct batch, node)
+                                         : c->open;
+    return b ? b->begun : (struct instant){ 0 };
+}
+
 enum err committer_admit(const struct committer *c, struct fail *f)
 {
     if (c->dead) {
         return fail(f, ERR_UNAVAILABLE, "shard is not available");
     }
     if (c->lead_bytes > c->history->config.lead_bytes) {
-        fail(f, ERR_RESOURCE_EXHAUSTED, "history service is overloaded");
-        fail_set_detail(f, STR("ResourceExhaustedFailure"),
-                STR("\x08\x03\x10\x02")); /* SYSTEM_OVERLOADED, SYSTEM */
-        return ERR_RESOURCE_EXHAUSTED;
+        return committer_overloaded(f);
     }
     struct instant since = store_writer_stalled_since(c->history->store);
     if (since.ns &&

@@ -26,6 +26,7 @@ struct batch {
     struct store_batch rows;
     struct list gates;
     size_t bytes;
+    struct instant begun; /* monotonic: its first row */
 };
 
 struct committer {
@@ -55,8 +56,12 @@ void committer_drop(struct committer *c, enum err err, const char *text);
 void committer_deinit(struct committer *c);
 void committer_set_writer(struct committer *c, uint32_t writer, run_key last_run_key);
 
-/* May a request from outside add to the lead? ERR_RESOURCE_EXHAUSTED or ERR_UNAVAILABLE. */
+/* May anything add to the lead? ERR_RESOURCE_EXHAUSTED or ERR_UNAVAILABLE. */
 enum err committer_admit(const struct committer *c, struct fail *f) MUST_USE;
+/* ERR_RESOURCE_EXHAUSTED, as the API says it. */
+enum err committer_overloaded(struct fail *f);
+/* When the oldest row that is not durable was added; 0: there is none. */
+struct instant committer_oldest(const struct committer *c);
 /* The batch that takes rows now. What must stand or fall together is added without calling this in between. */
 struct batch *committer_batch(struct committer *c);
 /* For steps of several runs that must stand or fall together: until it is let go, the batch that takes rows now

@@ -5,38 +5,39 @@
 #include "common/model/history_event.h"
 #include "common/model/wire.h"
 #include "common/rpc/methods.h"
+#include "history/admit.h"
 
 static const struct api_row {
     api_handler run;
-    bool is_read; /* served while the database is behind */
+    enum pressure_class asks; /* the first class: those that may begin a run */
 } api_rows[] = {
-    [API_START_WORKFLOW] = { handle_start },
-    [API_SIGNAL_WORKFLOW] = { handle_signal },
-    [API_SIGNAL_WITH_START] = { handle_signal_with_start },
-    [API_TERMINATE_WORKFLOW] = { handle_terminate },
-    [API_REQUEST_CANCEL_WORKFLOW] = { handle_request_cancel },
-    [API_DESCRIBE_WORKFLOW] = { handle_describe, true },
-    [API_QUERY_WORKFLOW] = { handle_query, true },
-    [API_RESPOND_QUERY_TASK_COMPLETED] = { handle_query_completed, true },
-    [API_GET_HISTORY] = { handle_get_history, true },
-    [API_GET_HISTORY_REVERSE] = { handle_get_history_reverse, true },
-    [API_RESPOND_WORKFLOW_TASK_COMPLETED] = { handle_workflow_task_completed },
-    [API_RESPOND_WORKFLOW_TASK_FAILED] = { handle_workflow_task_failed },
-    [API_RESPOND_ACTIVITY_COMPLETED] = { handle_activity_completed },
-    [API_RESPOND_ACTIVITY_FAILED] = { handle_activity_failed },
-    [API_RESPOND_ACTIVITY_CANCELED] = { handle_activity_canceled },
-    [API_RECORD_ACTIVITY_HEARTBEAT] = { handle_activity_heartbeat },
-    [API_RESPOND_ACTIVITY_COMPLETED_BY_ID] = { handle_activity_completed_by_id },
-    [API_RESPOND_ACTIVITY_FAILED_BY_ID] = { handle_activity_failed_by_id },
-    [API_RESPOND_ACTIVITY_CANCELED_BY_ID] = { handle_activity_canceled_by_id },
-    [API_RECORD_ACTIVITY_HEARTBEAT_BY_ID] = { handle_activity_heartbeat_by_id },
-    [API_RESET_STICKY] = { handle_reset_sticky },
-    [API_UPDATE_WORKFLOW] = { handle_update },
-    [API_POLL_UPDATE] = { handle_poll_update, true },
-    [API_MULTI_OPERATION] = { handle_multi_operation },
-    [API_RESET_WORKFLOW] = { handle_reset },
-    [API_DELETE_WORKFLOW] = { handle_delete },
-    [API_UPDATE_OPTIONS] = { handle_update_options },
+    [API_START_WORKFLOW] = { handle_start, PRESSURE_STARTS },
+    [API_SIGNAL_WORKFLOW] = { handle_signal, PRESSURE_CLIENTS },
+    [API_SIGNAL_WITH_START] = { handle_signal_with_start, PRESSURE_STARTS },
+    [API_TERMINATE_WORKFLOW] = { handle_terminate, PRESSURE_CLIENTS },
+    [API_REQUEST_CANCEL_WORKFLOW] = { handle_request_cancel, PRESSURE_CLIENTS },
+    [API_DESCRIBE_WORKFLOW] = { handle_describe, PRESSURE_READS },
+    [API_QUERY_WORKFLOW] = { handle_query, PRESSURE_READS },
+    [API_RESPOND_QUERY_TASK_COMPLETED] = { handle_query_completed, PRESSURE_READS },
+    [API_GET_HISTORY] = { handle_get_history, PRESSURE_READS },
+    [API_GET_HISTORY_REVERSE] = { handle_get_history_reverse, PRESSURE_READS },
+    [API_RESPOND_WORKFLOW_TASK_COMPLETED] = { handle_workflow_task_completed, PRESSURE_WORK },
+    [API_RESPOND_WORKFLOW_TASK_FAILED] = { handle_workflow_task_failed, PRESSURE_WORK },
+    [API_RESPOND_ACTIVITY_COMPLETED] = { handle_activity_completed, PRESSURE_WORK },
+    [API_RESPOND_ACTIVITY_FAILED] = { handle_activity_failed, PRESSURE_WORK },
+    [API_RESPOND_ACTIVITY_CANCELED] = { handle_activity_canceled, PRESSURE_WORK },
+    [API_RECORD_ACTIVITY_HEARTBEAT] = { handle_activity_heartbeat, PRESSURE_WORK },
+    [API_RESPOND_ACTIVITY_COMPLETED_BY_ID] = { handle_activity_completed_by_id, PRESSURE_WORK },
+    [API_RESPOND_ACTIVITY_FAILED_BY_ID] = { handle_activity_failed_by_id, PRESSURE_WORK },
+    [API_RESPOND_ACTIVITY_CANCELED_BY_ID] = { handle_activity_canceled_by_id, PRESSURE_WORK },
+    [API_RECORD_ACTIVITY_HEARTBEAT_BY_ID] = { handle_activity_heartbeat_by_id, PRESSURE_WORK },
+    [API_RESET_STICKY] = { handle_reset_sticky, PRESSURE_CLIENTS },
+    [API_UPDATE_WORKFLOW] = { handle_update, PRESSURE_CLIENTS },
+    [API_POLL_UPDATE] = { handle_poll_update, PRESSURE_READS },
+    [API_MULTI_OPERATION] = { handle_multi_operation, PRESSURE_STARTS },
+    [API_RESET_WORKFLOW] = { handle_reset, PRESSURE_CLIENTS },
+    [API_DELETE_WORKFLOW] = { handle_delete, PRESSURE_CLIENTS },
+    [API_UPDATE_OPTIONS] = { handle_update_options, PRESSURE_CLIENTS },
 };
 
 /* ---- arrival ----------------------------------------------------------------------------------------- */
@@ -82,8 +83,7 @@ static void serve_api(void *ctx, struct rpc_in *in, struct str body)
         call_fail_now(call, &f);
         return;
     }
-    if (!row->is_read && committer_admit(&h->committer, &f)) {
-        h->stats.shed++;
+    if (row->asks != PRESSURE_READS && history_admit(h, row->asks, &f)) {
         call_fail_now(call, &f);
         return;
     }
@@ -97,7 +97,7 @@ static void serve_claim_message(
     struct fail f = { 0 };
     h->stats.calls++;
     if (refuse(in, shard_check(h, (uint32_t)in->key, &f), &f) ||
-            refuse(in, committer_admit(&h->committer, &f), &f)) {
+            refuse(in, history_admit(h, PRESSURE_WORK, &f), &f)) {
         return;
     }
     struct call *call = call_new(h, in, body);
@@ -125,7 +125,7 @@ static void serve_message(void *ctx, struct rpc_in *in, struct str body)
     struct fail f = { 0 };
     h->stats.messages_received++;
     if (refuse(in, shard_check(h, (uint32_t)in->key, &f), &f) ||
-            refuse(in, committer_admit(&h->committer, &f), &f)) {
+            refuse(in, history_admit(h, PRESSURE_WORK, &f), &f)) {
         return;
     }
     struct call *call = call_new(h, in, body);

@@ -43,6 +43,8 @@ struct history {
     struct call_pool calls;
     struct map chains; /* by namespace and workflow id */
     struct map runs;   /* loaded runs by key */
+    struct list loads; /* chains that wait for a load, oldest first */
+    size_t load_count;
     uint64_t last_group;
     int64_t last_query;
     uint64_t drops; /* runs dropped so far: tells whether a read may be stale */
@@ -60,6 +62,7 @@ struct history {
     struct retention retention;
     struct list resets; /* handlers_reset.c: those that have staged rows */
     struct history_stats stats;
+    struct instant shed_logged; /* pressure.c */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };

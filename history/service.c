@@ -73,6 +73,7 @@ struct history_config history_config_default(void)
         .batch_bytes = (size_t)2 << 20,
         .batch_rows = 1000,
         .lead_bytes = (size_t)32 << 20,
+        .shed_delay = DURATION_MS(100),
         .stall_max = DURATION_SECONDS(2),
         .window = DURATION_SECONDS(600),
         .sweep_every = DURATION_SECONDS(60),
@@ -101,6 +102,7 @@ struct history *history_new_with(struct lane *lane, struct rpc_lane *rpc, struct
     h->execution_pool.arena = &h->arena;
     list_init(&h->calls.spare);
     list_init(&h->calls.all);
+    list_init(&h->loads);
     map_init(&h->chains, NULL);
     map_init(&h->runs, NULL);
     zones_init(&h->zones, config->zone_directory);

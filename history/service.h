@@ -53,6 +53,8 @@ struct history_config {
     struct duration idle_checkpoint; /* an idle run's row is made exact after; default 30 s */
     size_t batch_bytes, batch_rows;  /* of one commit; default 2 MiB, 1000 */
     size_t lead_bytes;               /* not yet durable, above it calls are shed; default 32 MiB */
+    struct duration
+            shed_delay; /* what waits is older, and much waits: no more starts; default 100 ms */
     struct duration stall_max;   /* database away for so long: calls get Unavailable; default 2 s */
     struct duration window;      /* how far ahead due runs are read; default 10 min */
     struct duration sweep_every; /* default 1 min */
@@ -72,7 +74,7 @@ struct history_config {
 
 struct history_stats {
     uint64_t calls, steps, started, closed, timers_fired, failed_timers;
-    uint64_t commits, committed_rows, poisoned_groups, shed;
+    uint64_t commits, committed_rows, poisoned_groups, shed, shed_starts;
     uint64_t loads, evictions, compactions, checkpoints, snapshots, corrupt_runs, stuck_runs;
     uint64_t audited_runs, audit_mismatches, audit_healed;
     uint64_t claims, obsolete_claims, reoffers, offers_sent, sticky_fallbacks, history_reads;

@@ -351,6 +351,41 @@ void a_stalled_database_sheds_and_recovers(void)
     world_free(w);
 }
 
+static struct pending *start_begin(struct world *w, const char *id)
+{
+    return call_api(w, API_START_WORKFLOW, id, &start_request(w, id, "r")->base);
+}
+
+/* Many wait, and for long: no more work is begun, but what is under way goes on. */
+void new_runs_are_refused_first(void)
+{
+    struct world *w = world_new();
+    enum { CALLS = 600 };
+    static struct pending *calls[CALLS];
+    char id[32];
+    start(w, "order");
+    sim_db_set_away(w->db, true);
+    for (int i = 0; i < CALLS; i++) {
+        snprintf(id, sizeof(id), "order-%d", i);
+        calls[i] = start_begin(w, id);
+    }
+    world_turn(w);
+    struct pending *early = start_begin(w, "early");
+    world_advance(w, DURATION_MS(150));
+    struct pending *late = start_begin(w, "late"), *signal = signal_begin(w);
+    expect(!early->answered && !signal->answered);
+    expect(late->answered && late->fail.err == ERR_RESOURCE_EXHAUSTED &&
+            str_eq(late->fail.detail_type, STR("ResourceExhaustedFailure")));
+    expect(history_stats(w->history).shed_starts == 1);
+    sim_db_set_away(w->db, false);
+    for (int i = 0; i < CALLS; i++) {
+        expect(error_of(w, calls[i]) == ERR_NONE);
+    }
+    expect(error_of(w, early) == ERR_NONE && error_of(w, signal) == ERR_NONE);
+    expect(error_of(w, start_begin(w, "late")) == ERR_NONE);
+    world_free(w);
+}
+
 static void small_cache(struct history_config *config)
 {
     config->cache_bytes = 1;

@@ -40,6 +40,7 @@
     X(stopping_waits_for_pages)                         \
     X(one_bad_row_harms_nobody_else)                    \
     X(a_stalled_database_sheds_and_recovers)            \
+    X(new_runs_are_refused_first)                       \
     X(evicted_runs_come_back)                           \
     X(hot_runs_stay_small)                              \
     X(timers_fire_after_a_crash)                        \
