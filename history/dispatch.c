@@ -256,7 +256,7 @@ static void task_gone(struct dispatch *d, const struct task_ref *ref)
     dispatch_task_unlink(task);
     task->state = TASK_HANDED;
     task->queue->handed_count++;
-    task->handed_at = lane_monotonic(h->lane);
+    task->state_since = lane_monotonic(h->lane);
     list_append(&d->handed, &task->in_queue);
     if (!lane_timer_running(&d->handed_timer)) {
         lane_timer_start(h->lane, &d->handed_timer, h->config.reoffer_after, handed_over);
@@ -332,7 +332,7 @@ static void handed_over(struct lane_timer *timer)
     while ((n = list_first(&d->handed))) {
         struct dispatch_task *task = list_entry(n, struct dispatch_task, in_queue);
         struct duration left = { h->config.reoffer_after.ns -
-                                 instant_since(now, task->handed_at).ns };
+                                 instant_since(now, task->state_since).ns };
         if (left.ns > 0) {
             lane_timer_start(h->lane, &d->handed_timer, left, handed_over);
             return;

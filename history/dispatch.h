@@ -67,6 +67,8 @@ void dispatch_cold_task(
 void dispatch_lent_over(struct dispatch *d, run_key key);
 /* Runs of offers of which nothing was heard for long are read again. */
 void dispatch_lent_tick(struct dispatch *d);
+/* Offers again what an owner was told long ago and nothing was heard of; once a sweep. */
+void dispatch_unheard_tick(struct dispatch *d);
 /* RPC_HISTORY_DEMAND. */
 void dispatch_demand(struct dispatch *d, const struct msg_demand *m);
 /* Starts over if a queue that was told of something has another owner now. */

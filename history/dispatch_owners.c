@@ -28,6 +28,32 @@ void dispatch_restart(struct dispatch *d)
     }
 }
 
+/* An owner may have lost an offer although no link broke. If it has not, it knows the offer by its key. */
+static void queue_unheard(struct dispatch_queue *q, struct instant now)
+{
+    struct history *h = q->dispatch->history;
+    struct list_node *n;
+    while ((n = list_first(&q->sent))) {
+        struct dispatch_task *task = list_entry(n, struct dispatch_task, in_queue);
+        if (instant_since(now, task->state_since).ns < h->config.lent_patience.ns) {
+            return;
+        }
+        h->stats.reoffers++;
+        task->key->level->credit++; /* it has been paid for */
+        dispatch_task_unlink(task);
+        dispatch_task_wait(task, q, true);
+    }
+}
+
+void dispatch_unheard_tick(struct dispatch *d)
+{
+    struct instant now = lane_monotonic(d->history->lane);
+    map_each(&d->queues, n)
+    {
+        queue_unheard(map_entry(n, struct dispatch_queue, by_name), now);
+    }
+}
+
 void dispatch_owners_changed(struct dispatch *d)
 {
     struct history *h = d->history;

@@ -19,7 +19,7 @@ struct dispatch_task {
     int64_t scheduled_event_id;
     int32_t attempt, stamp;
     struct instant since;
-    struct instant handed_at; /* monotonic */
+    struct instant state_since; /* monotonic; of SENT and HANDED */
     struct duration sticky_schedule_to_start;
 };
 

@@ -43,6 +43,7 @@ static void dispatch_task_send(struct dispatch_task *task)
     task->key->sent++; /* before its key is ranked again */
     dispatch_task_unlink(task);
     task->state = TASK_SENT;
+    task->state_since = lane_monotonic(q->dispatch->history->lane);
     q->sent_count++;
     list_append(&q->sent, &task->in_queue);
 }

@@ -65,8 +65,7 @@ struct history_config {
     uint32_t buffered_queries;      /* of a run, that wait for a workflow task; default 1 */
     uint32_t direct_queries;        /* of a run, that are tasks of their own; default 1000 */
     struct duration reoffer_after;  /* an offer handed to a poll and not claimed; default 1 s */
-    struct duration
-            lent_patience; /* an evicted run whose offer nothing is heard of; default 10 min */
+    struct duration lent_patience;  /* with offers of which nothing is heard; default 10 min */
     struct duration
             reload_wait; /* a task that may be with a worker is offered again this long after a crash (and up to
                                       0.4 of it later); default 1.25 s */

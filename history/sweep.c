@@ -279,6 +279,7 @@ static void sweep_tick(struct lane_timer *timer)
         scan_start(h, SCAN_WINDOW, shards, count, instant_add(now, h->config.window));
     }
     dispatch_lent_tick(&h->dispatch);
+    dispatch_unheard_tick(&h->dispatch);
     audit_tick(h);
     dispatch_collect(&h->dispatch);
 }

@@ -217,6 +217,23 @@ static bool queue_is_foreign(
            instant_since(now, q->foreign_since).ns >= e->limits.foreign_kept.ns;
 }
 
+/* Tells the advertisers that their offers are here no more: they may still take us for the owner, and would wait for
+ * ever. True while there is something to tell. */
+static bool queue_give_back(struct matching_engine *e, struct queue *q)
+{
+    bool is_left = false;
+    list_each(&q->sources, n)
+    {
+        struct source *s = list_entry(n, struct source, in_queue);
+        list_each(&s->held, m)
+        {
+            offer_leave(e, list_entry(m, struct offer, in_source), false);
+        }
+        is_left |= !list_empty(&s->leaving);
+    }
+    return is_left;
+}
+
 static void step_time(struct matching_engine *e, struct instant now, struct matching_effects *fx)
 {
     for (struct heap_node *n; (n = heap_min(&e->expiries)) && n->key <= now.ns;) {
@@ -231,7 +248,12 @@ static void step_time(struct matching_engine *e, struct instant now, struct matc
         struct queue *q = container_of(n, struct queue, need);
         heap_remove(&e->needs, n);
         if (queue_is_foreign(e, q, now)) {
-            queue_forget(e, q);
+            if (queue_give_back(e, q)) {
+                q->foreign_since = now; /* once they are told, it may go */
+                queue_plan(e, q, now);
+            } else {
+                queue_forget(e, q);
+            }
             continue;
         }
         if (queue_may_go(q) && instant_since(now, q->used_at).ns >= e->limits.idle.ns) {

@@ -31,6 +31,7 @@ struct flight {
     struct list_node node;
     struct sim_link *to;
     struct buf bytes;
+    bool held; /* its time has come, but the wire is cut, or others are before it */
 };
 
 struct net_cut {
@@ -185,15 +186,10 @@ static void take_frames(struct sim_link *l, struct str in)
     }
 }
 
-static void on_arrival(struct sim_event *event)
+static void deliver(struct flight *f)
 {
-    struct flight *f = container_of(event, struct flight, arrival);
     struct sim_link *to = f->to;
-    if (to->state != LINK_DEAD && to->host->state != HOST_DEAD &&
-            is_cut(to->remote_place, to->host->place)) {
-        event_after(&f->arrival, DURATION_MS(5), on_arrival); /* order is kept: all wait alike */
-        return;
-    }
+    event_stop(&f->arrival);
     list_remove(&f->node);
     if (to->state == LINK_UP && to->host->state != HOST_DEAD) {
         record(to->host, "frames", to->remote_place, (int64_t)f->bytes.len, 0);
@@ -201,6 +197,25 @@ static void on_arrival(struct sim_event *event)
     }
     buf_deinit(&f->bytes);
     free(f);
+}
+
+/* A link is first in, first out, as a TCP connection is: what a cut has held back keeps later ones waiting. */
+static void on_arrival(struct sim_event *event)
+{
+    struct flight *f = container_of(event, struct flight, arrival);
+    struct sim_link *to = f->to;
+    bool is_alive = to->state != LINK_DEAD && to->host->state != HOST_DEAD;
+    if (is_alive &&
+            (is_cut(to->remote_place, to->host->place) || list_first(&to->flights) != &f->node)) {
+        f->held = true;
+        event_after(&f->arrival, DURATION_MS(5), on_arrival);
+        return;
+    }
+    deliver(f);
+    struct list_node *n;
+    while (is_alive && (n = list_first(&to->flights)) && list_entry(n, struct flight, node)->held) {
+        deliver(list_entry(n, struct flight, node));
+    }
 }
 
 static enum rpc_send sim_send(

@@ -112,6 +112,7 @@
     X(closed_runs_expire)                               \
     X(runs_of_a_deleted_namespace_go)                   \
     X(offers_lost_without_a_word_come_again)            \
+    X(loaded_offers_lost_without_a_word_come_again)     \
     X(urgent_tasks_are_told_first)                      \
     X(evicted_backlogs_come_back_by_priority)           \
     X(keys_of_fairness_share_the_credit)                \

@@ -49,6 +49,21 @@ void offers_lost_without_a_word_come_again(void)
     world_free(w);
 }
 
+/* The same for runs in memory. What matching has kept it knows by its key. */
+void loaded_offers_lost_without_a_word_come_again(void)
+{
+    struct world *w = world_new();
+    start(w, "order");
+    expect(find_offer(w, "q"));
+    lose_offers(w);
+    world_advance(w, DURATION_SECONDS(590));
+    expect(!find_offer(w, "q"));
+    world_advance(w, DURATION_SECONDS(120)); /* the next sweep */
+    complete_task(w, "order", poll_workflow(w, "q"), complete_workflow(w));
+    expect(history_stats(w->history).closed == 1);
+    world_free(w);
+}
+
 void offers_that_matching_keeps_are_told_once(void)
 {
     struct world *w = world_new_with(small_cache);

@@ -221,6 +221,23 @@ Test(match, a_queue_that_moved_sends_its_polls_away)
     cr_assert_eq(matching_totals(w.engine).offers, 0);
 }
 
+Test(match, a_queue_that_is_not_ours_any_more_gives_its_offers_back)
+{
+    struct matching_offer o = world_offer(1, 10);
+    uint64_t hash = task_queue_hash(world_id(1), STR("q"), TASK_QUEUE_WORKFLOW);
+    world_advertise(&w, 1, 1, "q", 0, &o, 1);
+    world_event(&w, (struct matching_event){
+                            .kind = MATCHING_OWNERSHIP, .ownership = { keeps_none, &hash } });
+    world_pass(&w, DURATION_SECONDS(10));
+    cr_assert_eq(matching_totals(w.engine).offers, 0);
+    cr_assert_eq(matching_totals(w.engine).queues, 1, "until it is told");
+    struct matching_demanded_queue d = world_demand(&w, 1, "q");
+    cr_assert_eq(d.gone.len, 1);
+    cr_assert_eq(world_task_number(&d.gone.ptr[0]), 1);
+    world_pass(&w, DURATION_SECONDS(10));
+    cr_assert_eq(matching_totals(w.engine).queues, 0);
+}
+
 Test(match, who_advertises_may_know_the_owner_before_it_does)
 {
     struct matching_offer o = world_offer(1, 10);
