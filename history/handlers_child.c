@@ -224,7 +224,8 @@ void handle_first_task(struct call *call)
 
 enum { RESETS_FOLLOWED = 1000 };
 
-/* A parent that was reset lives on as another run. */
+/* A parent that was reset lives on as another run. One that is a reset itself may have been put aside by another reset
+ * of the run before it: if that goes on with the child, it is the current run and knows the child by its run id. */
 static bool find_parent(struct call *call, struct uuid run_id, struct execution **ret)
 {
     for (int i = 0; i < RESETS_FOLLOWED; i++) {
@@ -232,8 +233,11 @@ static bool find_parent(struct call *call, struct uuid run_id, struct execution 
             return false;
         }
         struct reset_view v = engine_view_reset((*ret)->wf);
-        if (v.is_open || uuid_is_zero(v.reset_run_id)) {
+        if (v.is_open || (uuid_is_zero(v.reset_run_id) && !v.copied_until)) {
             return true;
+        }
+        if (uuid_is_zero(v.reset_run_id)) {
+            return handler_find_key(call, (struct uuid){ { 0 } }, 0, ret);
         }
         run_id = v.reset_run_id;
     }
