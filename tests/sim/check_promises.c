@@ -99,6 +99,23 @@ static void check_cancellation(const struct run_check *r, const struct thing *t)
     }
 }
 
+/* A reset has sent it once more, and that one arrived: the target may have been reset, too, and so be open again. */
+static bool reset_delivered(const struct run_check *base, const struct thing *t)
+{
+    map_each(&run_checks, n)
+    {
+        const struct run_check *r = map_entry(n, struct run_check, node);
+        for (size_t i = 0; r != base && is_run_or_base(r, base->run_id) && i < r->things.len; i++) {
+            const struct thing *other = &r->things.ptr[i];
+            if (other->kind == t->kind && other->begun == t->begun &&
+                    str_eq(other->name, t->name) && other->end == EV_EXTERNAL_SIGNALED) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Messages to others: told as delivered exactly if they were. */
 static void check_messages(const struct run_check *r)
 {
@@ -119,7 +136,7 @@ static void check_messages(const struct run_check *r)
             /* told as failed although it arrived: what was sent again met a run that had followed, or
              * a reset sent what its base had sent already, and the target has ended since */
             bool is_base_s = r->base_run.len && t->begun < r->reset_at;
-            bool may_fail = count == 0 || was_followed || is_base_s;
+            bool may_fail = count == 0 || was_followed || is_base_s || reset_delivered(r, t);
             const struct script *target = check_script_of(t->target);
             bool may_be_gone = target && target->delete_sent;
             if ((t->end == EV_EXTERNAL_SIGNALED && count == 0 && !may_be_gone) ||
