@@ -269,14 +269,25 @@ static void close_event(struct run_check *r, const struct ev *e)
 
 /* A reset sends again what its base has not heard the end of. A receiver knows it by the request id if the first run
  * of all resets wrote it. What a reset wrote itself, a reset of that one sends as its own: twice is not promised away
- * (the Go server makes a new request id at each reset). */
+ * (the Go server makes a new request id at each reset), and either may come first. */
+static bool has_reset(const struct run_check *base)
+{
+    map_each(&run_checks, n)
+    {
+        if (str_eq(map_entry(n, struct run_check, node)->base_run, base->run_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool may_come_again(const struct ev *e)
 {
     struct str sender_run = ev_bytes(ev_bytes(e->attributes, 6), 2);
     const struct run_check *sender = sender_run.len ? run_check_by_id(sender_run) : NULL;
     const struct run_check *base =
             sender && sender->base_run.len ? run_check_by_id(sender->base_run) : NULL;
-    return base && base->is_reset;
+    return (base && base->is_reset) || (sender && sender->is_reset && has_reset(sender));
 }
 
 static void other_event(struct run_check *r, const struct ev *e)
