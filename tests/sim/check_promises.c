@@ -299,6 +299,9 @@ static void check_activity(const struct known_activity *a)
 static void check_seen(const struct seen_event *s)
 {
     const struct run_check *r = run_check_by_id(s->run_id);
+    if (r && s->id > (int64_t)r->events.len && is_deleted(r)) {
+        return;
+    }
     if (!r || s->id > (int64_t)r->events.len ||
             hash_bytes(r->events.ptr[s->id - 1].raw, 1) != s->hash) {
         if (r) {
