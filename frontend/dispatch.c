@@ -164,6 +164,9 @@ static enum err check_state(struct request *rq, const struct namespace_entry *ns
     if (ns->state == NAMESPACE_REGISTERED || (ns->state == NAMESPACE_DEPRECATED && deprecated_ok)) {
         return ERR_NONE;
     }
+    if (rq->row->flags & LISTS) {
+        return ERR_NONE; /* how far the removal of a deleted namespace's runs is */
+    }
     static const Api__NamespaceState allowed[] = {
         API__NAMESPACE_STATE__NAMESPACE_STATE_REGISTERED,
         API__NAMESPACE_STATE__NAMESPACE_STATE_DEPRECATED,

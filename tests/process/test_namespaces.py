@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 import wire
 from perdure import Case, ROOT, free_port, wait_until
@@ -211,6 +212,41 @@ namespaces:
             for k in range(4):
                 answer = start(two, f"v{k}", name, field(15, attributes(Count="1")))
                 self.assertEqual(answer[0], INVALID_ARGUMENT, answer)
+
+    def follows(self, what, condition):
+        begin = time.monotonic()
+        wait_until(what, condition, 10)
+        print(f"the other frontend knows {what} after {1000 * (time.monotonic() - begin):.0f} ms")
+
+    def test_what_one_frontend_changes_the_other_follows(self):
+        one, two = self.ports
+        retention = lambda port: wire.get(wire.describe_namespace(port, "shop")[2], 2, 1, 1)
+        self.assertEqual(wire.register_namespace(one, "shop")[0], wire.OK)
+        self.follows("a new namespace", lambda: wire.describe_namespace(two, "shop")[0] == wire.OK)
+        for k in range(4):
+            self.assertEqual(start(two, f"w{k}", "shop")[0], wire.OK)
+        update = field(1, "shop") + field(3, field(1, field(1, 259200)))
+        self.assertEqual(wire.call(one, "UpdateNamespace", update)[0], wire.OK)
+        self.follows("a new retention", lambda: retention(two) == 259200)
+        self.assertEqual(add_attribute(one, "shop", "Count", INT)[0], wire.OK)
+        self.follows("a new search attribute", lambda: custom_attributes(two, "shop").get("Count") == INT)
+        listed = field(1, "shop") + field(4, "Count > 1")
+        self.assertEqual(wire.call(two, "ListWorkflowExecutions", listed)[0], wire.OK)
+        self.assertEqual(operator(one, "RemoveSearchAttributes", field(1, "Count") + field(2, "shop"))[0], wire.OK)
+        self.follows("that it is gone",
+                     lambda: wire.call(two, "ListWorkflowExecutions", listed)[0] == INVALID_ARGUMENT)
+        renamed = wire.get(operator(one, "DeleteNamespace", field(1, "shop"))[2], 1).decode()
+        self.follows("the deletion", lambda: start(two, "w9", "shop")[0] == wire.NOT_FOUND)
+        # Open runs go too, in the background; the name is free at once.
+        self.assertEqual(wire.register_namespace(two, "shop")[0], wire.OK)
+        self.follows("the name's new meaning", lambda: start(one, "w0", "shop")[0] == wire.OK)
+
+        def is_empty():
+            status, text, reply = wire.call(two, "CountWorkflowExecutions", field(1, renamed))
+            self.assertIn(status, (wire.OK, wire.NOT_FOUND), text)
+            return status == wire.NOT_FOUND or not wire.get(reply, 1)
+
+        self.follows("that its runs are gone", is_empty)
 
     def test_limits_of_one_namespace(self):
         one, two = self.ports
