@@ -133,14 +133,14 @@ static void check_messages(const struct run_check *r)
                     was_followed |= here && (to->new_run.len || to->base_run.len);
                 }
             }
-            /* told as failed although it arrived: what was sent again met a run that had followed, or
+            /* told as failed although it arrived: what was sent again met a run that had followed or was deleted, or
              * a reset sent what its base had sent already, and the target has ended since */
             bool is_base_s = r->base_run.len && t->begun < r->reset_at;
             bool may_fail = count == 0 || was_followed || is_base_s || reset_delivered(r, t);
             const struct script *target = check_script_of(t->target);
             bool may_be_gone = target && target->delete_sent;
             if ((t->end == EV_EXTERNAL_SIGNALED && count == 0 && !may_be_gone) ||
-                    (t->end == EV_EXTERNAL_SIGNAL_FAILED && !may_fail)) {
+                    (t->end == EV_EXTERNAL_SIGNAL_FAILED && !may_fail && !may_be_gone)) {
                 run_check_print(r);
                 violation("message " STR_FMT " arrived %u times, told as %d", STR_ARG(t->name),
                         count, (int)t->end);
@@ -288,7 +288,7 @@ static void check_activity(const struct known_activity *a)
         found |= t->kind == THING_ACTIVITY && str_eq(t->name, a->activity_id) &&
                  (t->end == EV_ACTIVITY_COMPLETED || t->end == EV_ACTIVITY_CANCELED);
     }
-    if (!found) {
+    if (!found && !(r && !r->close && is_deleted(r))) {
         if (r) {
             run_check_print(r);
         }
