@@ -42,11 +42,12 @@ const struct command *command_find(int argc, char **argv, int *used)
 static int complain_about_command(int argc, char **argv, int used)
 {
     struct arena arena = { 0 };
-    struct str path = { "", 0 }, group = { "", 0 };
+    struct str path = { "", 0 }, group = { "", 0 }, last = { "", 0 };
     int words = leading_words(argc, argv);
     for (int i = 0; i < words && i <= used; i++) {
         group = i < used ? str_printf(&arena, STR_FMT "%s ", STR_ARG(group), argv[i]) : group;
         path = str_printf(&arena, STR_FMT "%s%s", STR_ARG(path), i ? " " : "", argv[i]);
+        last = str_from_cstr(argv[i]);
     }
     const char **names = NEW(&arena, const char *, command_count + 1);
     size_t count = 0;
@@ -56,12 +57,13 @@ static int complain_about_command(int argc, char **argv, int used)
                 str_starts_with(candidate, group) &&
                 str_find(str_drop(candidate, group.len), ' ') == candidate.len - group.len;
         if (is_in_group) {
-            names[count++] = commands[i].path;
+            names[count++] = commands[i].path + group.len;
         }
     }
-    const char *nearest = args_nearest(path, names, count);
+    /* Words alone are compared: within a group every path begins alike. */
+    const char *nearest = args_nearest(last, names, count);
     fprintf(stderr, "perdure: unknown command '%s'", path.ptr);
-    fprintf(stderr, nearest ? "; did you mean '%s'?\n" : "\n", nearest);
+    fprintf(stderr, nearest ? "; did you mean '" STR_FMT "%s'?\n" : "\n", STR_ARG(group), nearest);
     fprintf(stderr, "'perdure %s%s--help' lists what there is.\n", group.ptr, "");
     arena_deinit(&arena);
     return 2;

@@ -42,6 +42,9 @@ enum err namespace_create_run(struct cli *cli, struct fail *f)
 {
     struct message *m = cli_request(cli, "RegisterNamespace");
     struct str name;
+    if (!cli->word.len && !cli_given(cli, "namespace")) {
+        return cli_usage(cli, f, "which namespace? 'operator namespace create NAME'");
+    }
     enum err err = choose(cli, &name, f);
     err = err ? err : put_data(cli, m, "data", f);
     if (err) {

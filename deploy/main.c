@@ -54,12 +54,22 @@ enum err service_config(int argc, char **argv, struct arena *arena, struct confi
     return err;
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int run_service(enum cluster_role role, int argc, char **argv, struct arena *arena)
 {
     struct fail f = { 0 };
     struct process_options options = { .roles = role };
     bool print = false;
-    if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
+    if (asks_for_help(argc, argv)) {
         fputs(usage, stdout);
         return 0;
     }
@@ -115,7 +125,9 @@ int main(int argc, char **argv)
         printf("perdure %s\n", PERDURE_VERSION);
         return 0;
     }
-    if (!strcmp(command, "schema") && (!strcmp(sub, "migrate") || !strcmp(sub, "status"))) {
+    bool is_schema =
+            !strcmp(command, "schema") && (!strcmp(sub, "migrate") || !strcmp(sub, "status"));
+    if (is_schema && !asks_for_help(argc, argv)) {
         return schema_main(argc - 2, argv + 2);
     }
     return cli_main(argc - 1, argv + 1); /* a client: nothing of the servers is started */

@@ -13,7 +13,7 @@
 enum { METRICS_BYTES_MAX = 8 << 20 };
 static const struct duration patience = DURATION_SECONDS(5);
 
-enum page { PAGE_METRICS, PAGE_HEALTH, PAGE_READY, PAGE_NONE };
+enum page { PAGE_METRICS, PAGE_HEALTH, PAGE_READY, PAGE_NONE, PAGE_FRONT };
 
 /* A question to all lanes; lives until the slowest has answered, longer than the call perhaps. */
 struct question {
@@ -127,7 +127,8 @@ static enum page page_of(const struct grpc_call *call)
     struct str query;
     struct str path = str_split(grpc_call_metadata(call, STR(":path")), '?', &query);
     bool is_operator = grpc_call_peer(call)->port == H2_PORT_OPERATOR;
-    return str_eq(path, STR("/healthz"))                  ? PAGE_HEALTH
+    return str_eq(path, STR("/"))                         ? PAGE_FRONT
+           : str_eq(path, STR("/healthz"))                ? PAGE_HEALTH
            : str_eq(path, STR("/readyz"))                 ? PAGE_READY
            : is_operator && str_eq(path, STR("/metrics")) ? PAGE_METRICS
                                                           : PAGE_NONE;
@@ -154,6 +155,13 @@ void pages_answer(void *ctx, struct grpc_call *call)
         } else {
             answer(call, 503, STR("starting or ending\n"));
         }
+        return;
+    case PAGE_FRONT:
+        answer(call, 200,
+                grpc_call_peer(call)->port == H2_PORT_OPERATOR
+                        ? STR("perdure, for operators: /metrics /healthz /readyz\n")
+                        : STR("perdure, for browsers: gRPC-web, /healthz /readyz; there is no web "
+                              "UI yet\n"));
         return;
     case PAGE_NONE:
         answer(call, 404, STR("not found\n"));

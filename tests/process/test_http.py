@@ -76,6 +76,7 @@ class Http(Case):
             self.assertEqual(get(port, "/healthz", "HEAD")[:2], (200, b""))
             self.assertEqual(get(port, "/healthz", "DELETE")[0], 405)
             self.assertEqual(get(port, "/nothing")[0], 404)
+            self.assertIn("/healthz", str(get(port, "/")))
         self.assertEqual(get(p.http, "/metrics")[0], 404)  # browsers' pages have no business there
         self.assertEqual(get(p.metrics, "/healthz", headers={"Origin": "http://evil.example"})[0], 403)
 
