@@ -128,6 +128,16 @@ static void assign(struct sim_db *db, struct store_assign *a)
     }
 }
 
+bool sim_db_may_write(const struct sim_db *db, struct uuid member)
+{
+    for (size_t i = 0; i < db->writers.len; i++) {
+        if (uuid_eq(db->writers.ptr[i].owner, member)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void fence_member(struct sim_db *db, struct store_fence_member *m, struct instant now)
 {
     const struct store_member *row = find_member(db, m->member);

@@ -51,6 +51,8 @@ void sim_db_set_away(struct sim_db *db, bool away);
 /* Takes a member's writers away, as another process that thinks it dead would. */
 void sim_db_fence(struct sim_db *db, struct uuid member);
 uint64_t sim_db_commits(const struct sim_db *db); /* batches stored so far */
+/* False: it has left or was fenced; a beat of its own may have made it a member again. */
+bool sim_db_may_write(const struct sim_db *db, struct uuid member);
 /* False: no such run. Rows borrowed until the next operation. */
 bool sim_db_run(struct sim_db *db, run_key key, const struct store_run_row **run,
         const struct store_log_row **log, size_t *log_count);
