@@ -184,21 +184,28 @@ static void check_alone(run_key key)
     }
 }
 
+bool checks_owner_may_be_stale(void)
+{
+    for (unsigned place = 0; place < host_places(); place++) {
+        const struct host *h = host_at(place);
+        struct instant out =
+                h ? instant_max(h->frozen_until, h->no_store_until) : (struct instant){ 0 };
+        if (out.ns && world.now.ns < instant_add(out, NOTICED_AFTER).ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool checks_may_be_stale(struct str workflow_id)
 {
-    bool is_open = false, was_out = false;
+    bool is_open = false;
     map_each(&run_checks, n)
     {
         const struct run_check *r = map_entry(n, struct run_check, node);
         is_open |= str_eq(r->workflow_id, workflow_id) && !r->close && !r->is_doomed && !r->is_gone;
     }
-    for (unsigned place = 0; place < host_places(); place++) {
-        const struct host *h = host_at(place);
-        struct instant out =
-                h ? instant_max(h->frozen_until, h->no_store_until) : (struct instant){ 0 };
-        was_out |= out.ns && world.now.ns < instant_add(out, NOTICED_AFTER).ns;
-    }
-    return !is_open && was_out;
+    return !is_open && checks_owner_may_be_stale();
 }
 
 static void on_stored(void *arg, const struct sim_stored *s)

@@ -8,8 +8,10 @@
 void checks_watch(void);
 /* All runs are closed. */
 bool checks_all_closed(void);
-/* The workflow is closed, and somebody who does not know may still answer for it: a process that could not hear that its
- * runs are others' now, because it was frozen or out of the database's reach a moment ago. */
+/* Somebody may answer who does not know what has been since: a process that could not hear that its runs are others' now,
+ * because it was frozen or out of the database's reach a moment ago. */
+bool checks_owner_may_be_stale(void);
+/* The workflow is closed, and such a one may still answer for it. */
 bool checks_may_be_stale(struct str workflow_id);
 /* Names the runs that are open. */
 void checks_print_open(void);
