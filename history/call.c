@@ -137,6 +137,18 @@ void call_fail(struct call *call, const struct execution *ex, const struct fail 
     call_wait(call, ex);
 }
 
+void call_fail_absent(struct call *call, const struct fail *fail)
+{
+    call->has_fail = true;
+    call->fail = *fail;
+    call->gate.open = call_gate_open;
+    call->gate.group = 0;
+    call->chain = NULL;
+    if (!call_wait_for(call, committer_newest(&call->history->committer))) {
+        call_gate_open(&call->gate, ERR_NONE, NULL);
+    }
+}
+
 void call_then(struct call *call, const struct execution *ex, void (*then)(struct call *call))
 {
     call->then = then;

@@ -61,6 +61,8 @@ struct call *call_new(struct history *h, struct rpc_in *in, struct str body);
  * live in the request's arena. All of these end the handler's work; the request may be gone afterwards. */
 void call_reply(struct call *call, const struct execution *ex, struct str reply);
 void call_fail(struct call *call, const struct execution *ex, const struct fail *fail);
+/* Waits for all that is uncommitted: what was looked for is not there, perhaps because of it. */
+void call_fail_absent(struct call *call, const struct fail *fail);
 void call_then(struct call *call, const struct execution *ex, void (*then)(struct call *call));
 /* Nobody waits for it any more, but what it has written so far may still need its memory. */
 void call_abandon(struct call *call);

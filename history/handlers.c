@@ -195,7 +195,8 @@ bool handler_find_key(struct call *call, struct uuid run_id, run_key key, struct
     if (want == WANT_ABSENT) {
         struct fail f = { 0 };
         fail(&f, ERR_NOT_FOUND, "workflow not found for ID: " STR_FMT, STR_ARG(chain->workflow_id));
-        handler_fail(call, NULL, &f);
+        handler_detail(&f);
+        call_fail_absent(call, &f);
     }
     return want == WANT_FOUND;
 }

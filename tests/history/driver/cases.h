@@ -107,6 +107,7 @@
     X(children_ended_by_their_parent_are_told_again)    \
     X(children_not_started_yet_are_connected)           \
     X(deleted_runs_are_gone)                            \
+    X(nobody_hears_of_a_deletion_that_is_not_durable)   \
     X(deleted_runs_tell_their_end_first)                \
     X(large_runs_are_deleted_in_parts)                  \
     X(closed_runs_expire)                               \

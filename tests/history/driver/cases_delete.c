@@ -24,6 +24,22 @@ static enum err history_error(struct world *w, const char *id, const char *run_i
     return error_of(w, call_api(w, API_GET_HISTORY, id, &r.base));
 }
 
+/* That a run is gone is not said before it is: a crash would bring it back. */
+void nobody_hears_of_a_deletion_that_is_not_durable(void)
+{
+    struct world *w = world_new();
+    start(w, "order");
+    sim_db_set_away(w->db, true);
+    struct pending *first = delete_begin(w, "order", NULL);
+    world_turn(w);
+    struct pending *again = delete_begin(w, "order", NULL);
+    world_advance(w, DURATION_MS(500));
+    expect(!first->answered && !again->answered);
+    sim_db_set_away(w->db, false);
+    expect(error_of(w, first) == ERR_NONE && error_of(w, again) == ERR_NOT_FOUND);
+    world_free(w);
+}
+
 void deleted_runs_are_gone(void)
 {
     struct world *w = world_new();
